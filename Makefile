@@ -1,0 +1,39 @@
+# `make` alone lists what there is.
+PYTHON ?= python3
+BIN := .venv/bin
+DATA ?= data/fer2013
+EPOCHS ?= 44
+BENCHMARKS := $(filter-out __init__ measuring,$(basename $(notdir $(wildcard benchmarks/*.py))))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo train test lint lab bench
+
+help:  ## list these targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+setup: $(BIN)/.ready  ## create .venv and install the pinned requirements
+
+$(BIN)/.ready: requirements.txt requirements-dev.txt pyproject.toml
+	$(PYTHON) -c 'import sys; assert (3, 10) <= sys.version_info[:2] <= (3, 13), "Python 3.10 to 3.13 is needed; name one with make PYTHON=python3.12. This is " + sys.version'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+demo: setup  ## run both notebooks on drawn faces: nothing to download, no camera
+	$(BIN)/python -m utils demo
+
+train: setup  ## train on DATA=data/fer2013 for EPOCHS=44; again to go on after a stop
+	$(BIN)/python -m utils train $(DATA) --epochs $(EPOCHS)
+
+test: setup  ## run the tests
+	$(BIN)/python -m pytest
+
+lint: setup  ## check code and notebooks with ruff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+lab: setup  ## open the notebooks in JupyterLab
+	$(BIN)/jupyter lab notebooks
+
+bench: setup  ## measure again what the README quotes, into results/
+	for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name || exit 1; done

@@ -1,0 +1,69 @@
+"""The commands, as a person calls them."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from utils.__main__ import main
+from utils.model_file import save_model
+
+
+def test_help_explains_every_command(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--help"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    for command in ("import", "audit", "draw", "train", "evaluate", "demo"):
+        assert f"  {command} " in text
+
+
+def test_evaluate_writes_every_number(faces, small_network, preprocessing, tmp_path, capsys):
+    model = save_model(small_network, preprocessing, tmp_path / "model.keras")
+    report = tmp_path / "deep" / "report.json"
+    assert main(["evaluate", str(model), str(faces / "test"), "--json", str(report)]) == 0
+    written = json.loads(report.read_text())
+    assert set(written) == {
+        "classes", "n", "accuracy", "macro_f1", "log_loss", "ece", "per_class", "confusion",
+    }  # fmt: skip
+    assert written["n"] == sum(map(sum, written["confusion"])) == len(list(faces.glob("test/*/*")))
+    right = sum(written["confusion"][i][i] for i in range(7))
+    assert written["accuracy"] == pytest.approx(right / written["n"])
+    assert set(written["per_class"]["happy"]) == {"precision", "recall", "f1", "support"}
+    assert "surprise" in capsys.readouterr().out
+
+
+def test_evaluate_asks_for_one_split(faces, small_network, preprocessing, tmp_path, capsys):
+    model = save_model(small_network, preprocessing, tmp_path / "model.keras")
+    assert main(["evaluate", str(model), str(faces)]) == 1
+    assert "Name one of them" in capsys.readouterr().err
+
+
+def test_errors_are_one_sentence_not_a_traceback(tmp_path, capsys):
+    assert main(["evaluate", str(tmp_path / "none.keras"), str(tmp_path)]) == 1
+    message = capsys.readouterr().err
+    assert message.startswith("FileNotFoundError: No model at")
+    assert "Traceback" not in message
+
+
+def test_train_on_three_classes_then_evaluate_on_seven(faces, tmp_path, capsys):
+    runs = tmp_path / "runs"
+    arguments = ["train", str(faces), "--classes", "Joy,sad,surprised", "--epochs", "1"]
+    assert main([*arguments, "--runs", str(runs)]) == 0
+    model = capsys.readouterr().out.split()[-1]
+    assert runs in Path(model).parents
+    report = tmp_path / "report.json"
+    assert main(["evaluate", model, str(faces / "test"), "--json", str(report)]) == 0
+    assert "Left out 12 pictures" in capsys.readouterr().out  # 3 characters × 4 classes
+    written = json.loads(report.read_text())
+    assert written["classes"] == ["happy", "sad", "surprise"]
+    assert written["n"] == 9
+
+
+def test_import_then_audit(faces, tmp_path, capsys):
+    sorted_copy = tmp_path / "sorted"
+    assert main(["import", str(faces), str(sorted_copy)]) == 0
+    assert "Pictures in" in capsys.readouterr().out
+    assert main(["audit", str(sorted_copy), "--save", str(tmp_path / "audit")]) == 0
+    assert "blank pictures" in capsys.readouterr().out
+    assert (tmp_path / "audit" / "summary.csv").is_file()

@@ -1,0 +1,151 @@
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+
+from utils import datasets
+from utils.augmentation import Augmentation
+from utils.config import CLASS_NAMES, class_name
+from utils.preprocessing import Preprocessing
+
+
+def picture(path, value=0):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), np.full((8, 8), value, np.uint8))
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """Five pictures; the folder names use capitals and synonyms."""
+    picture(tmp_path / "train" / "Anger" / "1.png", 10)
+    picture(tmp_path / "train" / "Anger" / "2.png", 20)
+    picture(tmp_path / "train" / "joy" / "3.png", 30)
+    picture(tmp_path / "test" / "joy" / "4.png", 40)
+    picture(tmp_path / "test" / "wink" / "5.png", 50)
+    (tmp_path / "train" / "joy" / "._3.png").write_bytes(b"Finder's")
+    (tmp_path / "train" / "joy" / "notes.txt").write_text("no picture")
+    return tmp_path
+
+
+def test_finding_folds_names_and_skips_what_is_no_picture(tiny):
+    table = datasets.find_pictures(tiny)
+    assert table["class"].tolist() == ["angry", "angry", "happy", "happy", "wink"]
+    assert table["split"].tolist() == ["train", "train", "train", "test", "test"]
+    assert datasets.class_order(table) == ("angry", "happy", "wink")
+
+
+def test_folder_without_splits(tiny):
+    table = datasets.find_pictures(tiny / "train")
+    assert set(table["split"]) == {"all"}
+    assert len(table) == 3
+
+
+def test_counts_add_up(tiny):
+    counts = datasets.count_classes(datasets.find_pictures(tiny))
+    assert counts.loc["angry"].tolist() == [2, 0, 2]
+    assert counts.loc["total"].tolist() == [3, 2, 5]
+    assert counts.columns.tolist() == ["train", "test", "total"]
+
+
+def test_subset_of_classes(tiny):
+    assert set(datasets.find_pictures(tiny, ["happy", "angry"])["class"]) == {"angry", "happy"}
+    with pytest.raises(ValueError, match=r"No pictures of fear.*angry, happy, wink"):
+        datasets.find_pictures(tiny, ["happy", "fear"])
+
+
+def test_missing_and_empty_folders_are_explained(tmp_path):
+    with pytest.raises(FileNotFoundError, match="python -m utils import"):
+        datasets.find_pictures(tmp_path / "absent")
+    with pytest.raises(ValueError, match="No pictures in"):
+        datasets.find_pictures(tmp_path)
+
+
+def test_missing_split_is_explained(tiny):
+    with pytest.raises(ValueError, match=r"No validation pictures.*test, train"):
+        datasets.split_of(datasets.find_pictures(tiny), "validation")
+
+
+def test_synonyms():
+    words = ("ANGER", " disgusted ", "Fearful", "Happiness", "neutral", "Sadness", "surprised")
+    assert tuple(class_name(word) for word in words) == CLASS_NAMES
+    assert class_name("Wink") == "Wink"
+
+
+def test_balanced_subset(table):
+    subset = datasets.balanced_subset(datasets.split_of(table, "train"), 4, seed=1)
+    assert set(subset["class"].value_counts()) == {4}
+    assert subset["file"].is_unique
+    with pytest.raises(ValueError, match=r"subset of 1000.*has only"):
+        datasets.balanced_subset(table, 1000)
+
+
+def test_class_weights_make_every_class_weigh_the_same(tiny):
+    table = datasets.find_pictures(tiny)
+    classes = datasets.class_order(table)
+    weights = datasets.class_weights(table, classes)
+    totals = [weights[i] * (table["class"] == name).sum() for i, name in enumerate(classes)]
+    assert totals == pytest.approx([5 / 3] * 3)
+
+
+def test_fingerprint_follows_content_class_and_split(tiny, tmp_path_factory):
+    first = datasets.fingerprint(datasets.find_pictures(tiny))
+    copy = tmp_path_factory.mktemp("copy") / "elsewhere"
+    shutil.copytree(tiny, copy)
+    assert datasets.fingerprint(datasets.find_pictures(copy)) == first
+    (copy / "test" / "wink" / "5.png").rename(copy / "test" / "joy" / "5.png")
+    moved = datasets.fingerprint(datasets.find_pictures(copy))
+    picture(tiny / "train" / "joy" / "3.png", 31)
+    changed = datasets.fingerprint(datasets.find_pictures(tiny))
+    assert len({first, moved, changed}) == 3
+
+
+def test_stream_gives_every_picture_once_with_its_label(tiny):
+    contract = Preprocessing(("wink", "happy", "angry"), size=8)
+    pictures = datasets.Pictures(datasets.find_pictures(tiny), contract, batch_size=2)
+    batches = [pictures[index] for index in range(len(pictures))]
+    assert [len(faces) for faces, _ in batches] == [2, 2, 1]
+    faces = np.concatenate([faces for faces, _ in batches])
+    labels = np.concatenate([labels for _, labels in batches])
+    assert faces.dtype == np.uint8
+    assert faces[:, 0, 0, 0].tolist() == [10, 20, 30, 40, 50]
+    assert labels.argmax(axis=1).tolist() == [2, 2, 1, 1, 0]
+    assert (labels.sum(axis=1) == 1).all()
+
+
+def test_order_is_new_each_epoch_and_the_same_for_the_same_epoch(table, preprocessing):
+    def epoch(number):
+        pictures = datasets.Pictures(
+            table, preprocessing, 16, shuffle=True, augmentation=Augmentation(), seed=3
+        )
+        pictures.start_epoch(number)
+        return [pictures[index] for index in range(len(pictures))]
+
+    first, again, second = epoch(0), epoch(0), epoch(1)
+    for (faces, labels), (same_faces, same_labels) in zip(first, again, strict=True):
+        assert np.array_equal(faces, same_faces)
+        assert np.array_equal(labels, same_labels)
+    assert any(not np.array_equal(a[0], b[0]) for a, b in zip(first, second, strict=True))
+    assert sum(labels.sum() for _, labels in second) == len(table)
+
+
+def test_end_of_epoch_leads_to_the_next_order(table, preprocessing):
+    walked = datasets.Pictures(table, preprocessing, 16, shuffle=True)
+    walked.on_epoch_end()
+    jumped = datasets.Pictures(table, preprocessing, 16, shuffle=True)
+    jumped.start_epoch(1)
+    assert np.array_equal(walked[0][0], jumped[0][0])
+
+
+def test_classes_the_contract_does_not_know_are_refused(tiny):
+    with pytest.raises(ValueError, match=r"Expected pictures of angry, happy.*wink"):
+        datasets.Pictures(datasets.find_pictures(tiny), Preprocessing(("angry", "happy")))
+
+
+def test_unreadable_picture_is_named(tiny):
+    (tiny / "train" / "Anger" / "1.png").write_bytes(b"broken")
+    pictures = datasets.Pictures(
+        datasets.find_pictures(tiny), Preprocessing(("angry", "happy", "wink"))
+    )
+    with pytest.raises(ValueError, match=r"Not a readable picture: .*1\.png \(6 bytes\)"):
+        pictures[0]

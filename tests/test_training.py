@@ -1,0 +1,175 @@
+"""Training, being killed, and going on."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from utils import datasets, networks, training
+from utils.augmentation import Augmentation
+from utils.backend import keras, with_precision
+from utils.config import CLASS_NAMES
+from utils.model_file import load_model
+from utils.preprocessing import Preprocessing
+from utils.runs import list_runs, record_result
+
+EPOCHS = 5
+
+# A training as a notebook would start it, small and in float32 so that two runs
+# differ by rounding at most.
+SCRIPT = """
+import sys
+from tests.test_training import start
+start(sys.argv[1], sys.argv[2])
+"""
+
+
+def start(faces, runs, **settings):
+    table = datasets.find_pictures(faces)
+    preprocessing = Preprocessing(CLASS_NAMES)
+    pictures = datasets.Pictures(
+        datasets.split_of(table, "train"), preprocessing, 16, True, Augmentation(), seed=1
+    )
+    validation = datasets.Pictures(datasets.split_of(table, "validation"), preprocessing)
+    keras.utils.set_random_seed(1)
+    network = networks.join(
+        networks.convolutional_trunk(preprocessing, widths=(4, 8, 8, 8)),
+        networks.mlp_head(len(CLASS_NAMES), units=(8,)),
+    )
+    settings = {"epochs": EPOCHS, "precision": "float32", "seed": 1, **settings}
+    return training.train(network, pictures, validation, training.Settings(**settings), runs=runs)
+
+
+def test_killed_at_several_moments_it_goes_on_as_if_never_stopped(faces, tmp_path):
+    whole = start(faces, tmp_path / "whole")
+    runs = tmp_path / "killed"
+
+    def train_until(condition):
+        process = subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, str(faces), str(runs)], stderr=subprocess.PIPE
+        )
+        while process.poll() is None and not condition():
+            time.sleep(0.001)
+        killed = process.poll() is None
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        return killed
+
+    def file(name):
+        return next(iter(runs.glob(f"run-*/{name}")), None)
+
+    def rows():
+        log = file("log.csv")
+        return len(pd.read_csv(log)) if log else 0
+
+    # While the first epoch's model was written but not its log; between a log and its
+    # resume.keras; and in the middle of an epoch.
+    assert train_until(lambda: file("epoch-001.keras"))
+    assert train_until(lambda: rows() == 2)
+    assert train_until(lambda: file(".resume*") or (rows() == 3 and time.sleep(0.05) is None))
+    finished = start(faces, runs)
+
+    assert finished.folder.name == whole.folder.name
+    assert len(list(runs.iterdir())) == 1
+    columns = ["epoch", "learning_rate", "loss", "val_loss", "val_accuracy"]
+    assert np.allclose(finished.log[columns], whole.log[columns], rtol=1e-3, atol=1e-4)
+    last = f"epoch-{EPOCHS:03d}.keras"
+    for ours, theirs in zip(
+        load_model(finished.folder / last)[0].get_weights(),
+        load_model(whole.folder / last)[0].get_weights(),
+        strict=True,
+    ):
+        assert np.allclose(ours, theirs, rtol=1e-2, atol=1e-3)
+
+
+def test_a_run_leaves_what_it_promises(faces, tmp_path):
+    run = start(faces, tmp_path, epochs=2)
+    names = {path.name for path in run.folder.iterdir()}
+    assert names == {
+        "architecture.json",
+        "best.keras",
+        "epoch-001.keras",
+        "epoch-002.keras",
+        "log.csv",
+        "resume.keras",
+        "settings.json",
+    }
+    architecture = (run.folder / "architecture.json").read_text()
+    rebuilt = keras.models.model_from_json(architecture)
+    best, contract = load_model(run.best_file)
+    assert rebuilt.count_params() == best.count_params()
+    assert contract.class_names == CLASS_NAMES
+    assert json.loads((run.folder / "settings.json").read_text())["epochs"] == 2
+    assert pd.read_csv(run.folder / "log.csv")["epoch"].tolist() == [1, 2]
+
+
+def test_finished_run_is_read_back_without_training(faces, tmp_path):
+    first = start(faces, tmp_path, epochs=1)
+    before = {path: path.stat().st_mtime_ns for path in first.folder.glob("*.keras")}
+    again = start(faces, tmp_path, epochs=1)
+    assert {path: path.stat().st_mtime_ns for path in again.folder.glob("*.keras")} == before
+    pd.testing.assert_frame_equal(first.log, again.log)
+
+
+def test_another_setting_is_another_run(faces, tmp_path):
+    assert (
+        start(faces, tmp_path, epochs=1).folder
+        != start(faces, tmp_path, epochs=1, learning_rate=1e-4).folder
+    )
+
+
+def test_early_stopping_reads_its_patience_from_the_log():
+    log = [{"val_accuracy": value} for value in (0.2, 0.5, 0.4, 0.5)]
+    settings = training.Settings(epochs=10, patience=2)
+    assert not training._finished(log[:3], settings)
+    assert training._finished(log, settings)
+    assert not training._finished([], settings)
+    assert training._finished(log, training.Settings(epochs=4, patience=9))
+
+
+def test_result_table(faces, tmp_path):
+    run = start(faces, tmp_path, epochs=1)
+    metrics = {"n": 21, "accuracy": 0.5, "macro_f1": 0.4, "log_loss": 1.5, "ece": 0.1}
+    record_result(run, networks.mlp_head(7, units=(8,), dropout=0.3), metrics)
+    table = list_runs(tmp_path)
+    assert table.index.tolist() == [run.folder.name]
+    assert table["head"].item() == "dense 8 → norm → dropout 0.3 → dense 7"
+    assert table["accuracy"].item() == 0.5
+    assert list_runs(tmp_path / "none").empty
+
+
+def test_bfloat16_copy_keeps_weights_and_a_float32_softmax(small_network):
+    copy = with_precision(small_network, "mixed_bfloat16")
+    assert copy.get_layer("trunk").get_layer("block1_convolution").compute_dtype == "bfloat16"
+    assert copy.get_layer("head").layers[-1].compute_dtype == "float32"
+    for ours, theirs in zip(copy.get_weights(), small_network.get_weights(), strict=True):
+        assert np.array_equal(ours, theirs)
+    assert small_network.get_layer("head").layers[1].compute_dtype == "float32"
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_one_step_on_each_backend(backend, faces, tmp_path):
+    pytest.importorskip(backend)
+    script = (
+        "import sys; from tests.test_training import start; import keras\n"
+        "run = start(sys.argv[1], sys.argv[2], epochs=1)\n"
+        "print(keras.backend.backend(), run.log['loss'].item())"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script, str(faces), str(tmp_path)],
+        env={**os.environ, "KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    name, loss = result.stdout.split()
+    assert name == backend
+    assert np.isfinite(float(loss))
+    model, _ = load_model(next(tmp_path.glob("*/best.keras")))
+    assert model.output_shape == (None, 7)

@@ -1,0 +1,184 @@
+"""The same work without a notebook: ``python -m utils COMMAND --help``."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from utils import config
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the process's exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.command(options)
+    except (OSError, ValueError) as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Interrupted. What was complete is kept.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def import_pictures(options) -> None:
+    """sort a download into a folder per class"""
+    from utils.importers import import_dataset
+
+    print(
+        import_dataset(
+            options.source,
+            options.destination,
+            class_names=options.classes,
+            validation_share=options.validation_share,
+            seed=options.seed,
+        )
+    )
+
+
+def audit_pictures(options) -> None:
+    """look for copies, leaks between splits, conflicting labels and blank pictures"""
+    from utils.audit import audit
+
+    report = audit(options.folder)
+    print(report)
+    if options.save:
+        report.save(options.save)
+
+
+def draw(options) -> None:
+    """draw the embedded data set of cartoon faces"""
+    from utils.animated import draw_dataset
+    from utils.datasets import count_classes
+
+    print(count_classes(draw_dataset(options.destination, size=options.size, seed=options.seed)))
+
+
+def train(options) -> None:
+    """train the six-layer network; run it again to go on after an interruption"""
+    from utils import datasets, networks, training
+    from utils.augmentation import Augmentation
+    from utils.preprocessing import Preprocessing
+
+    table = datasets.find_pictures(options.data, options.classes)
+    classes = options.classes or datasets.class_order(table)
+    preprocessing = Preprocessing(classes, size=options.size, colour=options.colour)
+    learn = datasets.split_of(table, "train")
+    if options.per_class:
+        learn = datasets.balanced_subset(learn, options.per_class, options.seed)
+    settings = training.Settings(
+        epochs=options.epochs,
+        learning_rate=options.learning_rate,
+        balance_classes=options.balance_classes,
+        seed=options.seed,
+    )
+    run = training.train(
+        networks.six_layer_network(preprocessing),
+        datasets.Pictures(
+            learn, preprocessing, options.batch_size, True, Augmentation(), options.seed
+        ),
+        datasets.Pictures(datasets.split_of(table, "validation"), preprocessing),
+        settings,
+        runs=options.runs,
+        name=Path(options.data).resolve().name,
+    )
+    best = run.log.iloc[run.best_epoch - 1]
+    print(f"Best epoch {run.best_epoch}: validation accuracy {best['val_accuracy']:.2%}")
+    print(run.best_file)
+
+
+def evaluate(options) -> None:
+    """measure a saved model on a folder per class"""
+    from utils import evaluation
+    from utils.datasets import Pictures, find_pictures
+    from utils.files import write_json
+    from utils.predictor import load
+
+    predictor = load(options.model)
+    table = find_pictures(options.folder)
+    splits = sorted(set(table["split"]))
+    if len(splits) > 1:
+        raise ValueError(
+            f"{options.folder} holds several splits ({', '.join(splits)}). "
+            f"Name one of them, such as {Path(options.folder) / splits[-1]}."
+        )
+    known = table["class"].isin(predictor.class_names)
+    if not known.all():
+        others = ", ".join(sorted(set(table.loc[~known, "class"])))
+        print(f"Left out {(~known).sum()} pictures of classes the model does not know: {others}.")
+    pictures = Pictures(table[known], predictor.preprocessing)
+    probabilities = predictor.predict_pictures(pictures)
+    metrics = evaluation.evaluate(pictures.labels, probabilities, predictor.class_names)
+    print(evaluation.per_class_table(metrics).round(3).to_string())
+    print(evaluation.bootstrap_intervals(pictures.labels, probabilities).round(4).to_string())
+    if options.json:
+        write_json(Path(options.json), metrics)
+
+
+def demo(options) -> None:
+    """run both notebooks on the embedded data set and say where everything is"""
+    from utils.notebooks import run_demo
+
+    run_demo(config.RESULTS / "demo")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m utils", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name, function):
+        command = commands.add_parser(name, help=function.__doc__, description=function.__doc__)
+        command.set_defaults(command=function)
+        return command
+
+    command = add("import", import_pictures)
+    command.add_argument("source", help="zip, tar, csv or folder, as downloaded")
+    command.add_argument("destination", help="new folder, such as data/fer2013")
+    _add_classes(command)
+    command.add_argument("--validation-share", type=float, default=0.1)
+    command.add_argument("--seed", type=int, default=0)
+
+    command = add("audit", audit_pictures)
+    command.add_argument("folder", help="folder per class, with or without split folders")
+    command.add_argument("--save", metavar="FOLDER", help="write the tables there as CSV")
+
+    command = add("draw", draw)
+    command.add_argument("destination", help="new folder, such as data/animated")
+    command.add_argument("--size", type=int, default=48)
+    command.add_argument("--seed", type=int, default=0)
+
+    command = add("train", train)
+    command.add_argument(
+        "data", help="folder with train/ and validation/, a folder per class in each"
+    )
+    _add_classes(command)
+    command.add_argument("--epochs", type=int, default=50)
+    command.add_argument("--batch-size", type=int, default=128)
+    command.add_argument("--learning-rate", type=float, default=2e-3)
+    command.add_argument("--size", type=int, default=48, help="side of the input in pixels")
+    command.add_argument("--colour", choices=("grey", "rgb"), default="grey")
+    command.add_argument("--balance-classes", action="store_true", help="weight rare classes up")
+    command.add_argument("--per-class", type=int, help="train on so many pictures of each class")
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--runs", default=config.RUNS, help="folder that runs are kept in")
+
+    command = add("evaluate", evaluate)
+    command.add_argument("model", help=".keras file saved by this project")
+    command.add_argument("folder", help="folder per class")
+    command.add_argument("--json", metavar="FILE", help="write every number there")
+
+    add("demo", demo)
+    return parser
+
+
+def _add_classes(command) -> None:
+    command.add_argument(
+        "--classes",
+        type=lambda text: tuple(config.class_name(name) for name in text.split(",")),
+        metavar="A,B,…",
+        help="take only these classes, in this order",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

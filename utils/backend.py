@@ -1,0 +1,100 @@
+"""Keras, imported without the noise, and how this machine runs it fastest.
+
+Every module of the project takes Keras from here: ``from utils.backend import keras``.
+"""
+
+import os
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+# Later messages, such as a missing GPU reported as an error, obey this setting.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+@contextmanager
+def _quiet_start():
+    """Hold back what libraries write to the process's error stream, unless they fail.
+
+    TensorFlow prints several lines on import before any of its log settings count
+    (its issue 100442); in a notebook they look like a wall of errors.
+    """
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as held:
+        original = os.dup(2)
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(original, held.read())
+            raise
+        finally:
+            os.dup2(original, 2)
+            os.close(original)
+
+
+with _quiet_start():
+    import keras
+
+
+def fastest_precision() -> str:
+    """ "mixed_bfloat16" where the processor or accelerator multiplies it, else "float32".
+
+    Linux tells the processor's abilities in /proc/cpuinfo; elsewhere float32 is
+    the safe answer, for bfloat16 without hardware is slower, not faster.
+    """
+    if _has_gpu():
+        return "mixed_bfloat16"
+    processor = Path("/proc/cpuinfo")
+    abilities = processor.read_text() if processor.is_file() else ""
+    return "mixed_bfloat16" if "avx512_bf16" in abilities or "amx_bf16" in abilities else "float32"
+
+
+def xla_pays() -> bool:
+    """Whether Keras should compile with XLA.
+
+    JAX always does. TensorFlow's XLA runs convolutions on a CPU several times
+    slower than its ordinary kernels, so there it is left off.
+    """
+    return keras.backend.backend() == "jax" or _has_gpu()
+
+
+def with_precision(model: keras.Model, precision: str) -> keras.Model:
+    """A copy of a model that computes in another precision, with the same weights.
+
+    Layers that end in a softmax stay in float32: eight bits of mantissa are too
+    few for probabilities and their logarithm.
+    """
+    config = keras.saving.serialize_keras_object(model)
+    copy = keras.saving.deserialize_keras_object(_set_precision(config, precision))
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def _set_precision(config, precision):
+    if isinstance(config, list | tuple):
+        return [_set_precision(value, precision) for value in config]
+    if not isinstance(config, dict):
+        return config
+    if config.get("class_name") == "DTypePolicy":
+        return {**config, "config": {"name": precision}}
+    if config.get("config", {}) and config.get("config").get("activation") == "softmax":
+        precision = "float32"
+    return {key: _set_precision(value, precision) for key, value in config.items()}
+
+
+def _has_gpu() -> bool:
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow
+
+        return bool(tensorflow.config.list_physical_devices("GPU"))
+    if backend == "jax":
+        import jax
+
+        return jax.default_backend() == "gpu"
+    import torch
+
+    return torch.cuda.is_available()

@@ -1,0 +1,49 @@
+"""Where things lie and what the expressions are called.
+
+Every path follows from this file's own place, so a notebook finds the project
+from whatever folder it was opened in. Nothing heavy is imported here.
+"""
+
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+DATA = PROJECT / "data"
+MODELS = PROJECT / "models"
+RUNS = MODELS / "runs"
+RESULTS = PROJECT / "results"
+CACHE = PROJECT / ".cache"
+
+CLASS_NAMES = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+SPLITS = ("train", "validation", "test")
+PICTURE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+
+_SYNONYMS = {
+    "angry": ("anger",),
+    "disgust": ("disgusted",),
+    "fear": ("afraid", "fearful", "scared"),
+    "happy": ("happiness", "joy", "joyful"),
+    "neutral": ("neutrality", "calm"),
+    "sad": ("sadness",),
+    "surprise": ("surprised",),
+}
+_CANONICAL = {word: name for name, words in _SYNONYMS.items() for word in (name, *words)}
+
+
+def class_name(label: str) -> str:
+    """The project's name for an expression label or class folder.
+
+    Case, surrounding spaces and the usual synonyms are folded: ``"Happiness"``
+    and ``"joy"`` are both ``"happy"``. A label that is no known expression is
+    returned stripped but otherwise untouched, so a user's own classes keep
+    their names.
+
+    >>> class_name("Anger"), class_name("my class")
+    ('angry', 'my class')
+    """
+    label = label.strip()
+    return _CANONICAL.get(label.lower(), label)
+
+
+def project_path(path: str | Path) -> Path:
+    """A path as a person writes it in a notebook: ``~`` is home, relative means the project."""
+    return PROJECT / Path(path).expanduser()

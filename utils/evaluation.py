@@ -1,0 +1,156 @@
+"""What a model reached: arrays in, numbers out.
+
+Throughout, ``labels`` is an integer array (n,) of class indices and
+``probabilities`` a float array (n, classes) whose rows sum to one.
+"""
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
+
+
+def evaluate(labels: np.ndarray, probabilities: np.ndarray, class_names) -> dict:
+    """Every number of a report, ready for JSON.
+
+    Returns:
+        classes, n, accuracy, macro_f1, log_loss, ece (`expected_calibration_error`),
+        per_class {name: {precision, recall, f1, support}} and confusion (rows true,
+        columns predicted, counts). macro_f1 is the mean over the classes that occur
+        among the labels or the predictions.
+    """
+    labels, probabilities = _check(labels, probabilities, class_names)
+    indices = np.arange(len(class_names))
+    predicted = probabilities.argmax(axis=1)
+    precision, recall, f1, support = precision_recall_fscore_support(
+        labels, predicted, labels=indices, zero_division=0
+    )
+    occurs = np.isin(indices, labels) | np.isin(indices, predicted)
+    per_class = {
+        name: {
+            "precision": float(precision[index]),
+            "recall": float(recall[index]),
+            "f1": float(f1[index]),
+            "support": int(support[index]),
+        }
+        for index, name in enumerate(class_names)
+    }
+    return {
+        "classes": list(class_names),
+        "n": len(labels),
+        "accuracy": float(np.mean(predicted == labels)),
+        "macro_f1": float(f1[occurs].mean()),
+        "log_loss": float(log_loss(labels, probabilities, labels=indices)),
+        "ece": expected_calibration_error(labels, probabilities),
+        "per_class": per_class,
+        "confusion": confusion(labels, predicted, len(class_names)).tolist(),
+    }
+
+
+def confusion(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
+    """Counts, int (classes, classes): rows are true classes, columns predicted ones."""
+    return confusion_matrix(labels, predicted, labels=np.arange(classes))
+
+
+def precision_matrix(confusion: np.ndarray) -> np.ndarray:
+    """Of what was called a class, the share that each class really was.
+
+    Columns sum to one; a class that was never predicted has a column of zeros.
+    The diagonal is each class's precision.
+    """
+    confusion = np.asarray(confusion, float)
+    return confusion / np.maximum(confusion.sum(axis=0, keepdims=True), 1)
+
+
+def recall_matrix(confusion: np.ndarray) -> np.ndarray:
+    """Of each true class, the share that was called each class.
+
+    Rows sum to one; a class without pictures has a row of zeros. The diagonal is
+    each class's recall.
+    """
+    confusion = np.asarray(confusion, float)
+    return confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+
+
+def expected_calibration_error(
+    labels: np.ndarray, probabilities: np.ndarray, bins: int = 15
+) -> float:
+    """How far confidence and accuracy lie apart, from 0 (calibrated) to 1.
+
+    The mean gap between the top probability and the accuracy over equally wide
+    bins of that probability, weighted by their size (Guo et al., "On Calibration
+    of Modern Neural Networks", 2017).
+    """
+    confidence = probabilities.max(axis=1)
+    correct = probabilities.argmax(axis=1) == labels
+    # A confidence of exactly k / bins belongs to the bin below, as in the paper.
+    bin_of = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    gaps = np.bincount(bin_of, correct - confidence, minlength=bins)
+    return float(np.abs(gaps).sum() / len(labels))
+
+
+def bootstrap_intervals(
+    labels: np.ndarray, probabilities: np.ndarray, draws: int = 1000, seed: int = 0
+) -> pd.DataFrame:
+    """95 % percentile intervals of the headline numbers, by resampling the pictures.
+
+    Returns:
+        Rows accuracy, macro_f1 and log_loss; columns value, low and high
+        (Efron & Tibshirani, "An Introduction to the Bootstrap", 1993).
+    """
+    labels, probabilities = np.asarray(labels), np.asarray(probabilities, float)
+    predicted = probabilities.argmax(axis=1)
+    classes = probabilities.shape[1]
+    losses = -np.log(np.clip(probabilities[np.arange(len(labels)), labels], 1e-15, 1))
+
+    def headline(chosen):
+        counts = np.bincount(
+            labels[chosen] * classes + predicted[chosen], minlength=classes * classes
+        ).reshape(classes, classes)
+        true, called = counts.sum(axis=1), counts.sum(axis=0)
+        occurs = (true + called) > 0
+        f1 = 2 * np.diag(counts)[occurs] / (true + called)[occurs]
+        return np.diag(counts).sum() / len(chosen), f1.mean(), losses[chosen].mean()
+
+    random = np.random.default_rng(seed)
+    samples = [headline(random.integers(0, len(labels), len(labels))) for _ in range(draws)]
+    low, high = np.percentile(samples, [2.5, 97.5], axis=0)
+    return pd.DataFrame(
+        {"value": headline(np.arange(len(labels))), "low": low, "high": high},
+        index=["accuracy", "macro_f1", "log_loss"],
+    )
+
+
+def per_class_table(metrics: dict) -> pd.DataFrame:
+    """The ``per_class`` part of `evaluate`, one row a class."""
+    return pd.DataFrame(metrics["per_class"]).T.astype({"support": int})
+
+
+def most_confident_mistakes(
+    labels: np.ndarray, probabilities: np.ndarray, count: int = 12
+) -> np.ndarray:
+    """Indices of the wrong answers, the surest first."""
+    predicted = probabilities.argmax(axis=1)
+    wrong = np.flatnonzero(predicted != labels)
+    return wrong[np.argsort(-probabilities[wrong, predicted[wrong]], kind="stable")][:count]
+
+
+def _check(labels, probabilities, class_names):
+    labels, probabilities = np.asarray(labels), np.asarray(probabilities, float)
+    expected = (len(labels), len(class_names))
+    if labels.ndim != 1 or not len(labels) or probabilities.shape != expected:
+        raise ValueError(
+            f"Expected labels (n,) with n ≥ 1 and probabilities (n, {len(class_names)}). "
+            f"Received: {labels.shape} and {probabilities.shape}."
+        )
+    if labels.min() < 0 or labels.max() >= len(class_names):
+        raise ValueError(
+            f"Labels are indices from 0 to {len(class_names) - 1}. "
+            f"Received: {labels.min()} to {labels.max()}."
+        )
+    sums = probabilities.sum(axis=1, keepdims=True)
+    if not np.allclose(sums, 1, atol=1e-3):
+        raise ValueError(
+            "Each row of probabilities must sum to 1. "
+            f"Received rows that sum to between {sums.min():.3f} and {sums.max():.3f}."
+        )
+    return labels, probabilities / sums  # float32 rows are off by a rounding error
