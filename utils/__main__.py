@@ -49,9 +49,10 @@ def audit_pictures(options) -> None:
 def draw(options) -> None:
     """draw the embedded data set of cartoon faces"""
     from utils.animated import draw_dataset
-    from utils.datasets import count_classes
+    from utils.datasets import count_classes, find_pictures
 
-    print(count_classes(draw_dataset(options.destination, size=options.size, seed=options.seed)))
+    draw_dataset(options.destination, size=options.size, seed=options.seed)
+    print(count_classes(find_pictures(options.destination)))
 
 
 def train(options) -> None:

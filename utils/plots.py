@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from utils import evaluation
+from utils.overlay import class_colour
 from utils.pictures import read_picture
 
 
@@ -123,6 +124,90 @@ def mistakes(
     return _finish(figure)
 
 
+def still(picture: np.ndarray, faces: pd.DataFrame, class_names) -> Figure:
+    """A picture with its faces boxed and numbered, and every probability as a bar.
+
+    Args:
+        picture: uint8, (height, width) grey or (height, width, 3) BGR.
+        faces: the picture's rows of `stills.read_stills`.
+        class_names: the classes, in the order of their columns.
+    """
+    found = faces[faces["face"] > 0]
+    count = max(len(found), 1)
+    figure, (left, *bars) = plt.subplots(
+        1, count + 1, figsize=(min(4 + 2.6 * count, 10), 3.4), facecolor="white"
+    )
+    _show_picture(left, picture)
+    left.axis("off")
+    if found.empty:
+        bars[0].axis("off")
+        bars[0].text(0.5, 0.5, "no face found", ha="center", va="center")
+    for axes, face in zip(bars, found.to_dict("records"), strict=False):
+        corner = face["x"], face["y"]
+        left.add_patch(
+            plt.Rectangle(corner, face["width"], face["height"], fill=False, ec="#e69f00", lw=2)
+        )
+        left.text(*corner, face["face"], color="black", backgroundcolor="#e69f00", fontsize=8)
+        values = [face[name] for name in class_names]
+        axes.barh(class_names, values, color=_class_colours(class_names))
+        axes.bar_label(axes.containers[0], [f"{value:.0%}" for value in values], padding=2)
+        axes.invert_yaxis()
+        axes.set(xlim=(0, 1.25), xticks=[], title=f"{face['face']}: {face['label']}")
+        axes.spines[["top", "right", "bottom"]].set_visible(False)
+    return _finish(figure)
+
+
+def timeline(table: pd.DataFrame, class_names, truth: pd.DataFrame | None = None) -> Figure:
+    """The probabilities of every face over time, from the table of a video.
+
+    Args:
+        table: as `video.live` returns it.
+        class_names: the classes, in the order of their columns.
+        truth: start, end (seconds) and label of what is shown, where that is known.
+    """
+    tracks = list(table["track"].unique()) or [None]
+    figure, grid = plt.subplots(
+        len(tracks), 1, figsize=(10, 0.8 + 2.2 * len(tracks)), sharex=True, squeeze=False,
+        facecolor="white",
+    )  # fmt: skip
+    for axes, track in zip(grid[:, 0], tracks, strict=True):
+        rows = table[table["track"] == track]
+        axes.stackplot(
+            rows["seconds"],
+            *(rows[name] for name in class_names),
+            labels=class_names,
+            colors=_class_colours(class_names),
+        )
+        axes.set(ylim=(0, 1), ylabel="no face" if track is None else f"face {track}")
+        axes.margins(x=0)
+        for start, end, label in () if truth is None else truth[["start", "end", "label"]].values:
+            axes.axvline(start, color="black", linewidth=0.8)
+            axes.text((start + end) / 2, 1.02, label, ha="center", va="bottom", fontsize=8)
+    grid[-1, 0].set_xlabel("seconds" + ("" if truth is None else "   (above: what is shown)"))
+    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="center right", fontsize=8)
+    return _finish(figure, right=0.88)
+
+
+def frame_strip(frames: list[np.ndarray], columns: int = 4) -> Figure:
+    """Frames of a video side by side; each uint8 (height, width, 3) BGR."""
+    rows = -(-len(frames) // columns)
+    height, width = frames[0].shape[:2]
+    figure, grid = plt.subplots(
+        rows, columns, figsize=(10, 10 / columns * height / width * rows), squeeze=False,
+        facecolor="white",
+    )  # fmt: skip
+    for axes in grid.flat:
+        axes.axis("off")
+    for axes, frame in zip(grid.flat, frames, strict=False):
+        _show_picture(axes, frame)
+    return _finish(figure)
+
+
+def _class_colours(class_names) -> list[tuple[float, ...]]:
+    """The overlay's colours, as matplotlib's RGB from 0 to 1."""
+    return [tuple(v / 255 for v in class_colour(i)[::-1]) for i in range(len(class_names))]
+
+
 def _matrix(values, class_names, title, number_format, highest) -> Figure:
     side = 2.2 + 0.62 * len(class_names)
     figure, axes = _figure(side + 0.8, side)
@@ -158,7 +243,7 @@ def _figure(width, height):
     return plt.subplots(figsize=(width, height), facecolor="white")
 
 
-def _finish(figure: Figure) -> Figure:
-    figure.tight_layout()
+def _finish(figure: Figure, right: float = 1) -> Figure:
+    figure.tight_layout(rect=(0, 0, right, 1))
     plt.close(figure)  # or the notebook would show it once more at the end of the cell
     return figure

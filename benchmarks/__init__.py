@@ -1,0 +1,1 @@
+"""Scripts that produce every number in the README, each into `results/`."""

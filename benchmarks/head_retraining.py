@@ -1,0 +1,59 @@
+"""How long an edited MLP head takes to give new matrices on a large data set.
+
+    python -m benchmarks.head_retraining [--data data/fer2013] [--model models/fer2013.keras]
+
+The trunk's features are computed once, timed apart; then a head that was not seen before
+is trained on all training pictures and its three matrices are made of the validation part.
+"""
+
+import argparse
+import tempfile
+import time
+
+from benchmarks.measuring import peak_megabytes, save
+from utils import datasets, evaluation, features, networks, plots, training
+from utils.config import project_path
+from utils.model_file import load_model
+from utils.predictor import Predictor
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", default="data/fer2013")
+    parser.add_argument("--model", default="models/fer2013.keras")
+    options = parser.parse_args()
+
+    model, preprocessing = load_model(project_path(options.model))
+    trunk = model.get_layer("trunk")
+    table = datasets.find_pictures(project_path(options.data))
+    learn = datasets.Pictures(datasets.split_of(table, "train"), preprocessing)
+    held_out = datasets.Pictures(datasets.split_of(table, "validation"), preprocessing)
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        for pictures in (learn, held_out):
+            features.trunk_features(trunk, pictures, folder)
+        computed = time.perf_counter()
+        head = networks.mlp_head(len(preprocessing.class_names), units=(192, 96), dropout=0.5)
+        settings = training.Settings(epochs=12, learning_rate=1e-3)
+        features.train_head(head, trunk, learn, held_out, settings, runs=folder, cache=folder)
+        probabilities = Predictor(networks.join(trunk, head), preprocessing).predict_pictures(
+            held_out
+        )
+        metrics = evaluation.evaluate(held_out.labels, probabilities, preprocessing.class_names)
+        for matrix in (plots.confusion_matrix, plots.precision_matrix, plots.recall_matrix):
+            matrix(metrics)
+        finished = time.perf_counter()
+    save(
+        "head_retraining",
+        {
+            "training_pictures": len(learn.table),
+            "features_once_seconds": computed - start,
+            "edited_head_to_matrices_seconds": finished - computed,
+            "validation_accuracy": metrics["accuracy"],
+            "peak_mb": peak_megabytes(),
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,268 @@
+"""Where the faces are: Haar cascades, used with care.
+
+The detector is that of Viola and Jones, "Rapid object detection using a boosted
+cascade of simple features" (CVPR 2001), with the trees of Lienhart and Maydt
+(ICIP 2002) that OpenCV ships. Of its frontal cascades ``alt2`` is used: it finds
+about as many faces as the customary ``default`` and far fewer that are none.
+
+Every frame is first brought to a size at which the least face that is looked for
+is just large enough for the cascade. So the cost depends on how small a face may
+be, and no longer on the camera's resolution.
+
+Frames are in OpenCV's form: uint8, (height, width) grey or (height, width, 3)
+BGR, 0–255. Boxes are (left, top, width, height) in whole pixels of that frame.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from utils.opencv import INSTALL, cv2
+from utils.preprocessing import Box
+
+LEAST_FACE = 24  # pixels; a smaller face says too little to a 48-pixel network
+_WINDOW = 30  # pixels of the least face in the copy that the cascade searches
+_STEP = 1.1  # growth of the search window from one round to the next
+_COARSE = 1.2  # the same where time counts
+_FILES = {
+    "alt": "haarcascade_frontalface_alt.xml",
+    "alt2": "haarcascade_frontalface_alt2.xml",
+    "profile": "haarcascade_profileface.xml",
+}
+# Passes for a still in which the first found nothing: cascade, neighbours, degrees, mirrored.
+# All search an equalised copy. Kept in the order of what they add for each false box.
+_FALLBACK = (
+    ("alt", 3, 0, False),
+    ("alt", 3, 0, True),
+    ("profile", 3, 0, False),
+    ("profile", 3, 0, True),
+    ("alt", 3, -12, False),
+    ("alt", 3, 12, False),
+    ("alt", 3, -26, False),
+    ("alt", 3, 26, False),
+)
+
+
+class FaceDetector:
+    """Haar cascades, loaded once and used for every frame.
+
+    Args:
+        least_share: least side of a face, as a share of the frame's shorter side
+            (0.1: a face of 48 pixels at 640×480). Halving it costs about four
+            times the time. Faces under `LEAST_FACE` pixels are never looked for.
+        folder: where the cascades' XML files lie; OpenCV's own folder by default.
+
+    Raises:
+        ValueError: ``least_share`` is not above 0 and at most 1.
+        OSError: this OpenCV has no Haar cascades.
+
+    Example:
+        >>> boxes = FaceDetector().detect(cv2.imread("group.jpg"))  # doctest: +SKIP
+    """
+
+    def __init__(self, least_share: float = 0.1, folder: str | Path | None = None):
+        if not 0 < least_share <= 1:
+            raise ValueError(f"least_share must lie above 0, at most 1. Received: {least_share}")
+        self.least_share = least_share
+        self._cascades = {name: _load(file, folder) for name, file in _FILES.items()}
+
+    def detect(self, frame: np.ndarray, thorough: bool = False) -> list[Box]:
+        """The boxes of all faces of a frame, the largest first.
+
+        Args:
+            frame: uint8, (height, width) grey or (height, width, 3) BGR, 0–255.
+            thorough: where the usual pass finds nothing, also look for faces that
+                fill the picture, badly lit, half-turned or tilted ones. Meant for
+                stills: a picture without a face then costs some ten times as much.
+
+        Returns:
+            (left, top, width, height) in whole pixels, inside the frame, apart
+            from each other. Empty where no face was found.
+        """
+        grey = to_grey(frame)
+        least = max(LEAST_FACE, self.least_share * min(grey.shape))
+        boxes = self._search(grey, least, "alt2", 3)
+        if not boxes and thorough:
+            boxes = self._search_again(grey, least)
+        boxes = [clip_box(box, grey.shape) for box in boxes]
+        return merge_boxes([box for box in boxes if box is not None])
+
+    def scan(self, frame: np.ndarray) -> list[Box]:
+        """New faces of a live frame, in about half the time of `detect`.
+
+        The window grows in coarser steps and fewer neighbours suffice; what is found
+        is kept only if a second, differently trained cascade sees a face there too.
+
+        Args, returns: see `detect`.
+        """
+        grey = to_grey(frame)
+        least = max(LEAST_FACE, 1.2 * self.least_share * min(grey.shape))
+        boxes = [clip_box(box, grey.shape) for box in self._search(grey, least, "alt2", 2, _COARSE)]
+        boxes = merge_boxes([box for box in boxes if box is not None])
+        return [box for box in boxes if self._search_near(grey, box, "alt", 1, side=48)]
+
+    def refind(self, frame: np.ndarray, box: Iterable[float]) -> Box | None:
+        """A known face, looked for only near its place and size: a tenth of `scan`'s cost.
+
+        Args:
+            frame: as for `detect`.
+            box: where the face should be: (left, top, width, height) in pixels.
+
+        Returns:
+            Its box now, in whole pixels; None if it is not seen there.
+        """
+        grey = to_grey(frame)
+        found = self._search_near(grey, box, "alt2", 2, side=64)  # on less, boxes grow too wide
+        if not found:
+            return None
+        centre = np.array(box[:2]) + np.array(box[2:]) / 2
+        nearest = min(found, key=lambda one: np.hypot(*(centre - one[:2] - np.array(one[2:]) / 2)))
+        return clip_box(nearest, grey.shape)
+
+    def _search_near(self, grey, box, cascade, neighbours, side) -> list[tuple]:
+        """Boxes of about this box's place and size; the face is brought to ``side`` pixels."""
+        left, top, width, height = box
+        wide = (left - 0.35 * width, top - 0.35 * height, 1.7 * width, 1.7 * height)
+        clipped = clip_box(wide, grey.shape)
+        if clipped is None:
+            return []
+        x, y, across, down = clipped
+        scale = side / width
+        copy = _resize(grey[y : y + down, x : x + across], scale)
+        found = self._cascades[cascade].detectMultiScale(
+            copy,
+            _STEP,
+            neighbours,
+            minSize=(round(0.7 * side),) * 2,
+            maxSize=(round(1.4 * side),) * 2,
+        )
+        return [(x + a / scale, y + b / scale, c / scale, d / scale) for a, b, c, d in found]
+
+    def _search_again(self, grey: np.ndarray, least: float) -> list[tuple]:
+        # The cascade wants some surroundings, which a tight crop of a face lacks.
+        border = min(grey.shape) // 4
+        bordered = cv2.copyMakeBorder(grey, *[border] * 4, cv2.BORDER_REPLICATE)
+        large = max(LEAST_FACE, 0.4 * min(grey.shape))
+        boxes = self._search(bordered, large, "alt2", 3, window=2 * _WINDOW)
+        if boxes:
+            return [(left - border, top - border, *side) for left, top, *side in boxes]
+        scale = min(1.0, _WINDOW / least)
+        small = cv2.equalizeHist(_resize(grey, scale))
+        for cascade, neighbours, degrees, mirrored in _FALLBACK:
+            boxes = self._search_turned(
+                small, least * scale, cascade, neighbours, degrees, mirrored
+            )
+            if boxes:
+                return [tuple(value / scale for value in box) for box in boxes]
+        return []
+
+    def _search_turned(self, grey, least, cascade, neighbours, degrees, mirrored) -> list[tuple]:
+        height, width = grey.shape
+        turn = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0)
+        if degrees:
+            grey = cv2.warpAffine(grey, turn, (width, height), borderMode=cv2.BORDER_REPLICATE)
+        if mirrored:
+            grey = np.ascontiguousarray(grey[:, ::-1])
+        back = cv2.invertAffineTransform(turn)
+        boxes = []
+        for left, top, *side in self._search(grey, least, cascade, neighbours):
+            if mirrored:
+                left = width - left - side[0]
+            centre = back @ (left + side[0] / 2, top + side[1] / 2, 1)
+            boxes.append((centre[0] - side[0] / 2, centre[1] - side[1] / 2, *side))
+        return boxes
+
+    def _search(self, grey, least, cascade, neighbours, step=_STEP, window=_WINDOW) -> list[tuple]:
+        if min(grey.shape) < least:
+            return []
+        scale = window / least
+        copy = _resize(grey, scale)
+        found = self._cascades[cascade].detectMultiScale(
+            copy, step, neighbours, minSize=(round(0.95 * window),) * 2
+        )
+        return [tuple(float(value) / scale for value in box) for box in found]
+
+
+def to_grey(frame: np.ndarray) -> np.ndarray:
+    """A frame as uint8 grey, (height, width), 0–255; BGR or grey goes in.
+
+    Raises:
+        ValueError: the array is no such frame.
+    """
+    frame = np.asarray(frame)
+    good_shape = frame.ndim == 2 or (frame.ndim == 3 and frame.shape[2] == 3)
+    if frame.dtype != np.uint8 or not good_shape or 0 in frame.shape:
+        raise ValueError(
+            "A frame is a uint8 array, (height, width) grey or (height, width, 3) BGR, 0–255. "
+            f"Received: {frame.dtype} of shape {frame.shape}."
+        )
+    return frame if frame.ndim == 2 else cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
+
+
+def clip_box(box: Iterable[float], shape: tuple[int, ...]) -> Box | None:
+    """A box in whole pixels, cut at the frame's border; None where nothing is left.
+
+    Args:
+        box: (left, top, width, height) in pixels, fractions allowed.
+        shape: the frame's shape, (height, width, …).
+
+    >>> clip_box((-4.2, 2, 10, 10), (100, 100))
+    (0, 2, 6, 10)
+    """
+    left, top, width, height = box
+    right, bottom = min(round(left + width), shape[1]), min(round(top + height), shape[0])
+    left, top = max(round(left), 0), max(round(top), 0)
+    return (left, top, right - left, bottom - top) if right > left and bottom > top else None
+
+
+def merge_boxes(boxes: Iterable[Box], overlap: float = 0.4) -> list[Box]:
+    """Boxes without those that lie on a larger one, the largest first.
+
+    Args:
+        boxes: (left, top, width, height) in pixels.
+        overlap: share of the smaller box inside the larger from which the two are
+            taken for one face. A cascade's second box is most often a part of it.
+    """
+    kept: list[Box] = []
+    for box in sorted(boxes, key=lambda box: (-box[2] * box[3], box)):
+        if apart(box, kept, overlap):
+            kept.append(box)
+    return kept
+
+
+def apart(box: Box, others: Iterable[Box], overlap: float = 0.4) -> bool:
+    """Whether a box shares less than ``overlap`` of the smaller area with each of the others."""
+    area = box[2] * box[3]
+    return all(_shared(box, one) < overlap * min(area, one[2] * one[3]) for one in others)
+
+
+def _shared(one: Box, other: Box) -> float:
+    """Area that two boxes have in common, in square pixels."""
+    across = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
+    down = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
+    return max(across, 0) * max(down, 0)
+
+
+def _resize(grey: np.ndarray, scale: float) -> np.ndarray:
+    size = [max(1, round(side * scale)) for side in grey.shape[::-1]]
+    shrinks = scale < 1
+    return cv2.resize(grey, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+
+
+def _load(file: str, folder: str | Path | None):
+    if not hasattr(cv2, "CascadeClassifier"):
+        raise OSError(
+            f"OpenCV {cv2.__version__} has no Haar cascades: version 5 removed them. "
+            f"Install the last 4.x line: {INSTALL}"
+        )
+    path = Path(folder or cv2.data.haarcascades) / file
+    if not path.is_file():
+        raise OSError(
+            f"The cascade {file} is missing from {path.parent} (OpenCV {cv2.__version__}; 5 "
+            f"carries none). Install the last 4.x line: {INSTALL}"
+        )
+    cascade = cv2.CascadeClassifier(str(path))
+    if cascade.empty():
+        raise OSError(f"{path} is no Haar cascade, or damaged. Reinstall OpenCV: {INSTALL}")
+    return cascade
