@@ -12,6 +12,7 @@ from utils.files import write_text
 TRAINING = config.PROJECT / "notebooks" / "FacialExpressionRecognition.ipynb"
 REAL_TIME = config.PROJECT / "notebooks" / "Real_Time_Prediction.ipynb"
 DEMO_EPOCHS = 8
+DEMO_BATCH_SIZE = 32  # few pictures: smaller batches, for more steps
 
 
 def execute(notebook: str | Path, output: str | Path, parameters: dict | None = None) -> Path:
@@ -62,6 +63,7 @@ def run_demo(folder: str | Path) -> dict:
             "DATA": str(folder / "animated"),
             "MARGIN": 0.125,
             "EPOCHS": DEMO_EPOCHS,
+            "BATCH_SIZE": DEMO_BATCH_SIZE,
             "MODEL": str(folder / "animated.keras"),
             "RESULT": str(folder / "training.json"),
             "RUNS": str(folder / "runs"),
