@@ -16,9 +16,10 @@ from utils import datasets, evaluation, networks, training
 from utils.animated import draw_dataset
 from utils.augmentation import Augmentation
 from utils.backend import keras
-from utils.notebooks import DEMO_EPOCHS
+from utils.notebooks import DEMO_BATCH_SIZE, DEMO_EPOCHS
 from utils.predictor import Predictor
 from utils.preprocessing import Preprocessing
+from utils.streaming import Pictures
 
 
 def main() -> None:
@@ -55,12 +56,12 @@ def _test_accuracy(table, runs: Path) -> tuple[dict, float]:
     network = networks.six_layer_network(preprocessing)
     run = training.train(
         network,
-        datasets.Pictures(learn, preprocessing, shuffle=True, augmentation=Augmentation()),
-        datasets.Pictures(choose, preprocessing),
+        Pictures(learn, preprocessing, DEMO_BATCH_SIZE, shuffle=True, augmentation=Augmentation()),
+        Pictures(choose, preprocessing),
         training.Settings(epochs=DEMO_EPOCHS),
         runs=runs,
     )
-    pictures = datasets.Pictures(test, preprocessing)
+    pictures = Pictures(test, preprocessing)
     probabilities = Predictor(network, preprocessing).predict_pictures(pictures)
     interval = evaluation.bootstrap_intervals(pictures.labels, probabilities)
     return interval.loc["accuracy"].round(4).to_dict(), float(run.log["seconds"].sum())

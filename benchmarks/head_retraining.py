@@ -15,6 +15,7 @@ from utils import datasets, evaluation, features, networks, plots, training
 from utils.config import project_path
 from utils.model_file import load_model
 from utils.predictor import Predictor
+from utils.streaming import Pictures
 
 
 def main() -> None:
@@ -26,8 +27,8 @@ def main() -> None:
     model, preprocessing = load_model(project_path(options.model))
     trunk = model.get_layer("trunk")
     table = datasets.find_pictures(project_path(options.data))
-    learn = datasets.Pictures(datasets.split_of(table, "train"), preprocessing)
-    held_out = datasets.Pictures(datasets.split_of(table, "validation"), preprocessing)
+    learn = Pictures(datasets.split_of(table, "train"), preprocessing)
+    held_out = Pictures(datasets.split_of(table, "validation"), preprocessing)
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         for pictures in (learn, held_out):

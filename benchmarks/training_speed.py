@@ -15,6 +15,7 @@ import time
 
 from benchmarks.measuring import in_a_process, peak_megabytes, save
 from utils.config import project_path
+from utils.streaming import Pictures
 
 BATCH = 128
 
@@ -50,12 +51,12 @@ def main() -> None:
 
 
 def ours(data: str, pictures: int) -> dict:
-    from utils import datasets, networks
+    from utils import networks
     from utils.augmentation import Augmentation
     from utils.backend import fastest_precision, keras, with_precision, xla_pays
 
     table, preprocessing = _table(data)
-    stream = datasets.Pictures(table, preprocessing, BATCH, True, Augmentation())
+    stream = Pictures(table, preprocessing, BATCH, True, Augmentation())
     network = with_precision(networks.six_layer_network(preprocessing), fastest_precision())
     network.compile(keras.optimizers.AdamW(), "categorical_crossentropy", jit_compile=xla_pays())
     return _time(network, stream, pictures)
@@ -93,11 +94,9 @@ def large(data: str, pictures: int) -> dict:
     """Every training picture once, resized to 224 × 224 × 3."""
     from dataclasses import replace
 
-    from utils import datasets
-
     table, preprocessing = _table(data)
     preprocessing = replace(preprocessing, size=224, colour="rgb")
-    stream = datasets.Pictures(table, preprocessing, BATCH, shuffle=True)
+    stream = Pictures(table, preprocessing, BATCH, shuffle=True)
     start = time.perf_counter()
     read = sum(len(stream[index][0]) for index in range(len(stream)))
     return {

@@ -8,6 +8,7 @@ from utils import datasets
 from utils.augmentation import Augmentation
 from utils.config import CLASS_NAMES, class_name
 from utils.preprocessing import Preprocessing
+from utils.streaming import Pictures
 
 
 def picture(path, value=0):
@@ -102,7 +103,7 @@ def test_fingerprint_follows_content_class_and_split(tiny, tmp_path_factory):
 
 def test_stream_gives_every_picture_once_with_its_label(tiny):
     contract = Preprocessing(("wink", "happy", "angry"), size=8)
-    pictures = datasets.Pictures(datasets.find_pictures(tiny), contract, batch_size=2)
+    pictures = Pictures(datasets.find_pictures(tiny), contract, batch_size=2)
     batches = [pictures[index] for index in range(len(pictures))]
     assert [len(faces) for faces, _ in batches] == [2, 2, 1]
     faces = np.concatenate([faces for faces, _ in batches])
@@ -115,7 +116,7 @@ def test_stream_gives_every_picture_once_with_its_label(tiny):
 
 def test_order_is_new_each_epoch_and_the_same_for_the_same_epoch(table, preprocessing):
     def epoch(number):
-        pictures = datasets.Pictures(
+        pictures = Pictures(
             table, preprocessing, 16, shuffle=True, augmentation=Augmentation(), seed=3
         )
         pictures.start_epoch(number)
@@ -130,22 +131,20 @@ def test_order_is_new_each_epoch_and_the_same_for_the_same_epoch(table, preproce
 
 
 def test_end_of_epoch_leads_to_the_next_order(table, preprocessing):
-    walked = datasets.Pictures(table, preprocessing, 16, shuffle=True)
+    walked = Pictures(table, preprocessing, 16, shuffle=True)
     walked.on_epoch_end()
-    jumped = datasets.Pictures(table, preprocessing, 16, shuffle=True)
+    jumped = Pictures(table, preprocessing, 16, shuffle=True)
     jumped.start_epoch(1)
     assert np.array_equal(walked[0][0], jumped[0][0])
 
 
 def test_classes_the_contract_does_not_know_are_refused(tiny):
     with pytest.raises(ValueError, match=r"Expected pictures of angry, happy.*wink"):
-        datasets.Pictures(datasets.find_pictures(tiny), Preprocessing(("angry", "happy")))
+        Pictures(datasets.find_pictures(tiny), Preprocessing(("angry", "happy")))
 
 
 def test_unreadable_picture_is_named(tiny):
     (tiny / "train" / "Anger" / "1.png").write_bytes(b"broken")
-    pictures = datasets.Pictures(
-        datasets.find_pictures(tiny), Preprocessing(("angry", "happy", "wink"))
-    )
+    pictures = Pictures(datasets.find_pictures(tiny), Preprocessing(("angry", "happy", "wink")))
     with pytest.raises(ValueError, match=r"Not a readable picture: .*1\.png \(6 bytes\)"):
         pictures[0]

@@ -5,11 +5,12 @@ from utils import datasets, features, networks, training
 from utils.augmentation import Augmentation
 from utils.config import CLASS_NAMES
 from utils.predictor import Predictor, load
+from utils.streaming import Pictures
 
 
 @pytest.fixture
 def pictures(table, preprocessing):
-    return datasets.Pictures(datasets.split_of(table, "train"), preprocessing, batch_size=16)
+    return Pictures(datasets.split_of(table, "train"), preprocessing, batch_size=16)
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def test_features_are_computed_once(trunk, pictures, tmp_path, monkeypatch):
 
 def test_key_follows_trunk_pictures_and_preprocessing(trunk, pictures, preprocessing):
     keys = {features._key(trunk, pictures)}
-    fewer = datasets.Pictures(pictures.table.iloc[:-1], preprocessing)
+    fewer = Pictures(pictures.table.iloc[:-1], preprocessing)
     keys.add(features._key(trunk, fewer))
     weights = trunk.get_weights()
     weights[0] = weights[0] + 0.01
@@ -43,7 +44,7 @@ def test_key_follows_trunk_pictures_and_preprocessing(trunk, pictures, preproces
 
 
 def test_augmented_pictures_are_refused(trunk, table, preprocessing, tmp_path):
-    changed = datasets.Pictures(table, preprocessing, augmentation=Augmentation())
+    changed = Pictures(table, preprocessing, augmentation=Augmentation())
     with pytest.raises(ValueError, match="neither shuffled nor augmented"):
         features.trunk_features(trunk, changed, tmp_path)
 
@@ -53,7 +54,7 @@ def test_head_alone_learns_and_the_saved_model_is_the_whole_network(
 ):
     before = [weight.copy() for weight in trunk.get_weights()]
     head = networks.mlp_head(len(CLASS_NAMES), units=(32,), dropout=0)
-    validation = datasets.Pictures(datasets.split_of(table, "validation"), preprocessing)
+    validation = Pictures(datasets.split_of(table, "validation"), preprocessing)
     run = features.train_head(
         head,
         trunk,

@@ -18,9 +18,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from utils import importers
+from utils import archives, importers
 from utils.config import CLASS_NAMES
-from utils.importers import import_dataset, load_picture
+from utils.importers import import_dataset
+from utils.pictures import load_picture
 
 
 def picture(seed: int, form: str = "PNG", side: int = 12) -> bytes:
@@ -393,7 +394,7 @@ def test_a_picture_that_unpacks_to_something_enormous_is_left_out(tmp_path):
     with zipfile.ZipFile(source, "w", zipfile.ZIP_DEFLATED) as archive:
         for path, data in OFFICIAL.items():
             archive.writestr(path, data)
-        archive.writestr("train/angry/zeros.png", bytes(importers.MAX_PICTURE_BYTES + 1))
+        archive.writestr("train/angry/zeros.png", bytes(archives.MAX_PICTURE_BYTES + 1))
     assert list(run(source, tmp_path / "out").rejected["reason"]) == ["too large: 67108865 bytes"]
 
 

@@ -6,6 +6,7 @@ from matplotlib.colors import to_hex
 from utils import datasets, evaluation, plots
 from utils.augmentation import Augmentation
 from utils.preprocessing import Preprocessing
+from utils.streaming import Pictures
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,7 @@ def figures(answers):
     metrics = evaluation.evaluate(labels, probabilities, classes)
     log = pd.DataFrame({"epoch": [1, 2, 3], "loss": [3, 2, 1.5], "accuracy": [0.1, 0.4, 0.6]})
     log = log.assign(val_loss=log["loss"], val_accuracy=log["accuracy"])
-    stream = datasets.Pictures(table, Preprocessing(classes), augmentation=Augmentation())
+    stream = Pictures(table, Preprocessing(classes), augmentation=Augmentation())
     return {
         "counts": plots.class_counts(datasets.count_classes(table)),
         "examples": plots.example_pictures(table, classes),

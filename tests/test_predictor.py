@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from utils import datasets
 from utils.predictor import Predictor
 from utils.preprocessing import prepare_faces
+from utils.streaming import Pictures
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_wrongly_prepared_faces_are_refused(predictor, wrong):
 
 
 def test_table_of_pictures_in_order(predictor, table, preprocessing):
-    pictures = datasets.Pictures(table, preprocessing, batch_size=16)
+    pictures = Pictures(table, preprocessing, batch_size=16)
     probabilities = predictor.predict_pictures(pictures, progress=False)
     assert len(probabilities) == len(table)
     assert np.allclose(probabilities[16:32], predictor.probabilities(pictures[1][0]), atol=1e-5)

@@ -18,6 +18,7 @@ from utils.config import CLASS_NAMES
 from utils.model_file import load_model
 from utils.preprocessing import Preprocessing
 from utils.runs import list_runs, record_result
+from utils.streaming import Pictures
 
 EPOCHS = 5
 
@@ -33,10 +34,10 @@ start(sys.argv[1], sys.argv[2])
 def start(faces, runs, **settings):
     table = datasets.find_pictures(faces)
     preprocessing = Preprocessing(CLASS_NAMES)
-    pictures = datasets.Pictures(
+    pictures = Pictures(
         datasets.split_of(table, "train"), preprocessing, 16, True, Augmentation(), seed=1
     )
-    validation = datasets.Pictures(datasets.split_of(table, "validation"), preprocessing)
+    validation = Pictures(datasets.split_of(table, "validation"), preprocessing)
     keras.utils.set_random_seed(1)
     network = networks.join(
         networks.convolutional_trunk(preprocessing, widths=(4, 8, 8, 8)),

@@ -60,6 +60,7 @@ def train(options) -> None:
     from utils import datasets, networks, training
     from utils.augmentation import Augmentation
     from utils.preprocessing import Preprocessing
+    from utils.streaming import Pictures
 
     table = datasets.find_pictures(options.data, options.classes)
     classes = options.classes or datasets.class_order(table)
@@ -75,10 +76,10 @@ def train(options) -> None:
     )
     run = training.train(
         networks.six_layer_network(preprocessing),
-        datasets.Pictures(
+        Pictures(
             learn, preprocessing, options.batch_size, True, Augmentation(), options.seed
         ),
-        datasets.Pictures(datasets.split_of(table, "validation"), preprocessing),
+        Pictures(datasets.split_of(table, "validation"), preprocessing),
         settings,
         runs=options.runs,
         name=Path(options.data).resolve().name,
@@ -91,9 +92,10 @@ def train(options) -> None:
 def evaluate(options) -> None:
     """measure a saved model on a folder per class"""
     from utils import evaluation
-    from utils.datasets import Pictures, find_pictures
+    from utils.datasets import find_pictures
     from utils.files import write_json
     from utils.predictor import load
+    from utils.streaming import Pictures
 
     predictor = load(options.model)
     table = find_pictures(options.folder)

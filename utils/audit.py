@@ -20,7 +20,7 @@ from tqdm.auto import tqdm
 
 from utils.config import SPLITS
 from utils.datasets import count_classes, find_pictures
-from utils.importers import load_picture
+from utils.pictures import load_picture
 
 HASH_SIDE = 16
 NEAR_DISTANCE = 28

@@ -17,11 +17,12 @@ from tqdm.auto import tqdm
 
 from utils.backend import keras, xla_pays
 from utils.config import CACHE, RUNS
-from utils.datasets import Pictures, fingerprint
+from utils.datasets import fingerprint
 from utils.files import write_text
 from utils.model_file import save_model
 from utils.networks import join
 from utils.runs import Run, start_run
+from utils.streaming import Pictures
 from utils.training import Settings, describe
 
 

@@ -1,10 +1,14 @@
 """Reading picture files."""
 
+import io
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from utils.opencv import cv2
+
+MAX_PIXELS = 50_000_000
 
 
 def read_picture(path: str | Path) -> np.ndarray:
@@ -31,3 +35,22 @@ def read_picture(path: str | Path) -> np.ndarray:
             "Expected a complete JPEG, PNG, BMP, GIF, TIFF or WebP file."
         )
     return picture
+
+
+def load_picture(data: bytes) -> Image.Image:
+    """Decode a picture file wholly; a truncated one does not pass.
+
+    Returns:
+        The first frame, in the file's own mode.
+
+    Raises:
+        ValueError: not a complete picture, or one of more than `MAX_PIXELS`.
+    """
+    try:
+        picture = Image.open(io.BytesIO(data))
+        if picture.width * picture.height <= MAX_PIXELS:  # known from the header alone
+            picture.load()
+            return picture
+    except Exception as error:  # decoders raise almost anything on damaged data
+        raise ValueError(f"unreadable picture: {error or type(error).__name__}") from error
+    raise ValueError(f"picture too large: {picture.width}×{picture.height} pixels")

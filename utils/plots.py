@@ -48,7 +48,7 @@ def example_pictures(table: pd.DataFrame, class_names, each: int = 8, seed: int 
 
 
 def augmented_pictures(pictures, count: int = 8) -> Figure:
-    """The first pictures of a `datasets.Pictures`, plain above and augmented below."""
+    """The first pictures of a `streaming.Pictures`, plain above and augmented below."""
     plain = type(pictures)(pictures.table, pictures.preprocessing, count)
     changed = type(pictures)(
         pictures.table, pictures.preprocessing, count, augmentation=pictures.augmentation

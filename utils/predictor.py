@@ -6,9 +6,9 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from utils.backend import keras, xla_pays
-from utils.datasets import Pictures
 from utils.model_file import load_model
 from utils.preprocessing import Box, Preprocessing, prepare_faces
+from utils.streaming import Pictures
 
 
 class Predictor:

@@ -17,10 +17,11 @@ from tqdm.auto import tqdm
 
 from utils.backend import fastest_precision, keras, with_precision, xla_pays
 from utils.config import RUNS
-from utils.datasets import Pictures, class_weights, fingerprint
+from utils.datasets import class_weights, fingerprint
 from utils.files import write_text
 from utils.model_file import load_model, save_model
 from utils.runs import Run, start_run
+from utils.streaming import Pictures
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,155 @@
+"""The files of a folder, an archive or a single csv, listed alike and never unpacked."""
+
+import hashlib
+import io
+import os
+import re
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from lzma import LZMAError
+from pathlib import Path, PurePosixPath
+
+MAX_PICTURE_BYTES = 64 << 20
+MAX_TABLE_BYTES = 2 << 30
+
+READ_ERRORS = (
+    OSError, EOFError, RuntimeError, NotImplementedError,
+    zipfile.BadZipFile, tarfile.TarError, zlib.error, LZMAError,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file of the source. Paths use "/" and end in it for folders."""
+
+    path: str
+    size: int
+    open: Callable[[], io.BufferedIOBase]
+    problem: str = ""
+
+    @property
+    def name(self) -> str:
+        return PurePosixPath(self.path).name
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        return PurePosixPath(self.path).parts[:-1]
+
+    @property
+    def suffix(self) -> str:
+        return PurePosixPath(self.path).suffix.lower()
+
+
+def fingerprint_source(source: Path) -> str:
+    """Hex digest of a file's bytes, or of a folder's names, sizes and times."""
+    digest = hashlib.sha256()
+    if source.is_file():
+        with source.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    else:
+        for member in _folder_members(source):
+            changed = 0 if member.problem else (source / member.path).stat().st_mtime_ns
+            digest.update(os.fsencode(f"{member.path}\0{member.size}\0{changed}\n"))
+    return digest.hexdigest()
+
+
+@contextmanager
+def open_archive(source: Path) -> Iterator[list[Member]]:
+    """The files of a folder, an archive, or a csv standing alone; nothing is unpacked.
+
+    Raises:
+        ValueError: a file of another kind, or an archive damaged beyond listing.
+    """
+    if source.is_dir():
+        yield _folder_members(source)
+    elif source.suffix.lower() == ".csv":
+        yield [Member(source.name, source.stat().st_size, partial(source.open, "rb"))]
+    else:
+        try:
+            is_tar, is_zip = tarfile.is_tarfile(source), zipfile.is_zipfile(source)
+            if not is_tar and not is_zip:
+                raise ValueError(
+                    f"{source} is neither a folder nor a readable .zip, .tar(.gz, .bz2, .xz) or "
+                    ".csv. Unpack other archives first; if it is one of these, the download is "
+                    "incomplete or damaged."
+                )
+            archive = (tarfile.open if is_tar else zipfile.ZipFile)(source)
+        except READ_ERRORS as error:
+            raise ValueError(f"{source} cannot be opened: {error}. Download it again.") from error
+        with archive:
+            try:
+                members = (_tar_members if is_tar else _zip_members)(archive)
+            except READ_ERRORS as error:
+                raise ValueError(f"{source} is damaged: {error}. Download it again.") from error
+            yield members
+
+
+def read_member(member: Member) -> bytes:
+    """The bytes of a picture file.
+
+    Raises:
+        ValueError: damaged in the archive, or larger than `MAX_PICTURE_BYTES`.
+    """
+    try:
+        with member.open() as file:
+            return file.read(MAX_PICTURE_BYTES)
+    except READ_ERRORS as error:
+        raise ValueError(f"unreadable file: {error}") from error
+
+
+def _folder_members(folder: Path) -> list[Member]:
+    def fail(error):
+        raise error
+
+    members = []
+    for place, folders, files in os.walk(folder, onerror=fail):
+        folders.sort()
+        place = Path(place)
+        if not folders and not files and place != folder:
+            members.append(_member(f"{place.relative_to(folder).as_posix()}/", 0, None))
+        for file in (place / name for name in sorted(files)):
+            path = file.relative_to(folder).as_posix()
+            if file.is_file():
+                members.append(_member(path, file.stat().st_size, partial(file.open, "rb")))
+            else:
+                members.append(_member(path, 0, None, "not a regular file"))
+    return members
+
+
+def _zip_members(archive: zipfile.ZipFile) -> list[Member]:
+    members = []
+    for info in archive.infolist():
+        problem = "encrypted" if info.flag_bits & 1 else ""
+        if stat.S_ISLNK(info.external_attr >> 16):
+            problem = "link"
+        path = info.filename.replace("\\", "/")
+        members.append(_member(path, info.file_size, partial(archive.open, info), problem))
+    return members
+
+
+def _tar_members(archive: tarfile.TarFile) -> list[Member]:
+    members = []
+    for info in archive.getmembers():
+        regular = info.isfile() or info.isdir()
+        problem = "" if regular else "link" if info.issym() or info.islnk() else "not a file"
+        path = info.name + "/" * info.isdir()
+        members.append(_member(path, info.size, partial(archive.extractfile, info), problem))
+    return members
+
+
+def _member(path: str, size: int, opener, problem: str = "") -> Member:
+    pure = PurePosixPath(path)
+    if pure.is_absolute() or ".." in pure.parts or re.match(r"[A-Za-z]:", path):
+        problem = "unsafe path"
+    elif size > (MAX_TABLE_BYTES if pure.suffix.lower() == ".csv" else MAX_PICTURE_BYTES):
+        problem = problem or f"too large: {size} bytes"
+    elif not problem:
+        path = f"{pure}/" if path.endswith("/") else str(pure)
+    return Member(path, size, opener, problem)

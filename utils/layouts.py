@@ -1,0 +1,240 @@
+"""What the layouts of downloads look like: one function each.
+
+Each looks at the files of a source and says, as a stream of `Entry`s, which class and
+split every picture has. A further download is one more such function in `find_layout`.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pandas as pd
+
+from utils.archives import READ_ERRORS, Member, read_member
+from utils.config import PICTURE_SUFFIXES, class_name
+from utils.opencv import cv2
+
+FER2013_CODES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+FER2013_SIZE = 48
+
+_SYSTEM_NAMES = {"thumbs.db", "desktop.ini", "__macosx"}
+_SPLIT_WORDS = {
+    "train": ("train", "training", "trainset", "trainingset"),
+    "validation": ("val", "valid", "validation", "validationset", "publictest"),
+    "test": ("test", "testing", "testset", "privatetest"),
+}
+_SPLIT_OF = {word: split for split, words in _SPLIT_WORDS.items() for word in words}
+_OFFICIAL_NAME = re.compile(r"(Training|PublicTest|PrivateTest)_\d+\.", re.IGNORECASE)
+_AUGMENTED_NAME = re.compile(r"\.(jpe?g|png|bmp|gif|tiff?|webp)\d+\.\w+$", re.IGNORECASE)
+
+Reject = Callable[[str, str], None]
+"""Called with a path in the source and the reason ("kind" or "kind: detail")."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A picture that a layout found.
+
+    ``label`` is what the source calls the class, ``split`` one of `SPLITS` or ""
+    where the source does not tell; ``read`` returns the bytes of a picture file.
+    """
+
+    source: str
+    label: str
+    split: str
+    name: str
+    read: Callable[[], bytes]
+    subject: str = ""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a layout function found: a stream of entries, and what to expect of it.
+
+    ``labels`` are classes that must not turn out empty; ``official`` says that the
+    splits are FER-2013's own; ``total`` is the number of entries, if known.
+    """
+
+    entries: Iterator[Entry]
+    labels: frozenset[str] = frozenset()
+    official: bool = False
+    total: int | None = None
+
+
+def find_layout(source: Path, members: list[Member], reject: Reject) -> Layout:
+    """Recognise how a source is laid out.
+
+    Raises:
+        ValueError: no layout fits.
+    """
+    usable = []
+    for member in members:
+        parts = PurePosixPath(member.path).parts
+        if member.problem:
+            reject(member.path, member.problem)
+        elif not any(part.startswith(".") or part.lower() in _SYSTEM_NAMES for part in parts):
+            usable.append(member)
+        elif not member.path.endswith("/"):
+            reject(member.path, "system file")
+    for layout in (folder_layout, table_layout):
+        if found := layout(usable, reject):
+            return found
+    suffixes = pd.Series([member.suffix or "no suffix" for member in usable], dtype=str)
+    holds = ", ".join(f"{count} {suffix}" for suffix, count in suffixes.value_counts().items())
+    raise ValueError(
+        f"{source} holds nothing to import. Expected pictures in two or more class folders, or a "
+        f"csv with the columns emotion and pixels. Found: {holds or 'no usable file'}. "
+        "An archive inside it has to be imported by itself."
+    )
+
+
+def folder_layout(members: list[Member], reject: Reject) -> Layout | None:
+    """A folder per class, perhaps inside split folders, perhaps under further folders.
+
+    FER-2013's own file names (``PublicTest_10150476.jpg``) tell the official split
+    whatever folder they lie in: the popular archive mixes PublicTest and PrivateTest.
+    """
+    files = [member for member in members if not member.path.endswith("/")]
+    faults = {member.path: _fault(member) for member in files}
+    pictures = [member for member in files if not faults[member.path]]
+    if len({class_name(member.folders[-1]).casefold() for member in pictures}) < 2:
+        return None
+    splits = {member.path: _split_of(member) for member in pictures}
+    if any(splits.values()):
+        faults |= {path: "outside the split folders" for path, split in splits.items() if not split}
+    for path, fault in faults.items():
+        if fault:
+            reject(path, fault)
+    # The outermost first, so that of nested copies the inner one is the one left out.
+    pictures = sorted(
+        (member for member in pictures if not faults[member.path]),
+        key=lambda member: len(member.folders),
+    )
+    entries = (
+        Entry(member.path, member.folders[-1], splits[member.path], member.name,
+              partial(read_member, member))
+        for member in pictures
+    )  # fmt: skip
+    return Layout(
+        entries,
+        labels=frozenset(member.folders[-1] for member in pictures) | _empty_classes(members),
+        official=any(_OFFICIAL_NAME.match(member.name) for member in pictures),
+        total=len(pictures),
+    )
+
+
+def table_layout(members: list[Member], reject: Reject) -> Layout | None:
+    """FER-2013 as a csv: ``emotion``, ``pixels`` and, except in train.csv, ``Usage``.
+
+    The columns come in any order, with or without spaces around their names. Of
+    several such tables the one that knows the official split is read.
+
+    Raises:
+        ValueError: there are csv files, but none with these columns.
+    """
+    headers = {member: _header(member) for member in members if member.suffix == ".csv"}
+    fitting = [table for table, header in headers.items() if {"emotion", "pixels"} <= {*header}]
+    if not headers:
+        return None
+    if not fitting:
+        found = "; ".join(f"{table.path}: {', '.join(row)}" for table, row in headers.items())
+        raise ValueError(f"Expected a csv with the columns emotion, pixels, Usage. Found {found}.")
+    table = min(fitting, key=lambda table: ("usage" not in headers[table], len(table.folders)))
+    for member in members:
+        if member is not table and not member.path.endswith("/"):
+            used = f"not used: {table.path} was read"
+            reject(member.path, used if member.suffix == ".csv" else "not a picture")
+    return Layout(_table_entries(table, reject), official="usage" in headers[table])
+
+
+def _fault(member: Member) -> str:
+    if member.suffix not in PICTURE_SUFFIXES:
+        return "not a picture"
+    if _AUGMENTED_NAME.search(member.name):
+        return "augmentation leftover"
+    if not member.folders or _split_word(member.folders[-1]):
+        return "not in a class folder"
+    return ""
+
+
+def _split_word(word: str) -> str:
+    return _SPLIT_OF.get(re.sub(r"[\s_-]", "", word.lower()), "")
+
+
+def _split_of(member: Member) -> str:
+    if official := _OFFICIAL_NAME.match(member.name):
+        return _split_word(official[1])
+    return next(filter(None, map(_split_word, reversed(member.folders[:-1]))), "")
+
+
+def _empty_classes(members: list[Member]) -> frozenset[str]:
+    """Names of folders that stand beside class folders and hold nothing."""
+    full = {member.folders[:end] for member in members for end in range(len(member.folders) + 1)
+            if not member.path.endswith("/")}  # fmt: skip
+    pictures = [member for member in members if member.suffix in PICTURE_SUFFIXES]
+    parents = {member.folders[:-1] for member in pictures if member.folders}
+    folders = [member for member in members if member.path.endswith("/")]
+    return frozenset(
+        folder.name
+        for folder in folders
+        if folder.name
+        and folder.folders in parents
+        and (*folder.folders, folder.name) not in full
+        and not _split_word(folder.name)
+    )
+
+
+@contextmanager
+def _csv_rows(table: Member):
+    """The rows of a csv as lists of texts, the header first; blank lines skipped."""
+    try:
+        with table.open() as file:
+            text = io.TextIOWrapper(file, "utf-8-sig", errors="replace", newline="")
+            yield filter(None, csv.reader(text))
+    except (csv.Error, *READ_ERRORS) as error:
+        raise ValueError(f"{table.path} is damaged: {error}. Download it again.") from error
+
+
+def _header(table: Member) -> list[str]:
+    with _csv_rows(table) as rows:
+        return [name.strip().lower() for name in next(rows, [])]
+
+
+def _table_entries(table: Member, reject: Reject) -> Iterator[Entry]:
+    header = _header(table)
+    stem = PurePosixPath(table.path).stem
+    with _csv_rows(table) as rows:
+        next(rows)
+        for number, row in enumerate(rows):
+            source = f"{table.path}#{number}"
+            if len(row) != len(header):
+                reject(source, f"bad row: {len(row)} fields, expected {len(header)}")
+                continue
+            fields = dict(zip(header, map(str.strip, row), strict=True))
+            usage = fields.get("usage", stem)
+            split = _split_word(usage)
+            if "usage" in fields and not split:
+                reject(source, f"unknown usage: {usage!r}")
+            elif fields["emotion"] not in map(str, range(len(FER2013_CODES))):
+                reject(source, f"bad emotion code: {fields['emotion']!r}, expected 0 to 6")
+            else:
+                label = FER2013_CODES[int(fields["emotion"])]
+                read = partial(_picture_of_row, fields["pixels"])
+                yield Entry(source, label, split, f"{usage}_{number:05}.png", read)
+
+
+def _picture_of_row(pixels: str) -> bytes:
+    """2,304 numbers, row by row, as a grey 48×48 PNG file."""
+    try:
+        values = np.frombuffer(bytes(map(int, pixels.split())), np.uint8)
+    except ValueError as error:
+        raise ValueError("bad pixels: expected whole numbers from 0 to 255") from error
+    if values.size != FER2013_SIZE**2:
+        raise ValueError(f"wrong pixel count: {values.size}, expected {FER2013_SIZE**2}")
+    return cv2.imencode(".png", values.reshape(FER2013_SIZE, FER2013_SIZE))[1].tobytes()

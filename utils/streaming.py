@@ -1,0 +1,77 @@
+"""Pictures on their way from the disk to Keras."""
+
+import numpy as np
+import pandas as pd
+
+from utils.augmentation import Augmentation
+from utils.backend import keras
+from utils.pictures import read_picture
+from utils.preprocessing import Preprocessing, prepare
+
+
+class Pictures(keras.utils.PyDataset):
+    """Streams a table of pictures to Keras in batches, decoding as it goes.
+
+    Only the batches in flight are held in memory. Order and augmentation depend
+    on nothing but (seed, epoch, batch), so an epoch can be run again exactly:
+    that is what lets an interrupted training resume.
+
+    Each item is a pair: uint8 (batch, size, size, channels), 0–255, grey or RGB,
+    and one-hot float32 (batch, classes).
+
+    Args:
+        table: rows with ``file`` and ``class``, as `find_pictures` gives them.
+        preprocessing: the contract; its classes give the order of the labels.
+        batch_size: pictures a batch; the last batch may be smaller.
+        shuffle: draw a new order for every epoch.
+        augmentation: random changes to apply, or None.
+        seed: source of all chance here.
+    """
+
+    def __init__(
+        self,
+        table: pd.DataFrame,
+        preprocessing: Preprocessing,
+        batch_size: int = 128,
+        shuffle: bool = False,
+        augmentation: Augmentation | None = None,
+        seed: int = 0,
+    ):
+        super().__init__()
+        unknown = sorted(set(table["class"]) - set(preprocessing.class_names))
+        if unknown or table.empty:
+            raise ValueError(
+                f"Expected pictures of {', '.join(preprocessing.class_names)}. "
+                f"Received: {', '.join(unknown) or 'an empty table'}."
+            )
+        self.table = table.reset_index(drop=True)
+        self.preprocessing = preprocessing
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.augmentation = augmentation
+        self.seed = seed
+        self.labels = pd.Categorical(table["class"], preprocessing.class_names).codes.astype(int)
+        self.start_epoch(0)
+
+    def start_epoch(self, epoch: int) -> None:
+        """Set the order of pictures for an epoch, counted from 0."""
+        self.epoch = epoch
+        self._order = np.arange(len(self.table))
+        if self.shuffle:
+            np.random.default_rng([self.seed, epoch]).shuffle(self._order)
+
+    def on_epoch_end(self) -> None:
+        self.start_epoch(self.epoch + 1)
+
+    def __len__(self) -> int:
+        return -(-len(self.table) // self.batch_size)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        chosen = self._order[index * self.batch_size : (index + 1) * self.batch_size]
+        random = np.random.default_rng([self.seed, self.epoch, index])
+        batch = np.empty((len(chosen), *self.preprocessing.input_shape), np.uint8)
+        for row, file in zip(batch, self.table["file"].iloc[chosen], strict=True):
+            picture = prepare(read_picture(file), self.preprocessing)
+            row[:] = self.augmentation(picture, random) if self.augmentation else picture
+        one_hot = np.eye(len(self.preprocessing.class_names), dtype=np.float32)
+        return batch, one_hot[self.labels[chosen]]
