@@ -31,7 +31,7 @@ start(sys.argv[1], sys.argv[2])
 """
 
 
-def start(faces, runs, **settings):
+def start(faces, runs, after=None, **settings):
     table = datasets.find_pictures(faces)
     preprocessing = Preprocessing(CLASS_NAMES)
     pictures = Pictures(
@@ -44,7 +44,9 @@ def start(faces, runs, **settings):
         networks.mlp_head(len(CLASS_NAMES), units=(8,)),
     )
     settings = {"epochs": EPOCHS, "precision": "float32", "seed": 1, **settings}
-    return training.train(network, pictures, validation, training.Settings(**settings), runs=runs)
+    return training.train(
+        network, pictures, validation, training.Settings(**settings), runs=runs, after=after
+    )
 
 
 def test_killed_at_several_moments_it_goes_on_as_if_never_stopped(faces, tmp_path):
@@ -73,7 +75,7 @@ def test_killed_at_several_moments_it_goes_on_as_if_never_stopped(faces, tmp_pat
     # resume.keras; and in the middle of an epoch.
     assert train_until(lambda: file("epoch-001.keras"))
     assert train_until(lambda: rows() == 2)
-    assert train_until(lambda: file(".resume*") or (rows() == 3 and time.sleep(0.05) is None))
+    assert train_until(lambda: rows() == 3 and time.sleep(0.05) is None)
     finished = start(faces, runs)
 
     assert finished.folder.name == whole.folder.name
@@ -174,3 +176,11 @@ def test_one_step_on_each_backend(backend, faces, tmp_path):
     assert np.isfinite(float(loss))
     model, _ = load_model(next(tmp_path.glob("*/best.keras")))
     assert model.output_shape == (None, 7)
+
+
+def test_second_round_starts_from_the_first_and_is_a_run_of_its_own(faces, tmp_path):
+    first = start(faces, tmp_path, epochs=1)
+    second = start(faces, tmp_path, epochs=1, after=first)
+    assert second.folder != first.folder
+    assert second.settings["after"] == first.folder.name
+    assert "after" not in first.settings

@@ -36,6 +36,9 @@ CLIP_ORDER = ("neutral", "happy", "surprise", "fear", "sad", "angry", "disgust")
 
 FRAME = 2.85
 """Side of a picture, in face units: 1.25 times the box that the Haar cascade finds in it."""
+MARGIN = 0.125
+"""Share of a Haar box to add on each side for a crop framed like these pictures: the
+`margin` in the `Preprocessing` of a network that is trained on them."""
 _FRAME_CENTRE = 0.14  # the height in the face that lies in the middle of a picture
 _STREAMS = (*SPLITS, "clip")
 

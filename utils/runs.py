@@ -32,6 +32,11 @@ class Run:
         return int(self.log.loc[self.log["val_accuracy"].idxmax(), "epoch"])
 
     @property
+    def best_accuracy(self) -> float:
+        """That accuracy, on validation, 0–1."""
+        return float(self.log["val_accuracy"].max())
+
+    @property
     def best_file(self) -> Path:
         return self.folder / "best.keras"
 

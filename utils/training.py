@@ -59,6 +59,7 @@ def train(
     settings: Settings,
     runs: str | Path = RUNS,
     name: str = "run",
+    after: Run | None = None,
 ) -> Run:
     """Train a network, or go on with the same training where it was interrupted.
 
@@ -70,11 +71,16 @@ def train(
         settings: how to train.
         runs: folder that the run's folder is made in.
         name: begins the run folder's name.
+        after: the run that ``model`` has its weights from, for a second round that
+            starts with a high learning rate again (a warm restart, as in SGDR).
 
     Returns:
         The run; its `best_file` is the model of the best validation accuracy.
     """
-    folder = start_run(runs, name, model, describe(training, validation, settings))
+    described = describe(training, validation, settings)
+    if after is not None:
+        described["after"] = after.folder.name
+    folder = start_run(runs, name, model, described)
     log, worker = _resume(folder, len(training))
     if worker is None:
         keras.utils.set_random_seed(settings.seed)
