@@ -12,6 +12,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
@@ -138,6 +139,7 @@ class _Recorder(keras.callbacks.Callback):
         )
 
     def on_epoch_begin(self, epoch, logs=None):
+        _seed_dropout(self.model, self.settings.seed, epoch)
         self.started = time.perf_counter()
         self.bar.set_description(f"epoch {epoch + 1} of {self.settings.epochs}")
 
@@ -182,11 +184,27 @@ def _compile(worker, training, settings) -> None:
     )
 
 
+def _seed_dropout(model, seed: int, epoch: int) -> None:
+    """Make an epoch's dropout depend on seed and epoch alone.
+
+    Keras does not save the state of its random generators, so a resumed training
+    would draw other numbers than one that was never stopped.
+    """
+    for number, layer in enumerate(_all_layers(model)):
+        if isinstance(layer, keras.layers.Dropout):
+            state = layer.seed_generator.state
+            state.assign(np.random.default_rng([seed, epoch, number]).integers(2**31, size=2))
+
+
+def _all_layers(model):
+    for layer in model.layers:
+        yield from _all_layers(layer) if isinstance(layer, keras.Model) else (layer,)
+
+
 def _resume(folder: Path, steps_per_epoch: int) -> tuple[list[dict], keras.Model | None]:
     """Log and compiled model of the last complete epoch; none of it for a new run.
 
-    The file holds the optimizer's moments and step, on which the learning rate
-    depends, and the state of the dropout's random generators.
+    The file holds the optimizer's moments and its step, on which the learning rate depends.
     """
     file = folder / "resume.keras"
     if not file.is_file():
