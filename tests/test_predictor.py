@@ -12,25 +12,25 @@ def predictor(small_network, preprocessing):
 
 
 @pytest.fixture
-def faces():
+def noise():
     return np.random.default_rng(0).integers(0, 256, (5, 48, 48, 1), dtype=np.uint8)
 
 
-def test_rows_are_probabilities(predictor, faces):
-    probabilities = predictor.probabilities(faces)
+def test_rows_are_probabilities(predictor, noise):
+    probabilities = predictor.probabilities(noise)
     assert probabilities.shape == (5, 7)
     assert probabilities.dtype == np.float32
     assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-5)
 
 
-def test_a_face_gets_the_same_answer_alone_and_in_company(predictor, faces):
-    together = predictor.probabilities(faces)
-    alone = np.concatenate([predictor.probabilities(faces[i : i + 1]) for i in range(5)])
+def test_a_face_gets_the_same_answer_alone_and_in_company(predictor, noise):
+    together = predictor.probabilities(noise)
+    alone = np.concatenate([predictor.probabilities(noise[i : i + 1]) for i in range(5)])
     assert np.allclose(together, alone, atol=1e-5)
 
 
-def test_no_face_no_row(predictor, faces):
-    assert predictor.probabilities(faces[:0]).shape == (0, 7)
+def test_no_face_no_row(predictor, noise):
+    assert predictor.probabilities(noise[:0]).shape == (0, 7)
 
 
 def test_all_faces_of_a_frame_are_one_call(predictor, monkeypatch):
