@@ -17,7 +17,7 @@ from utils.backend import keras, with_precision
 from utils.config import CLASS_NAMES
 from utils.model_file import load_model
 from utils.preprocessing import Preprocessing
-from utils.runs import list_runs, record_result
+from utils.runs import best_epoch, list_runs, record_result
 from utils.streaming import Pictures
 
 EPOCHS = 5
@@ -31,7 +31,7 @@ start(sys.argv[1], sys.argv[2])
 """
 
 
-def start(faces, runs, after=None, **settings):
+def start(faces, runs, **settings):
     table = datasets.find_pictures(faces)
     preprocessing = Preprocessing(CLASS_NAMES)
     pictures = Pictures(
@@ -44,9 +44,7 @@ def start(faces, runs, after=None, **settings):
         networks.mlp_head(len(CLASS_NAMES), units=(8,)),
     )
     settings = {"epochs": EPOCHS, "precision": "float32", "seed": 1, **settings}
-    return training.train(
-        network, pictures, validation, training.Settings(**settings), runs=runs, after=after
-    )
+    return training.train(network, pictures, validation, training.Settings(**settings), runs=runs)
 
 
 def test_killed_at_several_moments_it_goes_on_as_if_never_stopped(faces, tmp_path):
@@ -127,8 +125,23 @@ def test_another_setting_is_another_run(faces, tmp_path):
     )
 
 
+def test_best_epoch_is_the_most_accurate_and_of_equals_the_one_of_lowest_loss():
+    log = pd.DataFrame(
+        {
+            "epoch": [1, 2, 3, 4],
+            "val_accuracy": [0.2, 0.5, 0.5, 0.4],
+            "val_loss": [2.0, 1.5, 1.4, 1.0],
+        }
+    )
+    assert best_epoch(log) == 3
+    assert best_epoch(log.iloc[:2]) == 2
+
+
 def test_early_stopping_reads_its_patience_from_the_log():
-    log = [{"val_accuracy": value} for value in (0.2, 0.5, 0.4, 0.5)]
+    log = [
+        {"epoch": number, "val_accuracy": value, "val_loss": 1.0}
+        for number, value in enumerate((0.2, 0.5, 0.4, 0.5), start=1)
+    ]
     settings = training.Settings(epochs=10, patience=2)
     assert not training._finished(log[:3], settings)
     assert training._finished(log, settings)
@@ -176,11 +189,3 @@ def test_one_step_on_each_backend(backend, faces, tmp_path):
     assert np.isfinite(float(loss))
     model, _ = load_model(next(tmp_path.glob("*/best.keras")))
     assert model.output_shape == (None, 7)
-
-
-def test_second_round_starts_from_the_first_and_is_a_run_of_its_own(faces, tmp_path):
-    first = start(faces, tmp_path, epochs=1)
-    second = start(faces, tmp_path, epochs=1, after=first)
-    assert second.folder != first.folder
-    assert second.settings["after"] == first.folder.name
-    assert "after" not in first.settings

@@ -21,7 +21,7 @@ from utils.datasets import fingerprint
 from utils.files import write_text
 from utils.model_file import save_model
 from utils.networks import join
-from utils.runs import Run, start_run
+from utils.runs import Run, best_epoch, start_run
 from utils.streaming import Pictures
 from utils.training import Settings, describe
 
@@ -175,13 +175,13 @@ class _Recorder(keras.callbacks.Callback):
         self.started = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
-        if all(logs["val_accuracy"] > row["val_accuracy"] for row in self.log):
-            self.best_weights = self.model.get_weights()
         rate = keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)
         row = {"epoch": epoch + 1, **{name: float(value) for name, value in logs.items()}}
         row["learning_rate"] = float(rate)
         row["seconds"] = round(time.perf_counter() - self.started, 1)
         self.log.append(row)
+        if best_epoch(pd.DataFrame(self.log)) == epoch + 1:
+            self.best_weights = self.model.get_weights()
         self.bar.update()
         self.bar.set_postfix(validation=f"{logs['val_accuracy']:.3f}")
 

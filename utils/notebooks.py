@@ -63,7 +63,6 @@ def run_demo(folder: str | Path) -> dict:
             "DATA": str(folder / "animated"),
             "MARGIN": 0.125,
             "EPOCHS": DEMO_EPOCHS,
-            "SECOND_EPOCHS": 0,
             "BATCH_SIZE": DEMO_BATCH_SIZE,
             "MODEL": str(folder / "animated.keras"),
             "RESULT": str(folder / "training.json"),

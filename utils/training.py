@@ -21,7 +21,7 @@ from utils.config import RUNS
 from utils.datasets import class_weights, fingerprint
 from utils.files import write_text
 from utils.model_file import load_model, save_model
-from utils.runs import Run, start_run
+from utils.runs import Run, best_epoch, start_run
 from utils.streaming import Pictures
 
 
@@ -38,7 +38,7 @@ class Settings:
         label_smoothing: share of each label spread over all classes; FER-2013's
             labels are noisy, and smoothing keeps the network from learning that.
         balance_classes: weight each class inversely to its frequency.
-        patience: stop after so many epochs without a better validation accuracy.
+        patience: stop so many epochs after the best one, by validation accuracy.
         precision: "mixed_bfloat16", "float32", or "fastest" for this machine's best.
         seed: of the dropout.
     """
@@ -60,7 +60,6 @@ def train(
     settings: Settings,
     runs: str | Path = RUNS,
     name: str = "run",
-    after: Run | None = None,
 ) -> Run:
     """Train a network, or go on with the same training where it was interrupted.
 
@@ -72,16 +71,11 @@ def train(
         settings: how to train.
         runs: folder that the run's folder is made in.
         name: begins the run folder's name.
-        after: the run that ``model`` has its weights from, for a second round that
-            starts with a high learning rate again (a warm restart, as in SGDR).
 
     Returns:
         The run; its `best_file` is the model of the best validation accuracy.
     """
-    described = describe(training, validation, settings)
-    if after is not None:
-        described["after"] = after.folder.name
-    folder = start_run(runs, name, model, described)
+    folder = start_run(runs, name, model, describe(training, validation, settings))
     log, worker = _resume(folder, len(training))
     if worker is None:
         keras.utils.set_random_seed(settings.seed)
@@ -155,7 +149,7 @@ class _Recorder(keras.callbacks.Callback):
         self.plain_model.set_weights(self.model.get_weights())
         file = self.folder / f"epoch-{epoch + 1:03d}.keras"
         save_model(self.plain_model, self.preprocessing, file)
-        if _epochs_since_best(self.log) == 0:
+        if best_epoch(pd.DataFrame(self.log)) == epoch + 1:
             shutil.copyfile(file, self.folder / ".best.keras")
             os.replace(self.folder / ".best.keras", self.folder / "best.keras")
         # resume.keras goes last: when killed before it, the log is one row ahead,
@@ -214,16 +208,15 @@ def _resume(folder: Path, steps_per_epoch: int) -> tuple[list[dict], keras.Model
     return pd.read_csv(folder / "log.csv").to_dict("records")[:epochs], worker
 
 
-def _epochs_since_best(log: list[dict]) -> int:
-    """Early stopping's whole state, read from the log so that it survives a resume."""
-    accuracies = [row["val_accuracy"] for row in log]
-    return len(log) - 1 - accuracies.index(max(accuracies))
-
-
 def _finished(log: list[dict], settings: Settings) -> bool:
+    """Whether the last epoch is done or patience ran out.
+
+    Early stopping's whole state is read from the log, so it survives a resume.
+    """
     if not log:
         return False
-    return len(log) >= settings.epochs or _epochs_since_best(log) >= settings.patience
+    waited = len(log) - best_epoch(pd.DataFrame(log))
+    return len(log) >= settings.epochs or waited >= settings.patience
 
 
 def _precision(settings: Settings) -> str:
