@@ -76,9 +76,7 @@ def train(options) -> None:
     )
     run = training.train(
         networks.six_layer_network(preprocessing),
-        Pictures(
-            learn, preprocessing, options.batch_size, True, Augmentation(), options.seed
-        ),
+        Pictures(learn, preprocessing, options.batch_size, True, Augmentation(), options.seed),
         Pictures(datasets.split_of(table, "validation"), preprocessing),
         settings,
         runs=options.runs,

@@ -61,7 +61,11 @@ class AuditReport:
         width = self.summary["figure"].str.len().max()
         rows = self.summary.itertuples(index=False, name=None)
         figures = (f"{figure:<{width}}  {count:>7,}" for figure, count in rows)
-        return "\n".join([f"Audit of {self.folder}", *figures, "", self.balance.to_string()])
+        name = self.folder.resolve().name
+        return "\n".join([f"Audit of {name}", *figures, "", self.balance.to_string()])
+
+    def __repr__(self) -> str:  # what a notebook keeps beside the tables
+        return str(self)
 
     def _repr_html_(self) -> str:
         return f"{self.summary.to_html(index=False)}{self.balance.to_html()}"

@@ -124,7 +124,12 @@ class LiveCamera:
 
 def _open_capture(address: int | str):
     if isinstance(address, int):
-        return cv2.VideoCapture(address)
+        # Each of OpenCV's drivers would write why it has no camera; `_advice` says it once.
+        level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+        try:
+            return cv2.VideoCapture(address)
+        finally:
+            cv2.utils.logging.setLogLevel(level)
     # A stream that hangs must come back with an error, so that it can be opened again.
     limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, 8000, cv2.CAP_PROP_READ_TIMEOUT_MSEC, 5000]
     return cv2.VideoCapture(address, cv2.CAP_FFMPEG, limits)

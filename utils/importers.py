@@ -59,8 +59,12 @@ class ImportReport:
     notes: tuple[str, ...]
 
     def __str__(self) -> str:
-        lines = [f"Pictures in {self.destination}", self.counts.to_string(), *self._remarks()]
+        name = self.destination.resolve().name
+        lines = [f"Pictures in {name}", self.counts.to_string(), *self._remarks()]
         return "\n".join(lines)
+
+    def __repr__(self) -> str:  # what a notebook keeps beside the table
+        return str(self)
 
     def _repr_html_(self) -> str:
         remarks = "".join(f"<li>{remark}</li>" for remark in self._remarks())

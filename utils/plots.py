@@ -23,9 +23,9 @@ def class_counts(counts: pd.DataFrame) -> Figure:
     counts.plot.bar(ax=axes, rot=0, width=0.8, color=sns.color_palette("colorblind"))
     for bars in axes.containers:
         axes.bar_label(bars, fontsize=7, padding=2, rotation=0 if len(counts.columns) < 3 else 90)
-    axes.margins(y=0.15)
+    axes.margins(y=0.25)
     axes.set(xlabel="", ylabel="pictures", title="Pictures per class")
-    axes.legend(title="", frameon=False)
+    axes.legend(title="", frameon=False, loc="upper center", ncols=len(counts.columns))
     return _finish(figure)
 
 
