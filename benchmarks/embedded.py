@@ -2,6 +2,7 @@
 
     python -m benchmarks.embedded
 
+It also draws the README's picture, from the clip of a character in none of the splits.
 Beside it a control: the same training on labels that were shuffled. If that one did
 better than chance, something other than the expression would be telling the answer.
 """
@@ -12,14 +13,17 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.measuring import save
-from utils import datasets, evaluation, networks, training
-from utils.animated import draw_dataset
+from utils import datasets, evaluation, networks, plots, training
+from utils.animated import MARGIN, clip_frames, clip_timeline, draw_dataset
 from utils.augmentation import Augmentation
 from utils.backend import keras
+from utils.config import RESULTS
 from utils.notebooks import DEMO_BATCH_SIZE, DEMO_EPOCHS
 from utils.predictor import Predictor
 from utils.preprocessing import Preprocessing
+from utils.sources import VideoFile
 from utils.streaming import Pictures
+from utils.video import annotate_video
 
 
 def main() -> None:
@@ -32,8 +36,9 @@ def main() -> None:
         for split in ("train", "validation"):
             rows = shuffled["split"] == split
             shuffled.loc[rows, "class"] = random.permutation(shuffled.loc[rows, "class"])
-        true_labels, seconds = _test_accuracy(table, Path(folder, "true"))
-        control, _ = _test_accuracy(shuffled, Path(folder, "shuffled"))
+        true_labels, seconds, predictor = _train_and_test(table, Path(folder, "true"))
+        control, _, _ = _train_and_test(shuffled, Path(folder, "shuffled"))
+        _draw_strip(predictor, Path(folder, "annotated.mp4"))
         counts = datasets.count_classes(table).loc["total"].to_dict()
     chance = 1 / len(datasets.class_order(table))
     save(
@@ -49,8 +54,8 @@ def main() -> None:
     )
 
 
-def _test_accuracy(table, runs: Path) -> tuple[dict, float]:
-    preprocessing = Preprocessing(datasets.class_order(table))
+def _train_and_test(table, runs: Path) -> tuple[dict, float, Predictor]:
+    preprocessing = Preprocessing(datasets.class_order(table), margin=MARGIN)
     learn, choose, test = (datasets.split_of(table, split) for split in datasets.SPLITS)
     keras.utils.set_random_seed(0)
     network = networks.six_layer_network(preprocessing)
@@ -62,9 +67,23 @@ def _test_accuracy(table, runs: Path) -> tuple[dict, float]:
         runs=runs,
     )
     pictures = Pictures(test, preprocessing)
-    probabilities = Predictor(network, preprocessing).predict_pictures(pictures)
+    predictor = Predictor(networks.mirrored(network), preprocessing)
+    probabilities = predictor.predict_pictures(pictures)
     interval = evaluation.bootstrap_intervals(pictures.labels, probabilities)
-    return interval.loc["accuracy"].round(4).to_dict(), float(run.log["seconds"].sum())
+    accuracy = interval.loc["accuracy"].round(4).to_dict()
+    return accuracy, float(run.log["seconds"].sum()), predictor
+
+
+def _draw_strip(predictor: Predictor, video: Path) -> None:
+    """One annotated frame from the middle of each expression, as `results/demo.png`."""
+    clip = [(seconds, frame) for seconds, frame, _ in clip_frames()]
+    annotate_video(clip, predictor, video)
+    with VideoFile(video) as annotated:
+        frames = list(annotated)
+    middles = clip_timeline()[["start", "end"]].mean(axis=1) + 0.4
+    chosen = [min(frames, key=lambda one: abs(one[0] - middle))[1] for middle in middles]
+    figure = plots.frame_strip(chosen, columns=4)
+    figure.savefig(RESULTS / "demo.png", dpi=100)
 
 
 if __name__ == "__main__":

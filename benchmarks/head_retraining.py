@@ -35,7 +35,7 @@ def main() -> None:
             features.trunk_features(trunk, pictures, folder)
         computed = time.perf_counter()
         head = networks.mlp_head(len(preprocessing.class_names), units=(192, 96), dropout=0.5)
-        settings = training.Settings(epochs=12, learning_rate=1e-3)
+        settings = training.Settings(epochs=8, learning_rate=1e-3)
         features.train_head(head, trunk, learn, held_out, settings, runs=folder, cache=folder)
         probabilities = Predictor(networks.join(trunk, head), preprocessing).predict_pictures(
             held_out

@@ -17,7 +17,6 @@ from tqdm.auto import tqdm
 
 from utils.backend import keras, xla_pays
 from utils.config import CACHE, RUNS
-from utils.datasets import fingerprint
 from utils.files import write_text
 from utils.model_file import save_model
 from utils.networks import join
@@ -188,7 +187,7 @@ class _Recorder(keras.callbacks.Callback):
 
 def _key(trunk, pictures) -> str:
     digest = hashlib.blake2b(digest_size=8)
-    digest.update(fingerprint(pictures.table).encode())
+    digest.update(pictures.fingerprint.encode())
     digest.update(json.dumps(pictures.preprocessing.to_dict()).encode())
     digest.update(trunk.to_json().encode())
     for weight in trunk.get_weights():

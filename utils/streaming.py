@@ -1,10 +1,13 @@
 """Pictures on their way from the disk to Keras."""
 
+from functools import cached_property
+
 import numpy as np
 import pandas as pd
 
 from utils.augmentation import Augmentation
 from utils.backend import keras
+from utils.datasets import fingerprint
 from utils.pictures import read_picture
 from utils.preprocessing import Preprocessing, prepare
 
@@ -52,6 +55,11 @@ class Pictures(keras.utils.PyDataset):
         self.seed = seed
         self.labels = pd.Categorical(table["class"], preprocessing.class_names).codes.astype(int)
         self.start_epoch(0)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """`datasets.fingerprint` of the table; every file is read for it, once."""
+        return fingerprint(self.table)
 
     def start_epoch(self, epoch: int) -> None:
         """Set the order of pictures for an epoch, counted from 0."""

@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 
 from utils.backend import fastest_precision, keras, with_precision, xla_pays
 from utils.config import RUNS
-from utils.datasets import class_weights, fingerprint
+from utils.datasets import class_weights
 from utils.files import write_text
 from utils.model_file import load_model, save_model
 from utils.runs import Run, best_epoch, start_run
@@ -112,8 +112,8 @@ def describe(training: Pictures, validation: Pictures, settings: Settings) -> di
         "picture_seed": training.seed,
         "preprocessing": training.preprocessing.to_dict(),
         "pictures": len(training.table),
-        "data": fingerprint(training.table),
-        "validation_data": fingerprint(validation.table),
+        "data": training.fingerprint,
+        "validation_data": validation.fingerprint,
     }
 
 
