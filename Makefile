@@ -9,7 +9,7 @@ BENCHMARKS := $(filter-out __init__ measuring,$(basename $(notdir $(wildcard ben
 .PHONY: help setup demo train test lint lab bench
 
 help:  ## list these targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-8s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(BIN)/.ready  ## create .venv and install the pinned requirements
 

@@ -37,9 +37,9 @@ def main() -> None:
         head = networks.mlp_head(len(preprocessing.class_names), units=(192, 96), dropout=0.5)
         settings = training.Settings(epochs=8, learning_rate=1e-3)
         features.train_head(head, trunk, learn, held_out, settings, runs=folder, cache=folder)
-        probabilities = Predictor(networks.join(trunk, head), preprocessing).predict_pictures(
-            held_out
-        )
+        probabilities = Predictor(
+            networks.mirrored(networks.join(trunk, head)), preprocessing
+        ).predict_pictures(held_out)
         metrics = evaluation.evaluate(held_out.labels, probabilities, preprocessing.class_names)
         for matrix in (plots.confusion_matrix, plots.precision_matrix, plots.recall_matrix):
             matrix(metrics)

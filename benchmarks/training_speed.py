@@ -53,11 +53,11 @@ def main() -> None:
 def ours(data: str, pictures: int) -> dict:
     from utils import networks
     from utils.augmentation import Augmentation
-    from utils.backend import fastest_precision, keras, with_precision, xla_pays
+    from utils.backend import fastest_precision, keras, rebuild, xla_pays
 
     table, preprocessing = _table(data)
     stream = Pictures(table, preprocessing, BATCH, True, Augmentation())
-    network = with_precision(networks.six_layer_network(preprocessing), fastest_precision())
+    network = rebuild(networks.six_layer_network(preprocessing), fastest_precision())
     network.compile(keras.optimizers.AdamW(), "categorical_crossentropy", jit_compile=xla_pays())
     return _time(network, stream, pictures)
 

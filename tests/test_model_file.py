@@ -63,24 +63,36 @@ def test_another_kind_of_file_is_refused(tmp_path, content):
         load_model(path)
 
 
-def test_lambda_layer_is_refused(tmp_path, preprocessing):
-    pictures = keras.Input((48, 48, 1))
-    values = keras.layers.Lambda(lambda x: x / 255, output_shape=(48, 48, 1))(pictures)
-    values = keras.layers.Dense(7, activation="softmax")(keras.layers.Flatten()(values))
-    path = save_model(keras.Model(pictures, values), preprocessing, tmp_path / "lambda.keras")
-    with pytest.raises(ModelFileError, match="Lambda layer, which may run any code"):
-        load_model(path)
-
-
 def rewrite_contract(path, **changes):
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     metadata = json.loads(members["metadata.json"])
-    metadata["preprocessing"] |= changes
+    metadata["preprocessing"] = metadata.get("preprocessing", {}) | changes
     members["metadata.json"] = json.dumps(metadata).encode()
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in members.items():
             archive.writestr(name, content)
+
+
+def lambda_network():
+    pictures = keras.Input((48, 48, 1))
+    values = keras.layers.Lambda(lambda x: x / 255, output_shape=(48, 48, 1))(pictures)
+    values = keras.layers.Dense(7, activation="softmax")(keras.layers.Flatten()(values))
+    return keras.Model(pictures, values)
+
+
+def test_lambda_layer_is_not_saved(preprocessing, tmp_path):
+    with pytest.raises(ModelFileError, match="Lambda layer, which may run any code"):
+        save_model(lambda_network(), preprocessing, tmp_path / "lambda.keras")
+    assert not list(tmp_path.iterdir())
+
+
+def test_lambda_layer_is_not_loaded(preprocessing, tmp_path):
+    path = tmp_path / "lambda.keras"
+    lambda_network().save(path)
+    rewrite_contract(path, **preprocessing.to_dict())
+    with pytest.raises(ModelFileError, match="Lambda layer, which may run any code"):
+        load_model(path)
 
 
 @pytest.mark.parametrize("changes", [{"size": 64}, {"colour": "rgb"}, {"class_names": ["a", "b"]}])

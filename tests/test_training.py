@@ -13,9 +13,9 @@ import pytest
 
 from utils import datasets, networks, training
 from utils.augmentation import Augmentation
-from utils.backend import keras, with_precision
+from utils.backend import keras, rebuild
 from utils.config import CLASS_NAMES
-from utils.model_file import load_model
+from utils.model_file import ModelFileError, load_model
 from utils.preprocessing import Preprocessing
 from utils.runs import best_epoch, list_runs, record_result
 from utils.streaming import Pictures
@@ -152,21 +152,47 @@ def test_early_stopping_reads_its_patience_from_the_log():
 def test_result_table(faces, tmp_path):
     run = start(faces, tmp_path, epochs=1)
     metrics = {"n": 21, "accuracy": 0.5, "macro_f1": 0.4, "log_loss": 1.5, "ece": 0.1}
-    record_result(run, networks.mlp_head(7, units=(8,), dropout=0.3), metrics)
+    record_result(run, networks.mlp_head(7, units=(8,), dropout=0.3), metrics, "test")
     table = list_runs(tmp_path)
     assert table.index.tolist() == [run.folder.name]
     assert table["head"].item() == "dense 8 → norm → dropout 0.3 → dense 7"
     assert table["accuracy"].item() == 0.5
+    assert table["measured_on"].item() == "test"
+    assert table["val_accuracy"].item() == run.log["val_accuracy"].max()
     assert list_runs(tmp_path / "none").empty
 
 
-def test_bfloat16_copy_keeps_weights_and_a_float32_softmax(small_network):
-    copy = with_precision(small_network, "mixed_bfloat16")
+def test_rebuilt_in_bfloat16_the_softmax_stays_float32(small_network):
+    copy = rebuild(small_network, "mixed_bfloat16")
     assert copy.get_layer("trunk").get_layer("block1_convolution").compute_dtype == "bfloat16"
     assert copy.get_layer("head").layers[-1].compute_dtype == "float32"
-    for ours, theirs in zip(copy.get_weights(), small_network.get_weights(), strict=True):
-        assert np.array_equal(ours, theirs)
     assert small_network.get_layer("head").layers[1].compute_dtype == "float32"
+    shapes = [weight.shape for weight in small_network.get_weights()]
+    assert [weight.shape for weight in copy.get_weights()] == shapes
+
+
+def test_training_begins_anew_whatever_weights_the_model_has(table, preprocessing, tmp_path):
+    learn = Pictures(datasets.split_of(table, "train"), preprocessing, 16, shuffle=True)
+    held_out = Pictures(datasets.split_of(table, "validation"), preprocessing)
+    trunk = networks.convolutional_trunk(preprocessing, widths=(4, 8, 8, 8))
+    network = networks.join(trunk, networks.mlp_head(len(CLASS_NAMES), units=(8,)))
+    settings = training.Settings(epochs=1, precision="float32")
+    first = training.train(network, learn, held_out, settings, runs=tmp_path / "first")
+    again = training.train(network, learn, held_out, settings, runs=tmp_path / "again")
+    assert again.folder.name == first.folder.name
+    assert again.log["loss"].item() == pytest.approx(first.log["loss"].item(), rel=1e-3)
+
+
+def test_lambda_in_a_head_is_refused_before_any_training(table, preprocessing, tmp_path):
+    pictures = Pictures(table, preprocessing)
+    trunk = networks.convolutional_trunk(preprocessing, widths=(4, 8, 8, 8))
+    head = networks.mlp_head(len(CLASS_NAMES), units=(8,))
+    head = keras.Sequential([keras.layers.Lambda(lambda x: x), *head.layers], name="head")
+    with pytest.raises(ModelFileError, match="holds a Lambda layer"):
+        training.train(
+            networks.join(trunk, head), pictures, pictures, training.Settings(), runs=tmp_path
+        )
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])

@@ -15,7 +15,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
@@ -29,6 +28,7 @@ from utils.cartoon import (
     paint_head,
 )
 from utils.config import CLASS_NAMES, SPLITS
+from utils.opencv import cv2
 
 CHARACTERS = {"train": 40, "validation": 10, "test": 10}
 MANIFEST_COLUMNS = ("file", "class", "subject", "domain", "source", "sha256")
@@ -46,6 +46,11 @@ _SKINS = ("#f6d7c3", "#f1c7a5", "#e8b48c", "#dba478", "#c98d62", "#b5794f", "#99
 _HAIRS = ("#2b211d", "#4a3024", "#6f4527", "#a5682f", "#d2a95a", "#e8cf94", "#b6502a", "#9b9a9c")
 _IRISES = ("#4a2f1c", "#6b4423", "#4d7a4a", "#3f78a8", "#5c6f7d", "#7a6a2e")
 _CLOTHES = ("#c8553d", "#3d6fa8", "#4f8a5b", "#8a5aa0", "#d9a441", "#50545c", "#d98aa0", "#e6e2d8")
+
+
+def margin_of(folder: str | os.PathLike) -> float:
+    """The crop margin that suits a data set: `MARGIN` for one drawn here, else 0."""
+    return MARGIN if (Path(folder) / "drawing.json").is_file() else 0.0
 
 
 def random_character(rng: np.random.Generator) -> Character:

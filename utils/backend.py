@@ -46,7 +46,7 @@ def fastest_precision() -> str:
     the safe answer, for bfloat16 without hardware is slower, not faster.
     """
     if _has_gpu():
-        return "mixed_bfloat16"
+        return "mixed_bfloat16" if _gpu_has_bfloat16() else "float32"
     processor = Path("/proc/cpuinfo")
     abilities = processor.read_text() if processor.is_file() else ""
     return "mixed_bfloat16" if "avx512_bf16" in abilities or "amx_bf16" in abilities else "float32"
@@ -61,16 +61,20 @@ def xla_pays() -> bool:
     return keras.backend.backend() == "jax" or _has_gpu()
 
 
-def with_precision(model: keras.Model, precision: str) -> keras.Model:
-    """A copy of a model that computes in another precision, with the same weights.
+def rebuild(model: keras.Model, precision: str = "float32") -> keras.Model:
+    """The same layers again, computing in another precision, with new random weights.
 
     Layers that end in a softmax stay in float32: eight bits of mantissa are too
     few for probabilities and their logarithm.
     """
     config = keras.saving.serialize_keras_object(model)
-    copy = keras.saving.deserialize_keras_object(_set_precision(config, precision))
-    copy.set_weights(model.get_weights())
-    return copy
+    return keras.saving.deserialize_keras_object(_set_precision(config, precision))
+
+
+def all_layers(model: keras.Model):
+    """Every layer, those of models inside the model included."""
+    for layer in model.layers:
+        yield from all_layers(layer) if isinstance(layer, keras.Model) else (layer,)
 
 
 def _set_precision(config, precision):
@@ -98,3 +102,21 @@ def _has_gpu() -> bool:
     import torch
 
     return torch.cuda.is_available()
+
+
+def _gpu_has_bfloat16() -> bool:
+    """NVIDIA's GPUs have had it since compute capability 8.0 (Ampere, 2020)."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow
+
+        gpu = tensorflow.config.list_physical_devices("GPU")[0]
+        details = tensorflow.config.experimental.get_device_details(gpu)
+        return details.get("compute_capability", (0, 0)) >= (8, 0)
+    if backend == "jax":
+        import jax
+
+        return float(getattr(jax.devices()[0], "compute_capability", 0) or 0) >= 8
+    import torch
+
+    return torch.cuda.is_bf16_supported()

@@ -16,8 +16,9 @@ from dataclasses import astuple, dataclass
 from functools import cache
 from math import comb
 
-import cv2
 import numpy as np
+
+from utils.opencv import cv2
 
 Colour = tuple[int, int, int]
 """Blue, green, red, each 0–255."""

@@ -15,8 +15,9 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from utils.backend import keras, xla_pays
+from utils.backend import keras, rebuild, xla_pays
 from utils.config import CACHE, RUNS
+from utils.datasets import class_weights
 from utils.files import write_text
 from utils.model_file import save_model
 from utils.networks import join
@@ -50,7 +51,7 @@ def trunk_features(trunk: keras.Model, pictures: Pictures, cache: str | Path = C
     cache.mkdir(parents=True, exist_ok=True)
     file = cache / f"features-{_key(trunk, pictures)}.npy"
     if not file.is_file():
-        temporary = cache / f".{file.name}.{os.getpid()}"
+        temporary = cache / f".{file.name}"  # one that was killed is written over
         shape = (len(pictures.table), *trunk.output_shape[1:])
         features = np.lib.format.open_memmap(temporary, "w+", np.float16, shape)
         trunk.jit_compile = xla_pays()
@@ -112,12 +113,12 @@ def train_head(
     """Train an MLP head on the features of a frozen trunk.
 
     Args:
-        head: maps the trunk's output to (classes,) probabilities; it has the
-            weights of the epoch with the best validation accuracy afterwards.
+        head: maps the trunk's output to (classes,) probabilities. Training begins
+            with new weights; it has those of the best epoch afterwards.
         trunk: not changed.
         training: pictures to learn from, neither shuffled nor augmented.
         validation: pictures that choose the epoch.
-        settings: epochs, learning rate, label smoothing and seed are used.
+        settings: epochs, learning rate, label smoothing, class balance and seed are used.
         runs: folder that the run's folder is made in.
         name: begins the run folder's name.
         cache: where the features are kept.
@@ -135,10 +136,12 @@ def train_head(
     folder = start_run(runs, name, model, described)
 
     keras.utils.set_random_seed(settings.seed)
+    worker = rebuild(head)
+    weights = class_weights(training.table, training.preprocessing.class_names)
     schedule = keras.optimizers.schedules.CosineDecay(
         settings.learning_rate, settings.epochs * len(rows)
     )
-    head.compile(
+    worker.compile(
         keras.optimizers.Adam(schedule),
         keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing),
         metrics=["accuracy"],
@@ -146,11 +149,12 @@ def train_head(
     )
     with tqdm(total=settings.epochs, desc="training the head", unit="epoch") as bar:
         recorder = _Recorder(bar)
-        head.fit(
+        worker.fit(
             rows,
             validation_data=held_out,
             epochs=settings.epochs,
             shuffle=False,  # Features draws its own order
+            class_weight=weights if settings.balance_classes else None,
             callbacks=[recorder],
             verbose=0,
         )

@@ -11,7 +11,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from utils.backend import keras
+from utils.backend import all_layers, keras
 from utils.preprocessing import Preprocessing
 
 _METADATA = "metadata.json"
@@ -36,7 +36,9 @@ def save_model(model: keras.Model, preprocessing: Preprocessing, path: str | Pat
         ModelFileError: model and contract do not fit together.
     """
     path = Path(path)
-    _check_fit(model, preprocessing, path)
+    if path.suffix != ".keras":
+        raise ModelFileError(f"Expected a file name that ends in .keras. Received: {path}")
+    check_fit(model, preprocessing)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".saving-") as folder:
         plain, complete = Path(folder, "plain.keras"), Path(folder, "complete.keras")
@@ -75,12 +77,15 @@ def load_model(path: str | Path, compile: bool = False) -> tuple[keras.Model, Pr
         model = keras.saving.load_model(path, compile=compile, safe_mode=True)
     except Exception as error:  # Keras raises many kinds for a file it cannot use
         reason = (
-            "it holds a Lambda layer, which may run any code"
+            "it holds a Lambda layer, which may run any code when it is loaded"
             if "Lambda" in str(error)
             else f"Keras cannot load it ({type(error).__name__}: {str(error).splitlines()[0]})"
         )
         raise ModelFileError(f"{path} is refused: {reason}.") from error
-    _check_fit(model, preprocessing, path)
+    try:
+        check_fit(model, preprocessing)
+    except ModelFileError as error:
+        raise ModelFileError(f"{path} is refused. {error}") from error
     return model, preprocessing
 
 
@@ -105,13 +110,21 @@ def read_contract(path: str | Path) -> Preprocessing:
         raise ModelFileError(f"{path} holds an unusable contract: {error}") from error
 
 
-def _check_fit(model, preprocessing: Preprocessing, path: Path) -> None:
-    if path.suffix != ".keras":
-        raise ModelFileError(f"Expected a file that ends in .keras. Received: {path}")
+def check_fit(model: keras.Model, preprocessing: Preprocessing) -> None:
+    """Refuse a network that its contract does not describe, or that could not be loaded.
+
+    Raises:
+        ModelFileError: other shapes than the contract's, or a Lambda layer.
+    """
     received = model.input_shape, model.output_shape
     expected = (None, *preprocessing.input_shape), (None, len(preprocessing.class_names))
     if received != expected:
         raise ModelFileError(
-            f"The network and its contract differ in {path}: it maps {received[0]} to "
-            f"{received[1]}, the contract says {expected[0]} to {expected[1]}."
+            f"The network and its contract differ: it maps {received[0]} to {received[1]}, "
+            f"the contract says {expected[0]} to {expected[1]}."
+        )
+    if any(isinstance(layer, keras.layers.Lambda) for layer in all_layers(model)):
+        raise ModelFileError(
+            "The network holds a Lambda layer, which may run any code when it is loaded. "
+            "Build it of other keras.layers, or of functions from keras.ops."
         )

@@ -158,14 +158,16 @@ def still(picture: np.ndarray, faces: pd.DataFrame, class_names) -> Figure:
 
 
 def timeline(table: pd.DataFrame, class_names, truth: pd.DataFrame | None = None) -> Figure:
-    """The probabilities of every face over time, from the table of a video.
+    """The probabilities of the faces over time, from the table of a video.
+
+    Where there are more than eight faces, those seen longest are shown.
 
     Args:
         table: as `video.live` returns it.
         class_names: the classes, in the order of their columns.
         truth: start, end (seconds) and label of what is shown, where that is known.
     """
-    tracks = list(table["track"].unique()) or [None]
+    tracks = sorted(table["track"].value_counts().index[:8]) or [None]
     figure, grid = plt.subplots(
         len(tracks), 1, figsize=(10, 0.8 + 2.2 * len(tracks)), sharex=True, squeeze=False,
         facecolor="white",

@@ -31,6 +31,11 @@ class Run:
         return best_epoch(self.log)
 
     @property
+    def best_accuracy(self) -> float:
+        """The highest validation accuracy, 0–1."""
+        return float(self.log["val_accuracy"].max())
+
+    @property
     def best_file(self) -> Path:
         return self.folder / "best.keras"
 
@@ -70,13 +75,15 @@ def start_run(runs: str | Path, name: str, model: keras.Model, settings: dict) -
     return folder
 
 
-def record_result(run: Run, head: keras.Model, metrics: dict) -> None:
+def record_result(run: Run, head: keras.Model, metrics: dict, split: str) -> None:
     """Keep what a run reached, for the table of `list_runs`.
 
     Args:
         run: the run.
         head: its MLP head, described in one line such as "dense 256 → dense 7".
         metrics: what `evaluation.evaluate` returned; its headline numbers are kept.
+        split: what they were measured on. ``val_accuracy``, by which runs are to be
+            compared, is kept from the run's log.
     """
     settings = run.settings
     result = {
@@ -85,6 +92,8 @@ def record_result(run: Run, head: keras.Model, metrics: dict) -> None:
         "epochs": len(run.log),
         "best_epoch": run.best_epoch,
         "minutes": round(float(run.log["seconds"].sum()) / 60, 1),
+        "val_accuracy": run.best_accuracy,
+        "measured_on": split,
         **{key: metrics[key] for key in ("n", "accuracy", "macro_f1", "log_loss", "ece")},
     }
     write_json(run.folder / "result.json", result)

@@ -16,11 +16,11 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from utils.backend import fastest_precision, keras, with_precision, xla_pays
+from utils.backend import all_layers, fastest_precision, keras, rebuild, xla_pays
 from utils.config import RUNS
 from utils.datasets import class_weights
 from utils.files import write_text
-from utils.model_file import load_model, save_model
+from utils.model_file import check_fit, load_model, save_model
 from utils.runs import Run, best_epoch, start_run
 from utils.streaming import Pictures
 
@@ -64,8 +64,9 @@ def train(
     """Train a network, or go on with the same training where it was interrupted.
 
     Args:
-        model: float32, uncompiled. A copy in the precision of the settings is
-            trained; ``model`` has the weights of the best epoch afterwards.
+        model: float32, uncompiled; only its layers count. Training begins with new
+            weights, drawn from the settings' seed, so running it again after another
+            training gives the same; ``model`` has those of the best epoch afterwards.
         training: the pictures to learn from, shuffled and augmented.
         validation: the pictures that choose the epoch, neither shuffled nor augmented.
         settings: how to train.
@@ -75,11 +76,12 @@ def train(
     Returns:
         The run; its `best_file` is the model of the best validation accuracy.
     """
+    check_fit(model, training.preprocessing)
     folder = start_run(runs, name, model, describe(training, validation, settings))
     log, worker = _resume(folder, len(training))
     if worker is None:
         keras.utils.set_random_seed(settings.seed)
-        worker = with_precision(model, _precision(settings))
+        worker = rebuild(model, _precision(settings))
         _compile(worker, training, settings)
     if not _finished(log, settings):
         training.start_epoch(len(log))
@@ -99,6 +101,8 @@ def train(
         finally:
             recorder.bar.close()
     run = Run(folder, pd.DataFrame(log))
+    # Once more: a kill may have come between writing best.keras and resume.keras.
+    _copy(folder / f"epoch-{run.best_epoch:03d}.keras", run.best_file)
     model.set_weights(load_model(run.best_file)[0].get_weights())
     return run
 
@@ -150,8 +154,7 @@ class _Recorder(keras.callbacks.Callback):
         file = self.folder / f"epoch-{epoch + 1:03d}.keras"
         save_model(self.plain_model, self.preprocessing, file)
         if best_epoch(pd.DataFrame(self.log)) == epoch + 1:
-            shutil.copyfile(file, self.folder / ".best.keras")
-            os.replace(self.folder / ".best.keras", self.folder / "best.keras")
+            _copy(file, self.folder / "best.keras")
         # resume.keras goes last: when killed before it, the log is one row ahead,
         # which `_resume` cuts off, and the epoch is trained once more.
         write_text(self.folder / "log.csv", pd.DataFrame(self.log).to_csv(index=False))
@@ -184,15 +187,17 @@ def _seed_dropout(model, seed: int, epoch: int) -> None:
     Keras does not save the state of its random generators, so a resumed training
     would draw other numbers than one that was never stopped.
     """
-    for number, layer in enumerate(_all_layers(model)):
+    for number, layer in enumerate(all_layers(model)):
         if isinstance(layer, keras.layers.Dropout):
             state = layer.seed_generator.state
             state.assign(np.random.default_rng([seed, epoch, number]).integers(2**31, size=2))
 
 
-def _all_layers(model):
-    for layer in model.layers:
-        yield from _all_layers(layer) if isinstance(layer, keras.Model) else (layer,)
+def _copy(source: Path, destination: Path) -> None:
+    """Copy a file in one step."""
+    temporary = destination.with_name(f".{destination.name}")
+    shutil.copyfile(source, temporary)
+    os.replace(temporary, destination)
 
 
 def _resume(folder: Path, steps_per_epoch: int) -> tuple[list[dict], keras.Model | None]:
@@ -200,6 +205,8 @@ def _resume(folder: Path, steps_per_epoch: int) -> tuple[list[dict], keras.Model
 
     The file holds the optimizer's moments and its step, on which the learning rate depends.
     """
+    for leftover in folder.glob(".*"):  # of a save that was killed
+        shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
     file = folder / "resume.keras"
     if not file.is_file():
         return [], None
