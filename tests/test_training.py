@@ -95,6 +95,7 @@ def test_a_run_leaves_what_it_promises(faces, tmp_path):
     assert names == {
         "architecture.json",
         "best.keras",
+        "curves.png",
         "epoch-001.keras",
         "epoch-002.keras",
         "log.csv",

@@ -1,7 +1,8 @@
 """Training a whole network: every epoch saved, and nothing lost when it is killed.
 
 A run's folder holds one `epoch-001.keras` … for every epoch (each a complete
-model), `best.keras`, `log.csv`, and `resume.keras` with the optimizer's state.
+model), `best.keras`, `log.csv`, `curves.png`, and `resume.keras` with the
+optimizer's state.
 Running the same training again continues it; an edited network or setting starts
 a run of its own.
 """
@@ -16,6 +17,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from utils import plots
 from utils.backend import all_layers, fastest_precision, keras, rebuild, xla_pays
 from utils.config import RUNS
 from utils.datasets import class_weights
@@ -103,6 +105,7 @@ def train(
     run = Run(folder, pd.DataFrame(log))
     # Once more: a kill may have come between writing best.keras and resume.keras.
     _copy(folder / f"epoch-{run.best_epoch:03d}.keras", run.best_file)
+    plots.learning_curves(run.log, run.best_epoch).savefig(folder / "curves.png")
     model.set_weights(load_model(run.best_file)[0].get_weights())
     return run
 
