@@ -102,10 +102,11 @@ def train(
             )
         finally:
             recorder.bar.close()
+        run = Run(folder, pd.DataFrame(log))
+        # Once more: a kill may have come between writing best.keras and resume.keras.
+        _copy(folder / f"epoch-{run.best_epoch:03d}.keras", run.best_file)
+        plots.learning_curves(run.log, run.best_epoch).savefig(folder / "curves.png")
     run = Run(folder, pd.DataFrame(log))
-    # Once more: a kill may have come between writing best.keras and resume.keras.
-    _copy(folder / f"epoch-{run.best_epoch:03d}.keras", run.best_file)
-    plots.learning_curves(run.log, run.best_epoch).savefig(folder / "curves.png")
     model.set_weights(load_model(run.best_file)[0].get_weights())
     return run
 
