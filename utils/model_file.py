@@ -14,8 +14,13 @@ from pathlib import Path
 from utils.backend import all_layers, keras
 from utils.preprocessing import Preprocessing
 
+_CONFIG = "config.json"
 _METADATA = "metadata.json"
 _KEY = "preprocessing"
+_UNUSED = [
+    *(("input_axes", None), ("output_axes", None), ("quantization_config", None)),
+    *(("renorm", False), ("renorm_clipping", None), ("renorm_momentum", 0.99)),
+]
 
 
 class ModelFileError(ValueError):
@@ -46,6 +51,8 @@ def save_model(model: keras.Model, preprocessing: Preprocessing, path: str | Pat
         with zipfile.ZipFile(plain) as source, zipfile.ZipFile(complete, "w") as target:
             for member in source.infolist():
                 content = source.read(member)
+                if member.filename == _CONFIG:
+                    content = json.dumps(_portable(json.loads(content))).encode()
                 if member.filename == _METADATA:
                     metadata = json.loads(content) | {_KEY: preprocessing.to_dict()}
                     content = json.dumps(metadata, indent=2).encode()
@@ -108,6 +115,14 @@ def read_contract(path: str | Path) -> Preprocessing:
         return Preprocessing.from_dict(metadata[_KEY])
     except (TypeError, ValueError) as error:
         raise ModelFileError(f"{path} holds an unusable contract: {error}") from error
+
+
+def _portable(config):
+    """A config without the settings, left unused, that Keras before 3.15 does not know."""
+    if isinstance(config, dict):
+        kept = {key: value for key, value in config.items() if (key, value) not in _UNUSED}
+        return {key: _portable(value) for key, value in kept.items()}
+    return [_portable(value) for value in config] if isinstance(config, list) else config
 
 
 def check_fit(model: keras.Model, preprocessing: Preprocessing) -> None:
