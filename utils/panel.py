@@ -1,20 +1,26 @@
-"""Start and Stop in a notebook: a live picture with its controls."""
+"""Start, Stop and Snapshot in a notebook: a live picture with its controls."""
 
 from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
 from threading import Event, Thread
 
 import pandas as pd
 
+from utils.config import RESULTS
+from utils.opencv import cv2
+from utils.reader import ExpressionReader
 from utils.sinks import NotebookSink
 from utils.video import live
 
 
 class LivePanel:
-    """A live picture with Start and Stop, to be displayed by a notebook cell.
+    """A live picture with its controls, to be displayed by a notebook cell.
 
     The run has a thread of its own, as a busy cell would never hear of a click; so
     the buttons work in JupyterLab, Notebook 7 and VS Code alike. Nothing is opened
-    before Start. Started again, it opens the source anew.
+    before Start. Started again, it opens the source anew. The sliders for threshold
+    and smoothing act at once, during a run too; Snapshot keeps the annotated frame.
 
     Args:
         source: see `utils.sources.open_source`; not an iterable that can be read only
@@ -22,7 +28,8 @@ class LivePanel:
         predictor: see `utils.video.live`.
         sinks: more sinks beside the picture.
         width: greatest width of the picture, in pixels.
-        **settings: of `utils.video.live`, such as ``threshold``.
+        snapshots: folder for what Snapshot keeps, as PNG; made when first needed.
+        **settings: of `utils.reader.ExpressionReader`, such as ``threshold``.
 
     Attributes:
         widget: what to display.
@@ -34,21 +41,44 @@ class LivePanel:
         >>> panel.widget  # doctest: +SKIP
     """
 
-    def __init__(self, source, predictor, sinks: Sequence = (), width: int = 800, **settings):
+    def __init__(
+        self,
+        source,
+        predictor,
+        sinks: Sequence = (),
+        width: int = 800,
+        snapshots: str | Path = RESULTS / "live",
+        **settings,
+    ):
         import ipywidgets  # only notebooks have it
 
         self._source, self._predictor, self._settings = source, predictor, settings
         self._picture, self._sinks = NotebookSink(width), tuple(sinks)
+        self._snapshots, self._newest = Path(snapshots), _Newest()
+        self._reader = self._new_reader()
         self._stop, self._thread = Event(), None
         self.table: pd.DataFrame | None = None
         self.error: Exception | None = None
         self.start_button = ipywidgets.Button(description="Start", icon="play")
         self.stop_button = ipywidgets.Button(description="Stop", icon="stop", disabled=True)
+        self.snapshot_button = ipywidgets.Button(
+            description="Snapshot", icon="camera", disabled=True
+        )
+        self.threshold_slider = ipywidgets.FloatSlider(
+            self._reader.threshold, min=0, max=1, step=0.05, description="Unsure <"
+        )
+        self.smoothing_slider = ipywidgets.FloatSlider(
+            self._reader.smoothing, min=0, max=2, step=0.05, description="Smooth (s)"
+        )
         self.status = ipywidgets.Label()
         self.start_button.on_click(lambda _: self.start())
         self.stop_button.on_click(lambda _: self.stop())
-        buttons = ipywidgets.HBox([self.start_button, self.stop_button])
-        self.widget = ipywidgets.VBox([self._picture.widget, buttons, self.status])
+        self.snapshot_button.on_click(lambda _: self.snapshot())
+        for slider in (self.threshold_slider, self.smoothing_slider):
+            slider.observe(lambda _: self._set_reader(), "value")
+        buttons = ipywidgets.HBox([self.start_button, self.stop_button, self.snapshot_button])
+        sliders = ipywidgets.HBox([self.threshold_slider, self.smoothing_slider])
+        self.widget = ipywidgets.VBox([self._picture.widget, buttons, sliders, self.status])
 
     def start(self) -> None:
         """Begin, unless it already runs."""
@@ -57,6 +87,9 @@ class LivePanel:
         self._stop.clear()
         self.table = self.error = None
         self.start_button.disabled, self.stop_button.disabled = True, False
+        self.snapshot_button.disabled = False
+        self._reader = self._new_reader()
+        self._set_reader()
         self._say("Running.")
         self._thread = Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -71,15 +104,34 @@ class LivePanel:
         if self._thread is not None:
             self._thread.join(seconds)
 
+    def snapshot(self) -> Path | None:
+        """Keep the newest annotated frame as a PNG file; its path, or None without a frame."""
+        reading = self._newest.reading
+        if reading is None:
+            self._say("There is no picture yet.")
+            return None
+        self._snapshots.mkdir(parents=True, exist_ok=True)
+        name = f"snapshot-{datetime.now():%Y%m%d-%H%M%S-%f}.png"
+        encoded = cv2.imencode(".png", reading.picture)[1]
+        (self._snapshots / name).write_bytes(encoded.tobytes())
+        self._say(f"Kept {self._snapshots / name}")
+        return self._snapshots / name
+
+    def _new_reader(self) -> ExpressionReader:
+        return ExpressionReader(self._predictor, **self._settings)
+
+    def _set_reader(self) -> None:
+        self._reader.threshold = self.threshold_slider.value
+        self._reader.smoothing = self.smoothing_slider.value
+
     def _run(self) -> None:
         try:
             self.table = live(
                 self._source,
-                self._predictor,
-                (self._picture, *self._sinks),
+                self._reader,
+                (self._picture, self._newest, *self._sinks),
                 stop=self._stop,
                 say=self._say,
-                **self._settings,
             )
             if self.table.attrs["ended"] in ("end of source", "stopped"):
                 frames, faces = self.table.attrs["frames"], self.table["track"].nunique()
@@ -92,3 +144,15 @@ class LivePanel:
 
     def _say(self, text: str) -> None:
         self.status.value = text
+
+
+class _Newest:
+    """A sink that keeps the newest reading, for Snapshot."""
+
+    reading = None
+
+    def write(self, reading) -> None:
+        self.reading = reading
+
+    def close(self, complete: bool) -> None:
+        pass

@@ -43,7 +43,8 @@ def live(
 
     Args:
         source: anything that `utils.sources.open_source` takes.
-        predictor: has ``class_names`` and ``predict_faces(frame, boxes)``.
+        predictor: has ``class_names`` and ``predict_faces(frame, boxes)``; or a new
+            `ExpressionReader`, whose threshold and smoothing may be changed while it runs.
         sinks: see `utils.sinks`.
         progress: show a bar.
         stop: set it, from another thread, to end the run.
@@ -58,7 +59,8 @@ def live(
     Raises:
         CameraUnavailable, FileNotFoundError, ValueError: the source cannot be opened.
     """
-    reader = ExpressionReader(predictor, **reader_settings)
+    own = isinstance(predictor, ExpressionReader)
+    reader = predictor if own else ExpressionReader(predictor, **reader_settings)
     table, meter = _Table(reader.class_names), _FpsMeter()
     ended, name = "failed", ""
     with ExitStack() as closing:

@@ -1,0 +1,86 @@
+"""The controls of the live picture, pressed as a person would."""
+
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+from utils.animated import clip_frames
+from utils.config import CLASS_NAMES
+from utils.panel import LivePanel
+from utils.sources import FrameSource
+
+pytest.importorskip("ipywidgets")
+
+
+class Leaning:
+    """A predictor that is 60 % sure of happy."""
+
+    class_names = CLASS_NAMES
+
+    def predict_faces(self, frame, boxes):
+        answer = np.full(7, 0.4 / 6, np.float32)
+        answer[CLASS_NAMES.index("happy")] = 0.6
+        return np.repeat(answer[None], len(boxes), axis=0)
+
+
+@pytest.fixture
+def endless():
+    """A source that a person has to stop."""
+    picture = next(frame for number, (_, frame, _) in enumerate(clip_frames()) if number == 30)
+
+    def frames():
+        for number in range(10**6):
+            time.sleep(0.01)
+            yield number / 25, picture
+
+    return FrameSource(frames())
+
+
+class Labels:
+    """A sink that remembers the newest label."""
+
+    newest = None
+
+    def write(self, reading):
+        if reading.faces:
+            self.newest = reading.faces[0].label
+
+    def close(self, complete):
+        pass
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + 20
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert condition()
+
+
+def test_the_threshold_acts_while_it_runs(endless):
+    labels = Labels()
+    panel = LivePanel(endless, Leaning(), [labels], threshold=0.5)
+    assert panel.threshold_slider.value == 0.5
+    panel.start_button.click()
+    wait_for(lambda: labels.newest == "happy")
+    panel.threshold_slider.value = 0.9
+    wait_for(lambda: labels.newest == "unsure")
+    panel.stop_button.click()
+    assert panel.error is None
+    assert panel._reader.smoothing == panel.smoothing_slider.value
+    panel.smoothing_slider.value = 1.5
+    assert panel._reader.smoothing == 1.5
+
+
+def test_snapshot_keeps_the_annotated_frame(endless, tmp_path):
+    panel = LivePanel(endless, Leaning(), snapshots=tmp_path / "new")
+    assert panel.snapshot_button.disabled and panel.snapshot() is None
+    panel.start_button.click()
+    wait_for(lambda: panel._newest.reading is not None)
+    panel.snapshot_button.click()
+    panel.stop_button.click()
+    (kept,) = (tmp_path / "new").glob("*.png")
+    picture = cv2.imread(str(kept))
+    assert picture.shape == panel._newest.reading.image.shape
+    assert (picture != panel._newest.reading.image).any()  # the frames per second, at least
