@@ -14,7 +14,7 @@ def test_help_explains_every_command(capsys):
         main(["--help"])
     assert stop.value.code == 0
     text = capsys.readouterr().out
-    for command in ("import", "audit", "draw", "train", "evaluate", "demo"):
+    for command in ("import", "audit", "draw", "train", "evaluate", "predict", "demo"):
         assert f"  {command} " in text
 
 

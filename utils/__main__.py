@@ -121,6 +121,29 @@ def evaluate(options) -> None:
         write_json(Path(options.json), metrics)
 
 
+def predict(options) -> None:
+    """read the faces of pictures, videos, cameras or streams, without a screen"""
+    from utils.headless import read_sources
+    from utils.predictor import load
+
+    table, failures = read_sources(
+        options.sources,
+        load(options.model),
+        csv=options.csv,
+        json_file=options.json,
+        video=options.video,
+        threshold=options.threshold,
+        smoothing=options.smoothing,
+    )
+    for source, labels in table.groupby("source", sort=False)["label"]:
+        counts = ", ".join(f"{label} {count}" for label, count in labels.value_counts().items())
+        print(f"{source}: {len(labels)} readings of a face: {counts}")
+    if table.empty:
+        print("No face was found.")
+    if failures:
+        raise ValueError("\n".join(failures))
+
+
 def demo(options) -> None:
     """run both notebooks on the embedded data set and say where everything is"""
     from utils.notebooks import run_demo
@@ -175,6 +198,24 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("model", help=".keras file saved by this project")
     command.add_argument("folder", help="folder per class")
     command.add_argument("--json", metavar="FILE", help="write every number there")
+
+    command = add("predict", predict)
+    command.add_argument(
+        "sources",
+        nargs="+",
+        metavar="SOURCE",
+        help="picture, video, folder of frames, camera's index (0) or stream's URL",
+    )
+    command.add_argument("--model", default=config.MODELS / "fer2013.keras")
+    command.add_argument("--csv", metavar="FILE", help="one row a face, kept as it is read")
+    command.add_argument("--json", metavar="FILE", help="the same rows as a list of objects")
+    command.add_argument("--video", metavar="FILE", help="annotated mp4 of a single video")
+    command.add_argument(
+        "--threshold", type=float, default=0.4, help="less confidence than this is unsure (0.4)"
+    )
+    command.add_argument(
+        "--smoothing", type=float, default=0.3, help="seconds that answers are averaged over (0.3)"
+    )
 
     add("demo", demo)
     return parser
