@@ -64,3 +64,20 @@ def test_the_source_array_is_untouched(picture):
     before = picture.copy()
     Augmentation(erasing=1)(picture, np.random.default_rng(0))
     assert np.array_equal(picture, before)
+
+
+def test_noise_is_centred_and_no_stronger_than_asked():
+    grey = np.full((48, 48, 1), 128, np.uint8)
+    random = np.random.default_rng(0)
+    changes = [only(noise=0.1)(grey, random).astype(int) - 128 for _ in range(50)]
+    deviations = [change.std() for change in changes]
+    assert max(deviations) < 0.1 * 255 * 1.1
+    assert np.mean(deviations) == pytest.approx(0.05 * 255, rel=0.3)
+    assert abs(np.mean(changes)) < 0.3
+
+
+def test_blur_flattens_but_keeps_the_mean(picture):
+    random = np.random.default_rng(0)
+    results = [only(blur=2)(picture, random) for _ in range(20)]
+    assert np.mean([result.std() for result in results]) < 0.6 * picture.std()
+    assert np.mean(results) == pytest.approx(picture.mean(), abs=2)

@@ -9,7 +9,7 @@ from utils.opencv import cv2
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far a training picture may be changed; every share is drawn uniformly.
+    """How far a training picture may be changed; every amount is drawn uniformly.
 
     The geometric changes are composed into one affine warp, so a picture is
     resampled once: four separate layers would blur it four times and cost four
@@ -24,6 +24,10 @@ class Augmentation:
         contrast: greatest change of the distance to mid-grey, as a share.
         erasing: probability that a random rectangle is covered with one grey
             value (Zhong et al., "Random Erasing Data Augmentation", 2020).
+        blur: greatest standard deviation of a Gaussian blur, in pixels.
+        noise: greatest standard deviation of Gaussian noise, as a share of the full
+            range. Without blur and noise a network meets its first grainy or unsharp
+            camera unprepared: `benchmarks/crops.py` shows what that costs.
     """
 
     flip: bool = True
@@ -33,6 +37,8 @@ class Augmentation:
     brightness: float = 0.1
     contrast: float = 0.2
     erasing: float = 0.25
+    blur: float = 0.0
+    noise: float = 0.0
 
     def __call__(self, picture: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """One random variant.
@@ -57,7 +63,13 @@ class Augmentation:
         # A table of 256 answers is exact for uint8 and quicker than arithmetic.
         levels = (np.arange(256) - 127.5) * gain + 127.5 + offset
         changed = cv2.LUT(changed, np.clip(levels, 0, 255).astype(np.uint8))
+        if self.blur:
+            deviation = random.uniform(0.1, max(self.blur, 0.1))
+            changed = cv2.GaussianBlur(changed, (0, 0), deviation)
         changed = changed.reshape(height, width, channels)
+        if self.noise:
+            grain = random.normal(0, 255 * random.uniform(0, self.noise), changed.shape)
+            changed = np.clip(np.rint(changed + grain), 0, 255).astype(np.uint8)
         if random.random() < self.erasing:
             self._erase(changed, random)
         return changed

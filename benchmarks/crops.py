@@ -1,0 +1,169 @@
+"""From the data set to the camera: the same faces, cut and lit in other ways.
+
+    python -m benchmarks.crops [--data data/fer2013/validation] [--model models/fer2013.keras]
+
+Each picture of the data set is scored as it is, then as a camera would give it: enlarged
+into a 640 × 480 scene, found by the Haar cascade, and cut out by its box; and under blur,
+poor light, noise, compression, rotation and at half its size. Prints a table, and writes
+`results/crops.json`.
+"""
+
+import argparse
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from benchmarks.measuring import save
+from utils import datasets
+from utils.config import project_path
+from utils.faces import FaceDetector
+from utils.opencv import cv2
+from utils.pictures import read_picture
+from utils.predictor import Predictor, load
+from utils.preprocessing import Box, crop, prepare
+
+SCENE = 640, 480  # pixels, width and height
+FACE = 192  # side of the enlarged face in the scene, in pixels
+BORDER = 96  # pixels on each side that repeat the picture's edge, before the scene begins
+BACKGROUND = 110  # grey level
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", default="data/fer2013/validation", help="folder per class")
+    parser.add_argument("--model", default="models/fer2013.keras")
+    options = parser.parse_args()
+
+    predictor = load(project_path(options.model))
+    table = datasets.find_pictures(project_path(options.data))
+    labels = pd.Categorical(table["class"], predictor.class_names).codes
+    pictures = [read_picture(file) for file in table["file"]]
+    plain = _right(predictor, pictures, labels)
+    rows = {"data-set crop": plain}
+    rows |= {
+        name: _right(predictor, [change(picture) for picture in pictures], labels)
+        for name, change in tqdm(_changes().items(), unit="condition")
+    }
+    haar = _haar_crops(pictures, predictor.preprocessing.margin)
+    found = np.array([one is not None for one in haar])
+    on_crops = _right(predictor, [one for one in haar if one is not None], labels[found])
+    on_same = plain[found]
+    conditions = {
+        name: {"accuracy": right.mean(), "change_points": 100 * (right.mean() - plain.mean())}
+        for name, right in rows.items()
+    }
+    print(pd.DataFrame(conditions).T.round(4).to_string())
+    save(
+        "crops",
+        {
+            "pictures": len(table),
+            "conditions": conditions,
+            "haar_crops": {
+                "found": int(found.sum()),
+                "accuracy_as_data_set_crops": on_same.mean(),
+                "accuracy_as_haar_crops": on_crops.mean(),
+                "loss_points": 100 * (on_same.mean() - on_crops.mean()),
+            },
+            "mirrored_gets_the_same_label": _mirrored_alike(predictor, pictures),
+        },
+    )
+
+
+def _answers(predictor: Predictor, pictures: list[np.ndarray]) -> np.ndarray:
+    faces = np.stack([prepare(picture, predictor.preprocessing) for picture in pictures])
+    parts = np.array_split(faces, max(len(faces) // 128, 1))
+    return np.concatenate([predictor.probabilities(part) for part in parts]).argmax(axis=1)
+
+
+def _right(predictor, pictures, labels) -> np.ndarray:
+    """Which answers were right: bool, (pictures,)."""
+    return _answers(predictor, pictures) == labels
+
+
+def _mirrored_alike(predictor, pictures) -> float:
+    mirrored = [np.ascontiguousarray(picture[:, ::-1]) for picture in pictures]
+    return (_answers(predictor, pictures) == _answers(predictor, mirrored)).mean()
+
+
+def _changes() -> dict[str, Callable[[np.ndarray], np.ndarray]]:
+    """What may befall a picture, uint8 in and out, sizes in pixels of 48 × 48."""
+    random = np.random.default_rng(0)
+
+    def light(gain, offset=0):
+        levels = np.clip(np.arange(256) * gain + offset, 0, 255).astype(np.uint8)
+        return lambda picture: cv2.LUT(picture, levels)
+
+    def noise(deviation):
+        def add(picture):
+            noisy = picture + random.normal(0, deviation, picture.shape)
+            return np.clip(noisy, 0, 255).astype(np.uint8)
+
+        return add
+
+    def turn(degrees):
+        def warp(picture):
+            height, width = picture.shape[:2]
+            matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1)
+            return cv2.warpAffine(picture, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+
+        return warp
+
+    def compress(quality):
+        def through_jpeg(picture):
+            data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+            return cv2.imdecode(data, cv2.IMREAD_ANYCOLOR)
+
+        return through_jpeg
+
+    return {
+        "blurred, sigma 1": lambda picture: cv2.GaussianBlur(picture, (0, 0), 1),
+        "blurred, sigma 2": lambda picture: cv2.GaussianBlur(picture, (0, 0), 2),
+        "dark, 40 % of the light": light(0.4),
+        "over-exposed, 160 % + 30": light(1.6, 30),
+        "noise, deviation 10": noise(10),
+        "noise, deviation 25": noise(25),
+        "JPEG, quality 30": compress(30),
+        "JPEG, quality 10": compress(10),
+        "turned by 20° to the left": turn(20),
+        "turned by 20° to the right": turn(-20),
+        "24 pixels wide": lambda picture: cv2.resize(
+            picture, (24, 24), interpolation=cv2.INTER_AREA
+        ),
+    }
+
+
+def _haar_crops(pictures: list[np.ndarray], margin: float) -> list[np.ndarray | None]:
+    """Each face as the live path would cut it out of a scene; None where it is not found."""
+    detector = FaceDetector()
+    crops = []
+    for picture in tqdm(pictures, desc="finding faces", unit="picture"):
+        scene, place = _scene(picture)
+        boxes = [box for box in detector.detect(scene) if _overlap(box, place) >= 0.5]
+        best = max(boxes, key=lambda box: _overlap(box, place), default=None)
+        crops.append(None if best is None else crop(scene, best, margin))
+    return crops
+
+
+def _scene(picture: np.ndarray) -> tuple[np.ndarray, Box]:
+    """A grey scene with the face in its middle, and the face's place."""
+    enlarged = cv2.resize(picture, (FACE, FACE), interpolation=cv2.INTER_CUBIC)
+    bordered = cv2.copyMakeBorder(enlarged, *[BORDER] * 4, cv2.BORDER_REPLICATE)
+    scene = np.full((SCENE[1], SCENE[0], *picture.shape[2:]), BACKGROUND, np.uint8)
+    side = bordered.shape[0]
+    left, top = (SCENE[0] - side) // 2, (SCENE[1] - side) // 2
+    scene[top : top + side, left : left + side] = bordered
+    return scene, (left + BORDER, top + BORDER, FACE, FACE)
+
+
+def _overlap(one: Box, other: Box) -> float:
+    """Intersection over union of two boxes, 0–1."""
+    across = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
+    down = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
+    shared = max(across, 0) * max(down, 0)
+    return shared / (one[2] * one[3] + other[2] * other[3] - shared)
+
+
+if __name__ == "__main__":
+    main()
