@@ -91,6 +91,47 @@ def test_surest_mistakes_come_first():
     assert evaluation.most_confident_mistakes(LABELS, PROBABILITIES).tolist() == [1, 4]
 
 
+def test_thresholds_by_hand():
+    # Confidences 0.8 0.6 0.7 1.0 0.5 0.6; right, wrong, right, right, wrong, right.
+    table = evaluation.threshold_table(LABELS, PROBABILITIES, [0, 0.6, 0.65, 1.01])
+    assert table["answered"].tolist() == [6, 5, 3, 0]  # a confidence of 0.6 is enough for 0.6
+    assert table["coverage"].tolist() == pytest.approx([1, 5 / 6, 1 / 2, 0])
+    assert table["accuracy"].tolist()[:3] == pytest.approx([4 / 6, 4 / 5, 1])
+    assert table["mistakes_avoided"].tolist() == [0, 1, 2, 2]
+    assert table["right_answers_lost"].tolist() == [0, 0, 1, 4]
+    assert table.loc[3, ["accuracy", "low", "high"]].isna().all()
+    answered = table.loc[:2]
+    assert ((answered["low"] < answered["accuracy"]) & (answered["low"] > 0)).all()
+    assert (answered["high"] <= 1).all()
+
+
+def test_wilson_interval_is_where_a_binomial_test_turns():
+    # It holds the shares p that lie within 1.96 standard errors √(p(1−p)/n) of what was seen.
+    for right, count in ((8, 10), (0, 20), (1500, 3589)):
+        low, high = evaluation.wilson_interval(right, count)
+        for edge in (low, high):
+            reach = 1.959964 * math.sqrt(edge * (1 - edge) / count)
+            assert abs(right / count - edge) == pytest.approx(reach, abs=1e-9)
+        assert low <= right / count <= high
+
+
+def test_risk_coverage_by_hand():
+    curve = evaluation.risk_coverage(LABELS, PROBABILITIES)
+    assert curve["threshold"].tolist() == [1.0, 0.8, 0.7, 0.6, 0.5]
+    assert curve["coverage"].tolist() == pytest.approx([1 / 6, 2 / 6, 3 / 6, 5 / 6, 1])
+    assert curve["risk"].tolist() == pytest.approx([0, 0, 0, 1 / 5, 2 / 6])
+
+
+def test_curve_and_table_agree():
+    random = np.random.default_rng(1)
+    labels = random.integers(0, 3, 200)
+    probabilities = random.dirichlet((1, 1, 1), 200).round(1)  # with many ties
+    curve = evaluation.risk_coverage(labels, probabilities)
+    table = evaluation.threshold_table(labels, probabilities, curve["threshold"])
+    assert table["coverage"].tolist() == curve["coverage"].tolist()
+    assert (1 - table["accuracy"]).tolist() == pytest.approx(curve["risk"].tolist())
+
+
 @pytest.mark.parametrize(
     ("labels", "probabilities"),
     [

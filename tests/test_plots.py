@@ -19,6 +19,15 @@ def answers(table):
     return table, classes, labels, random.dirichlet(np.ones(len(classes)), len(labels))
 
 
+def explain(count, classes, channels=1):
+    random = np.random.default_rng(count)
+    faces = random.integers(0, 256, (count, 48, 48, channels), dtype=np.uint8)
+    probabilities = random.dirichlet(np.ones(len(classes)), count)
+    maps = random.normal(0, 0.2, (count, 48, 48))
+    maps[-1] = 0  # nothing spoke
+    return plots.explanation(faces, probabilities, maps, classes)
+
+
 @pytest.fixture(scope="module")
 def figures(answers):
     table, classes, labels, probabilities = answers
@@ -35,11 +44,17 @@ def figures(answers):
         "precision": plots.precision_matrix(metrics),
         "recall": plots.recall_matrix(metrics),
         "mistakes": plots.mistakes(table["file"], labels, probabilities, classes),
+        "risk": plots.risk_coverage(labels, probabilities, 0.4),
+        "risk of few": plots.risk_coverage(labels, probabilities, 0.99),
+        "explanation": explain(1, classes),
+        "explanations": explain(6, classes),
+        "explained in colour": explain(2, classes, channels=3),
     }
 
 
 NAMES = (
     "counts", "examples", "augmented", "curves", "confusion", "precision", "recall", "mistakes",
+    "risk", "risk of few", "explanation", "explanations", "explained in colour",
 )  # fmt: skip
 
 
@@ -78,3 +93,35 @@ def test_matrix_shows_every_number_and_name(name, figures, answers):
         "recall": counts.sum(axis=1, keepdims=True),
     }[name]
     assert shown == pytest.approx(counts / np.maximum(divisor, 1), abs=0.0051)
+
+
+def test_explanation_names_every_class_and_what_its_colours_mean(answers):
+    _, classes, _, probabilities = answers
+    faces = np.zeros((2, 48, 48, 1), np.uint8)
+    maps = np.zeros((2, 48, 48), np.float32)
+    maps[0, 10:20, 10:20], maps[1, 30:40, 30:40] = 0.25, -0.1
+    figure = plots.explanation(faces, probabilities[:2], maps, classes, class_indices=[3, 5])
+    _, bars_of, heats = np.reshape(figure.axes[:6], (2, 3)).T
+    rows = zip(bars_of, heats, figure.axes[6:], probabilities[:2], maps, strict=True)
+    for (bars, heat, bar, answer, importance), index, points in zip(
+        rows, (3, 5), (25, 10), strict=True
+    ):
+        assert [text.get_text() for text in bars.get_yticklabels()] == list(classes)
+        assert [one.get_width() for one in bars.patches] == pytest.approx(answer)
+        assert [text.get_text() for text in bars.texts] == [f"{value:.0%}" for value in answer]
+        assert f"“{classes[index]}” falls when covered" in bar.get_ylabel()
+        ticks = [text.get_text() for text in bar.get_yticklabels()]
+        assert ticks == [f"−{points}", "0", f"+{points}"]
+        red, _, blue, alpha = np.moveaxis(heat.images[1].get_array(), -1, 0)
+        assert ((alpha > 0) == (importance != 0)).all()  # what says nothing hides nothing
+        assert (red > blue)[importance > 0].all() and (blue > red)[importance < 0].all()
+
+
+def test_risk_coverage_marks_the_chosen_threshold(answers):
+    _, _, labels, probabilities = answers
+    axes = plots.risk_coverage(labels, probabilities, 0.5).axes[0]
+    answered = probabilities.max(axis=1) >= 0.5
+    wrong = np.mean(probabilities.argmax(axis=1)[answered] != labels[answered])
+    mark = axes.lines[-1]
+    assert (*mark.get_xdata(), *mark.get_ydata()) == pytest.approx((answered.mean(), wrong))
+    assert f"{answered.mean():.0%} answered" in axes.texts[-1].get_text()

@@ -120,6 +120,77 @@ def bootstrap_intervals(
     )
 
 
+def threshold_table(
+    labels: np.ndarray, probabilities: np.ndarray, thresholds=(0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+) -> pd.DataFrame:
+    """What answering "unsure" below a confidence gains and costs.
+
+    Args:
+        labels: int, (n,).
+        probabilities: (n, classes).
+        thresholds: least confidences of an answer, each from 0 to 1.
+
+    Returns:
+        A row a threshold: threshold, answered (count), coverage (share answered),
+        accuracy of the answered with low and high (95 % interval of Wilson, 1927; NaN
+        where nothing is answered), mistakes_avoided and right_answers_lost (counts of
+        what became "unsure").
+    """
+    confidence, correct = _confidence(labels, probabilities)
+    rows = []
+    for threshold in thresholds:
+        answered = confidence >= threshold
+        right, count = int(correct[answered].sum()), int(answered.sum())
+        low, high = wilson_interval(right, count)
+        rows.append(
+            {
+                "threshold": threshold,
+                "answered": count,
+                "coverage": count / len(correct),
+                "accuracy": right / count if count else np.nan,
+                "low": low,
+                "high": high,
+                "mistakes_avoided": int((~correct & ~answered).sum()),
+                "right_answers_lost": int((correct & ~answered).sum()),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def risk_coverage(labels: np.ndarray, probabilities: np.ndarray) -> pd.DataFrame:
+    """The share of mistakes among the answers, for every threshold that there is.
+
+    The curve of Geifman and El-Yaniv, "Selective Classification for Deep Neural
+    Networks", NeurIPS 2017.
+
+    Returns:
+        A row a confidence that occurs, falling: threshold, coverage (share answered)
+        and risk (share of the answered that is wrong).
+    """
+    confidence, correct = _confidence(labels, probabilities)
+    order = np.argsort(-confidence, kind="stable")
+    last = np.flatnonzero(np.diff(confidence[order], append=-1))  # equal ones are answered together
+    answered = last + 1
+    return pd.DataFrame(
+        {
+            "threshold": confidence[order][last],
+            "coverage": answered / len(correct),
+            "risk": np.cumsum(~correct[order])[last] / answered,
+        }
+    )
+
+
+def wilson_interval(right: int, count: int) -> tuple[float, float]:
+    """95 % interval of a share (Wilson, 1927); NaN where nothing was counted."""
+    if not count:
+        return np.nan, np.nan
+    z, share = 1.959964, right / count
+    middle = share + z**2 / (2 * count)
+    reach = z * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
+    low, high = (middle + np.array((-reach, reach))) / (1 + z**2 / count)
+    return float(low), float(high)
+
+
 def per_class_table(metrics: dict) -> pd.DataFrame:
     """The ``per_class`` part of `evaluate`, one row a class."""
     return pd.DataFrame(metrics["per_class"]).T.astype({"support": int})
@@ -132,6 +203,12 @@ def most_confident_mistakes(
     predicted = probabilities.argmax(axis=1)
     wrong = np.flatnonzero(predicted != labels)
     return wrong[np.argsort(-probabilities[wrong, predicted[wrong]], kind="stable")][:count]
+
+
+def _confidence(labels, probabilities) -> tuple[np.ndarray, np.ndarray]:
+    """Each answer's probability, and whether it is right."""
+    probabilities = np.asarray(probabilities)
+    return probabilities.max(axis=1), probabilities.argmax(axis=1) == np.asarray(labels)
 
 
 def _check(labels, probabilities, class_names):

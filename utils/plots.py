@@ -1,4 +1,6 @@
-"""Figures. Each function returns the matplotlib figure and shows nothing itself.
+"""Figures of data, training and evaluation; those of what was read come with them.
+
+Each function returns the matplotlib figure and shows nothing itself.
 
 Every figure has an opaque white ground, so it reads the same in light and dark
 notebook themes, and is at most ten inches wide, the width of a notebook cell.
@@ -12,8 +14,24 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from utils import evaluation
-from utils.overlay import class_colour
 from utils.pictures import read_picture
+from utils.reading_plots import explanation, finish, frame_strip, show_picture, still, timeline
+
+__all__ = [
+    "augmented_pictures",
+    "class_counts",
+    "confusion_matrix",
+    "example_pictures",
+    "explanation",
+    "frame_strip",
+    "learning_curves",
+    "mistakes",
+    "precision_matrix",
+    "recall_matrix",
+    "risk_coverage",
+    "still",
+    "timeline",
+]
 
 
 def class_counts(counts: pd.DataFrame) -> Figure:
@@ -26,7 +44,7 @@ def class_counts(counts: pd.DataFrame) -> Figure:
     axes.margins(y=0.25)
     axes.set(xlabel="", ylabel="pictures", title="Pictures per class")
     axes.legend(title="", frameon=False, loc="upper center", ncols=len(counts.columns))
-    return _finish(figure)
+    return finish(figure)
 
 
 def example_pictures(table: pd.DataFrame, class_names, each: int = 8, seed: int = 0) -> Figure:
@@ -40,11 +58,11 @@ def example_pictures(table: pd.DataFrame, class_names, each: int = 8, seed: int 
         for axes in row:
             axes.axis("off")
         for axes, file in zip(row, files, strict=False):
-            _show_picture(axes, read_picture(file))
+            show_picture(axes, read_picture(file))
         row[0].text(
             -0.1, 0.5, name, transform=row[0].transAxes, ha="right", va="center", fontsize=10
         )
-    return _finish(figure)
+    return finish(figure)
 
 
 def augmented_pictures(pictures, count: int = 8) -> Figure:
@@ -58,8 +76,8 @@ def augmented_pictures(pictures, count: int = 8) -> Figure:
         for axes in row:
             axes.axis("off")
         for axes, picture in zip(row, source[0][0], strict=False):
-            _show_picture(axes, picture[..., ::-1].squeeze())
-    return _finish(figure)
+            show_picture(axes, picture[..., ::-1].squeeze())
+    return finish(figure)
 
 
 def learning_curves(log: pd.DataFrame, best_epoch: int | None = None) -> Figure:
@@ -75,7 +93,7 @@ def learning_curves(log: pd.DataFrame, best_epoch: int | None = None) -> Figure:
             axes.axvline(best_epoch, color="grey", linestyle=":", label=f"best: {best_epoch}")
     right.yaxis.set_major_formatter(PercentFormatter(1))
     left.legend(frameon=False, fontsize=8)
-    return _finish(figure)
+    return finish(figure)
 
 
 def confusion_matrix(metrics: dict) -> Figure:
@@ -115,99 +133,51 @@ def mistakes(
         axes.axis("off")
     for axes, index in zip(grid.flat, chosen, strict=False):
         answer = probabilities[index].argmax()
-        _show_picture(axes, read_picture(files[index]))
+        show_picture(axes, read_picture(files[index]))
         axes.set_title(
             f"{class_names[answer]} {probabilities[index, answer]:.0%}\n"
             f"labelled {class_names[labels[index]]}",
             fontsize=8,
         )
-    return _finish(figure)
+    return finish(figure)
 
 
-def still(picture: np.ndarray, faces: pd.DataFrame, class_names) -> Figure:
-    """A picture with its faces boxed and numbered, and every probability as a bar.
+def risk_coverage(labels: np.ndarray, probabilities: np.ndarray, threshold: float) -> Figure:
+    """Mistakes among the answers against the share answered, as the threshold rises.
 
     Args:
-        picture: uint8, (height, width) grey or (height, width, 3) BGR.
-        faces: the picture's rows of `stills.read_stills`.
-        class_names: the classes, in the order of their columns.
+        labels: int, (n,).
+        probabilities: (n, classes).
+        threshold: least confidence of an answer; marked on the curve.
     """
-    found = faces[faces["face"] > 0]
-    count = max(len(found), 1)
-    figure, (left, *bars) = plt.subplots(
-        1, count + 1, figsize=(min(4 + 2.6 * count, 10), 3.4), facecolor="white"
+    curve = evaluation.risk_coverage(labels, probabilities)
+    chosen = evaluation.threshold_table(labels, probabilities, [threshold]).iloc[0]
+    figure, axes = _figure(7, 4)
+    axes.plot(curve["coverage"], curve["risk"], color="#0072b2")
+    unselective = curve["risk"].iloc[-1]
+    axes.axhline(unselective, color="grey", linestyle=":", linewidth=1)
+    axes.text(0, unselective, "answering everything", va="bottom", color="#555555")
+    if chosen["answered"]:
+        wrong, coverage = 1 - chosen["accuracy"], chosen["coverage"]
+        axes.plot(coverage, wrong, "o", color="#d55e00")
+        axes.annotate(
+            f"threshold {threshold:g}: {coverage:.0%} answered,\n{wrong:.0%} of those wrong",
+            (coverage, wrong),
+            (0.97, 0.08),
+            textcoords="axes fraction",
+            ha="right",
+            arrowprops={"arrowstyle": "-", "color": "#d55e00"},
+        )
+    axes.set(
+        xlabel="share of faces answered, the surest first",
+        ylabel="share of answers that are wrong",
+        title="What “unsure” buys: fewer answers, fewer mistakes",
+        ylim=(0, 1.2 * unselective or 1),
     )
-    _show_picture(left, picture)
-    left.axis("off")
-    if found.empty:
-        bars[0].axis("off")
-        bars[0].text(0.5, 0.5, "no face found", ha="center", va="center")
-    for axes, face in zip(bars, found.to_dict("records"), strict=False):
-        corner = face["x"], face["y"]
-        left.add_patch(
-            plt.Rectangle(corner, face["width"], face["height"], fill=False, ec="#e69f00", lw=2)
-        )
-        left.text(*corner, face["face"], color="black", backgroundcolor="#e69f00", fontsize=8)
-        values = [face[name] for name in class_names]
-        axes.barh(class_names, values, color=_class_colours(class_names))
-        axes.bar_label(axes.containers[0], [f"{value:.0%}" for value in values], padding=2)
-        axes.invert_yaxis()
-        axes.set(xlim=(0, 1.25), xticks=[], title=f"{face['face']}: {face['label']}")
-        axes.spines[["top", "right", "bottom"]].set_visible(False)
-    return _finish(figure)
-
-
-def timeline(table: pd.DataFrame, class_names, truth: pd.DataFrame | None = None) -> Figure:
-    """The probabilities of the faces over time, from the table of a video.
-
-    Where there are more than eight faces, those seen longest are shown.
-
-    Args:
-        table: as `video.live` returns it.
-        class_names: the classes, in the order of their columns.
-        truth: start, end (seconds) and label of what is shown, where that is known.
-    """
-    tracks = sorted(table["track"].value_counts().index[:8]) or [None]
-    figure, grid = plt.subplots(
-        len(tracks), 1, figsize=(10, 0.8 + 2.2 * len(tracks)), sharex=True, squeeze=False,
-        facecolor="white",
-    )  # fmt: skip
-    for axes, track in zip(grid[:, 0], tracks, strict=True):
-        rows = table[table["track"] == track]
-        axes.stackplot(
-            rows["seconds"],
-            *(rows[name] for name in class_names),
-            labels=class_names,
-            colors=_class_colours(class_names),
-        )
-        axes.set(ylim=(0, 1), ylabel="no face" if track is None else f"face {track}")
-        axes.margins(x=0)
-        for start, end, label in () if truth is None else truth[["start", "end", "label"]].values:
-            axes.axvline(start, color="black", linewidth=0.8)
-            axes.text((start + end) / 2, 1.02, label, ha="center", va="bottom", fontsize=8)
-    grid[-1, 0].set_xlabel("seconds" + ("" if truth is None else "   (above: what is shown)"))
-    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="center right", fontsize=8)
-    return _finish(figure, right=0.88)
-
-
-def frame_strip(frames: list[np.ndarray], columns: int = 4) -> Figure:
-    """Frames of a video side by side; each uint8 (height, width, 3) BGR."""
-    rows = -(-len(frames) // columns)
-    height, width = frames[0].shape[:2]
-    figure, grid = plt.subplots(
-        rows, columns, figsize=(10, 10 / columns * height / width * rows), squeeze=False,
-        facecolor="white",
-    )  # fmt: skip
-    for axes in grid.flat:
-        axes.axis("off")
-    for axes, frame in zip(grid.flat, frames, strict=False):
-        _show_picture(axes, frame)
-    return _finish(figure)
-
-
-def _class_colours(class_names) -> list[tuple[float, ...]]:
-    """The overlay's colours, as matplotlib's RGB from 0 to 1."""
-    return [tuple(v / 255 for v in class_colour(i)[::-1]) for i in range(len(class_names))]
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.grid(alpha=0.3)
+    return finish(figure)
 
 
 def _matrix(values, class_names, title, number_format, highest) -> Figure:
@@ -230,22 +200,8 @@ def _matrix(values, class_names, title, number_format, highest) -> Figure:
     axes.set(xlabel="predicted", ylabel="true", title=title)
     axes.tick_params(axis="x", rotation=45)
     axes.tick_params(axis="y", rotation=0)
-    return _finish(figure)
-
-
-def _show_picture(axes, picture) -> None:
-    """Grey (height, width) or BGR (height, width, 3), shown in matplotlib's RGB."""
-    if picture.ndim == 2:
-        axes.imshow(picture, cmap="gray", vmin=0, vmax=255)
-    else:
-        axes.imshow(picture[..., ::-1])
+    return finish(figure)
 
 
 def _figure(width, height):
     return plt.subplots(figsize=(width, height), facecolor="white")
-
-
-def _finish(figure: Figure, right: float = 1) -> Figure:
-    figure.tight_layout(rect=(0, 0, right, 1))
-    plt.close(figure)  # or the notebook would show it once more at the end of the cell
-    return figure
