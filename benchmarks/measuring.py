@@ -16,14 +16,14 @@ from utils.files import write_json
 PACKAGES = ("tensorflow", "keras", "opencv-python", "numpy")
 
 
-def in_a_process(module: str, *arguments: str) -> dict:
+def in_a_process(module: str, *arguments: str, python: str | Path = sys.executable) -> dict:
     """Run ``python -m module arguments`` and read the JSON on its last line.
 
     Each contender gets a process of its own, so that neither memory nor warm caches
-    of one are charged to the other.
+    of one are charged to the other. ``python`` may be that of another environment.
     """
     result = subprocess.run(
-        [sys.executable, "-m", module, *arguments], cwd=PROJECT, stdout=subprocess.PIPE, text=True
+        [str(python), "-m", module, *arguments], cwd=PROJECT, stdout=subprocess.PIPE, text=True
     )
     if result.returncode:
         raise SystemExit(f"{module} {' '.join(arguments)} failed with {result.returncode}")
@@ -32,12 +32,17 @@ def in_a_process(module: str, *arguments: str) -> dict:
 
 def peak_megabytes() -> float:
     """The most memory that this process has been resident in, in MB (10⁶ bytes)."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
+    # Linux hands a parent's ru_maxrss on to its children, so /proc is asked first.
+    return _linux_megabytes("VmHWM") or _peak_of_getrusage()
 
 
-def save(name: str, values: dict) -> Path:
-    """Write ``results/<name>.json``: the values, and on what they were measured."""
+def resident_megabytes() -> float:
+    """What this process is resident in now, in MB (10⁶ bytes); off Linux, the peak so far."""
+    return _linux_megabytes("VmRSS") or _peak_of_getrusage()
+
+
+def save(name: str, values: dict, file: str | Path | None = None) -> Path:
+    """Write ``results/<name>.json`` or ``file``: the values, and on what they were measured."""
     commit = subprocess.run(
         ["git", "describe", "--always", "--dirty"], cwd=PROJECT, capture_output=True, text=True
     ).stdout.strip()
@@ -48,10 +53,10 @@ def save(name: str, values: dict) -> Path:
         "python": platform.python_version(),
         **{package: version(package) for package in PACKAGES},
     }
-    file = RESULTS / f"{name}.json"
+    file = Path(file).expanduser().resolve() if file else RESULTS / f"{name}.json"
     write_json(file, {**values, "measured_on": about})
     print(json.dumps(values, indent=2))
-    print(f"→ {file.relative_to(PROJECT)}")
+    print(f"→ {file.relative_to(PROJECT) if file.is_relative_to(PROJECT) else file}")
     return file
 
 
@@ -63,3 +68,15 @@ def _processor() -> str:
         if line.startswith("model name")
     ]
     return f"{names[0] if names else platform.processor()}, {os.cpu_count()} cores"
+
+
+def _linux_megabytes(field: str) -> float | None:
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.is_file() else ()
+    values = [line.split()[1] for line in lines if line.startswith(f"{field}:")]
+    return int(values[0]) * 1024 / 1e6 if values else None
+
+
+def _peak_of_getrusage() -> float:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6

@@ -64,6 +64,17 @@ def test_a_face_that_can_no_longer_be_followed_is_hidden_at_once():
     assert [track.id for track in tracker.visible(0.2)] == [1]
 
 
+def test_a_face_behind_another_is_hidden_and_comes_back_with_its_id():
+    tracker = FaceTracker()
+    near, far = (100, 100, 80, 80), (200, 100, 80, 80)
+    tracker.update([near, far], 0.0)
+    tracker.update([near, (130, 100, 80, 80)], 0.1)
+    tracker.update([near], 0.2)  # the other one comes nearer, but nothing is seen of it
+    assert [track.id for track in tracker.visible(0.2)] == [1]
+    tracker.update([near, (40, 100, 80, 80)], 0.4)
+    assert {track.id: track.box[0] < 60 for track in tracker.visible(0.4)} == {1: False, 2: True}
+
+
 @pytest.mark.parametrize("frames_a_second", [5, 10, 40])
 def test_smoothing_depends_on_seconds_and_not_on_frames(frames_a_second):
     track = Track(1, np.array([0.0, 0, 10, 10]), 0.0, 0.0)

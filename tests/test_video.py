@@ -242,6 +242,21 @@ def test_a_stream_that_stalls_is_opened_again(camera):
     assert camera.opened == camera.released == 2
 
 
+def test_a_stream_is_tried_again_ever_more_slowly_until_it_is_back(camera):
+    dead = {"works": False, "frames": 0}
+    cameras = iter([camera(frames=3), camera(**dead), camera(frames=3), camera(frames=10**6)])
+    said = []
+    source = LiveCamera("http://camera/1", say=said.append, open_capture=lambda _: next(cameras))
+    with source:
+        frames = iter(source)
+        while len(said) < 3:
+            next(frames)
+        next(frames)
+    # It vanishes, cannot be opened, is back (so that patience starts anew), and vanishes again.
+    assert [line.split("again in ")[1] for line in said] == ["0.5 s.", "1 s.", "0.5 s."]
+    assert camera.opened == camera.released == 4
+
+
 def test_a_read_that_hangs_does_not_hold_up_the_end(camera):
     unhang = threading.Event()
     source = LiveCamera(
@@ -395,6 +410,49 @@ def test_stop_ends_the_run_from_outside():
     assert table.attrs == {"frames": 6, "ended": "stopped"}
 
 
+class Ending:
+    """A sink that ends the run at the third frame, in the way it was given."""
+
+    def __init__(self, end):
+        self.end, self.closed = end, []
+
+    def write(self, reading):
+        return self.end() if reading.frame == 2 else None
+
+    def close(self, complete):
+        self.closed.append(complete)
+
+
+def raising(error):
+    def end():
+        raise error
+
+    return end
+
+
+@pytest.mark.parametrize(
+    ("end", "ended"),
+    [
+        (lambda: False, "stopped"),  # a closed window
+        (raising(KeyboardInterrupt()), "interrupted"),  # the stop button of a notebook
+        (raising(OSError("disk full")), None),  # what nobody foresaw
+    ],
+)
+def test_however_a_run_ends_camera_and_sinks_are_closed(camera, end, ended):
+    source = LiveCamera(0, open_capture=lambda _: camera(frames=10**6))
+    sink = Ending(end)
+    settings = {"sinks": [sink], "say": lambda _: None}
+    if ended is None:
+        with pytest.raises(OSError, match="disk full"):
+            run_live(source, **settings)
+    else:
+        table = run_live(source, **settings)
+        assert table.attrs == {"frames": 3, "ended": ended} and set(table["frame"]) == {0, 1, 2}
+    assert sink.closed == [ended == "stopped"]
+    source._thread.join(5)
+    assert camera.opened == camera.released == 1
+
+
 # ---------------------------------------------------------------- sinks
 
 
@@ -525,6 +583,15 @@ def test_the_overlay_changes_a_copy_and_is_seen_on_any_frame(size, light):
     left, top, side, _ = box
     middle = np.s_[top + side // 4 : top + 3 * side // 4, left + side // 4 : left + 3 * side // 4]
     assert not changed[middle].any()  # the face itself stays free
+
+
+def test_no_panel_covers_a_neighbour():
+    frame = np.full((480, 640, 3), 90, np.uint8)
+    boxes = [(60, 120, 110, 110), (260, 130, 110, 110), (450, 110, 110, 110)]
+    drawn = draw_faces(frame, [face(box) for box in boxes], CLASS_NAMES)
+    for left, top, width, height in boxes:
+        inside = drawn[top + 4 : top + height - 4, left + 4 : left + width - 4]
+        assert (inside == 90).all()
 
 
 @pytest.mark.parametrize("box", [(0, 0, 160, 120), (-20, -20, 60, 60), (150, 110, 10, 10)])

@@ -55,9 +55,12 @@ def draw_faces(
     unit = min(canvas.shape[:2]) / 480  # everything below was tried out at 640×480
     for face in faces:  # boxes first: no panel may be crossed by a neighbour's box
         _draw_box(canvas, face, class_names, unit)
-    panels = [_Panel(canvas.shape, face, class_names, unit) for face in faces]
+    taken, panels = [face.box for face in faces], []
+    for face in faces:
+        panels.append(_Panel(canvas.shape, face, class_names, unit, taken))
+        taken.append(panels[-1].box)
     for panel in panels:  # shade first: no neighbour's panel may dim a text
-        _darken(canvas, panel.left, panel.top, panel.width, panel.height)
+        _darken(canvas, *panel.box)
     for panel, face in zip(panels, faces, strict=True):
         _draw_bars(canvas, panel, face, class_names)
     if fps is not None:
@@ -79,9 +82,9 @@ def _draw_box(canvas, face, class_names, unit) -> None:
 
 
 class _Panel:
-    """Place and measures of one face's name and bars, in pixels."""
+    """Place and measures of one face's name and bars, in pixels; `taken` is better left free."""
 
-    def __init__(self, shape, face, class_names, unit):
+    def __init__(self, shape, face, class_names, unit, taken):
         self.scale, self.title_scale = 0.45 * unit, max(0.54 * unit, 0.3)
         self.line, self.pad = max(4, round(15 * unit)), max(2, round(5 * unit))
         self.title = f"{face.track} {face.label} {face.confidence:.0%}"
@@ -93,7 +96,12 @@ class _Panel:
         width = max(row, _text_width(self.title, self.title_scale)) + 2 * self.pad
         height = self.title_height + self.line * len(class_names) + 2 * self.pad
         self.width, self.height = min(width, shape[1]), min(height, shape[0])
-        self.left, self.top = _place(face.box, (self.width, self.height), shape, self.pad)
+        size = self.width, self.height
+        self.left, self.top = _place(face.box, size, shape, self.pad, taken)
+
+    @property
+    def box(self) -> Box:
+        return self.left, self.top, self.width, self.height
 
 
 def _draw_bars(canvas, panel, face, class_names) -> None:
@@ -121,17 +129,24 @@ def _draw_text_panel(canvas, text, unit) -> None:
     _text(canvas, text, (pad, pad + height), scale, _WHITE)
 
 
-def _place(box, size, shape, gap) -> tuple[int, int]:
-    """Left and top of a panel: right of the face, else left of it, else at the frame's edge."""
-    left, top, width, _ = (round(value) for value in box)
-    right_of, left_of = left + width + gap, left - gap - size[0]
-    if right_of + size[0] <= shape[1]:
-        x = right_of
-    elif left_of >= 0:
-        x = left_of
-    else:
-        x = shape[1] - size[0]
-    return x, min(max(top, 0), shape[0] - size[1])
+def _place(box, size, shape, gap, taken) -> tuple[int, int]:
+    """Left and top of a panel: right of the face, or where it covers less of what is taken."""
+    left, top, width, height = (round(value) for value in box)
+    places = (
+        (left + width + gap, top),
+        (left - gap - size[0], top),
+        (left, top + height + gap),
+        (left, top - gap - size[1]),
+    )
+    most = shape[1] - size[0], shape[0] - size[1]  # the panel stays inside the frame
+    inside = [(min(max(x, 0), most[0]), min(max(y, 0), most[1])) for x, y in places]
+    return min(inside, key=lambda place: sum(_shared_area((*place, *size), one) for one in taken))
+
+
+def _shared_area(one: Box, other: Box) -> int:
+    across = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
+    down = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
+    return max(across, 0) * max(down, 0)
 
 
 def _darken(canvas, left, top, width, height) -> None:

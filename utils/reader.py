@@ -105,6 +105,9 @@ class ExpressionReader:
             its last place; they are followed in between. 0: in every frame.
         scan_every: seconds after which the whole frame is searched for new faces. It
             is searched sooner where no face is known or one was not found again.
+        read_every: seconds after which the network reads the faces again; a new face is
+            read at once. In between, a face keeps its probabilities, which change slowly
+            against this where they are smoothed. 0: in every frame.
         smoothing: time constant of the probabilities, in seconds; 0 for none.
         threshold: least confidence for a label; below it the face is "unsure". 0
             never says so.
@@ -117,6 +120,7 @@ class ExpressionReader:
         tracker: FaceTracker | None = None,
         detect_every: float = 0.1,
         scan_every: float = 1.0,
+        read_every: float = 0.05,
         smoothing: float = 0.3,
         threshold: float = 0.0,
     ):
@@ -125,7 +129,7 @@ class ExpressionReader:
         self.detector = detector or FaceDetector()
         self.tracker = tracker or FaceTracker()
         self.detect_every, self.scan_every = detect_every, max(scan_every, detect_every)
-        self.smoothing, self.threshold = smoothing, threshold
+        self.read_every, self.smoothing, self.threshold = read_every, smoothing, threshold
         self._detected = self._scanned = -np.inf
         self._before: np.ndarray | None = None
 
@@ -137,12 +141,12 @@ class ExpressionReader:
             seconds: its time, never earlier than the last frame's.
 
         Returns:
-            The faces in the order of their ids; all were classified in one call.
+            The faces in the order of their ids; all were classified in one call, of this
+            frame or of one less than ``read_every`` ago.
         """
         grey = to_grey(frame)
         self._follow(grey, seconds)
-        # Frame times jitter: without a little slack every second detection would come late.
-        if seconds - self._detected >= 0.9 * self.detect_every:
+        if _due(seconds, self._detected, self.detect_every):
             self.tracker.update(self._detect(grey, seconds), seconds)
             self._detected = seconds
         shown = []
@@ -151,11 +155,10 @@ class ExpressionReader:
             # A face that has mostly left the frame says nothing any more.
             if box is not None and box[2] * box[3] > 0.5 * track.box[2] * track.box[3]:
                 shown.append((track, box))
-        if not shown:
-            return []
-        rows = self.predictor.predict_faces(frame, [box for _, box in shown])
-        for (track, _), row in zip(shown, rows, strict=True):
-            track.smooth(row, seconds, self.smoothing)
+        if any(_due(seconds, track.read, self.read_every) for track, _ in shown):
+            rows = self.predictor.predict_faces(frame, [box for _, box in shown])
+            for (track, _), row in zip(shown, rows, strict=True):
+                track.smooth(row, seconds, self.smoothing)
         return [self._face(track, box) for track, box in shown]
 
     def _detect(self, grey: np.ndarray, seconds: float) -> list[Box]:
@@ -163,7 +166,7 @@ class ExpressionReader:
         boxes = merge_boxes(box for box in known if box is not None)
         content = boxes and len(boxes) == len(known)
         pause = self.scan_every if content else min(2 * self.detect_every, self.scan_every)
-        if seconds - self._scanned >= 0.9 * pause:
+        if _due(seconds, self._scanned, pause):
             self._scanned = seconds
             boxes += [box for box in self.detector.scan(grey) if apart(box, boxes)]
         return boxes
@@ -185,3 +188,8 @@ class ExpressionReader:
         confidence = float(track.probabilities[best])
         label = self.class_names[best] if confidence >= self.threshold else UNSURE
         return Face(track.id, box, track.probabilities, label, confidence)
+
+
+def _due(seconds: float, last: float, every: float) -> bool:
+    """Whether it is time again; frame times jitter, and a little early beats a frame late."""
+    return seconds - last >= 0.9 * every

@@ -22,6 +22,7 @@ from utils.opencv import cv2
 _VELOCITY_SECONDS = 0.15  # time constant of a face's velocity
 _TRUST = 0.7  # weight of a detected box against the followed one: Haar boxes jitter
 _CHANGE = 20  # mean grey levels by which a followed point's surroundings may change
+_COVERED = 0.3  # intersection over union from which an unseen face is behind a seen one
 _NEVER = 1e6  # cost of a pair that must not be made
 
 
@@ -35,9 +36,9 @@ class Track:
         seconds: time of `box`.
         seen: when a detection last confirmed the face.
         velocity: float64, (2,): pixels a second, right and down.
-        lost: neither detected nor followed at last; its box is a guess.
+        lost: neither detected nor followed at last, or behind another; its box is a guess.
         probabilities: float64, (classes,), smoothed; None before the first reading.
-        read: time of the last reading.
+        read: time of the last reading; -inf before the first.
     """
 
     id: int
@@ -47,7 +48,7 @@ class Track:
     velocity: np.ndarray = field(default_factory=lambda: np.zeros(2))
     lost: bool = False
     probabilities: np.ndarray | None = None
-    read: float = 0.0
+    read: float = -np.inf
 
     def expected(self, seconds: float) -> np.ndarray:
         """Where the box will be at that time if the face keeps its velocity."""
@@ -130,13 +131,18 @@ class FaceTracker:
         expected = [track.expected(seconds) for track in self.tracks]
         costs = np.array([[_cost(before, box) for box in boxes] for before in expected])
         costs = costs.reshape(len(self.tracks), len(boxes))
-        new = set(range(len(boxes)))
+        new, found = set(range(len(boxes))), []
         for row, column in zip(*linear_sum_assignment(costs), strict=True):
             if costs[row, column] < _NEVER:
                 track, before = self.tracks[row], expected[row]
                 track.move_to(before + _TRUST * (boxes[column] - before), seconds)
                 track.seen, track.lost = seconds, False
                 new.discard(column)
+                found.append(track)
+        for track, before in zip(self.tracks, expected, strict=True):
+            # Behind another face there is nothing to read: what shows is the one in front.
+            covered = any(_overlap(before, other.box) > _COVERED for other in found)
+            track.lost = track.lost or (covered and track.seen < seconds)
         self.tracks += [self._begin(boxes[column], seconds) for column in sorted(new)]
 
     def visible(self, seconds: float) -> list[Track]:
