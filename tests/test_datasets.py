@@ -1,10 +1,11 @@
+import json
 import shutil
 
 import cv2
 import numpy as np
 import pytest
 
-from utils import datasets
+from utils import datasets, splits
 from utils.augmentation import Augmentation
 from utils.config import CLASS_NAMES, class_name
 from utils.preprocessing import Preprocessing
@@ -53,6 +54,76 @@ def test_subset_of_classes(tiny):
     assert set(datasets.find_pictures(tiny, ["happy", "angry"])["class"]) == {"angry", "happy"}
     with pytest.raises(ValueError, match=r"No pictures of fear.*angry, happy, wink"):
         datasets.find_pictures(tiny, ["happy", "fear"])
+
+
+def write_manifest(folder, *rows):
+    lines = ["file,class,subject,domain,source,sha256", *(f"{row},source,0" for row in rows)]
+    (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
+
+
+def test_subject_and_domain_come_from_the_manifest(tiny):
+    assert set(datasets.find_pictures(tiny)["domain"]) == {"people"}
+    write_manifest(tiny, "train/Anger/1.png,angry,007,people", "test/joy/4.png,happy,aia,animated")
+    for folder, files in ((tiny, 5), (tiny / "test", 2)):  # a part finds the manifest above it
+        table = datasets.find_pictures(folder)
+        assert len(table) == files
+        known = table[table["subject"] != ""].set_index("subject")
+        assert known.loc["aia", ["class", "domain"]].tolist() == ["happy", "animated"]
+        assert set(table.loc[table["subject"] == "", "domain"]) == {"people"}
+    assert datasets.find_pictures(tiny)["subject"].tolist() == ["007", "", "", "aia", ""]
+
+
+def test_a_manifest_of_another_kind_is_not_read(tiny):
+    (tiny / "manifest.csv").write_text("file,owner\ntrain/Anger/1.png,me\n")
+    assert set(datasets.find_pictures(tiny)["subject"]) == {""}
+
+
+def test_a_set_without_parts_lies_in_all(tmp_path):
+    picture(tmp_path / "all" / "happy" / "1.png")
+    write_manifest(tmp_path, "all/happy/1.png,happy,KA,people")
+    table = datasets.find_pictures(tmp_path)
+    assert table[["split", "class", "subject"]].values.tolist() == [["all", "happy", "KA"]]
+    with pytest.raises(ValueError, match=r"data set has: all\. splits\.grouped_split"):
+        datasets.split_of(table, "train")
+
+
+def test_combined_sets_keep_their_people_apart(tmp_path):
+    names = {"a": "CK+", "b": "CK+48", "c": "JAFFE", "d": ""}
+    for folder, name in names.items():
+        picture(tmp_path / folder / "all" / "happy" / "1.png")
+        picture(tmp_path / folder / "all" / "sad" / "2.png")
+        write_manifest(tmp_path / folder, "all/happy/1.png,happy,S005,people")
+        (tmp_path / folder / "import.json").write_text(json.dumps({"dataset": name}))
+    table = datasets.combine([tmp_path / folder for folder in names])
+    assert table["dataset"].tolist() == ["CK+", "CK+", "CK+", "CK+", "JAFFE", "JAFFE", "d", "d"]
+    # Who is the same person in both forms of CK+ is so here; the unknown stay unknown.
+    assert table["subject"].tolist() == [
+        "CK+/S005", "", "CK+/S005", "", "JAFFE/S005", "", "d/S005", "",
+    ]  # fmt: skip
+    picture(tmp_path / "c" / "all" / "fear" / "3.png")
+    chosen = datasets.combine([tmp_path / "a", tmp_path / "c"], ["fear", "happy"])
+    assert chosen["class"].tolist() == ["happy", "fear", "happy"]
+    with pytest.raises(ValueError, match="No pictures of angry in"):
+        datasets.combine([tmp_path / "a", tmp_path / "c"], ["angry", "happy"])
+
+
+def test_combined_and_parted_sets_stream_to_the_network(tmp_path):
+    for folder, domain in (("posed", "people"), ("drawn", "animated")):
+        rows = []
+        for person in range(4):
+            picture(tmp_path / folder / "all" / "happy" / f"{person}.png", 10 * person)
+            picture(tmp_path / folder / "all" / "sad" / f"{person}.png", 10 * person + 5)
+            rows += [
+                f"all/{name}/{person}.png,{name},{person},{domain}" for name in ("happy", "sad")
+            ]
+        write_manifest(tmp_path / folder, *rows)
+    table = splits.grouped_split(datasets.combine([tmp_path / "posed", tmp_path / "drawn"]))
+    for part, count in (("train", 4), ("validation", 2), ("test", 2)):
+        for domain in ("people", "animated"):
+            chosen = datasets.split_of(table[table["domain"] == domain], part)
+            faces, labels = Pictures(chosen, Preprocessing(("happy", "sad"), size=8))[0]
+            assert len(faces) == count
+            assert labels.sum(axis=0).tolist() == [count / 2, count / 2]
 
 
 def test_missing_and_empty_folders_are_explained(tmp_path):

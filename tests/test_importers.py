@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from utils import archives, importers
+from utils import archives, importers, staging
 from utils.config import CLASS_NAMES
 from utils.importers import import_dataset
 from utils.pictures import load_picture
@@ -457,28 +457,29 @@ def test_the_source_is_left_as_it_was(tmp_path):
         run(source, source / "out")
 
 
-def import_and_die(source, out, function, call):
+def import_and_die(source, out, module, function, call):
     """Import in this process, which is killed at a call of one of the importer's functions."""
-    calls, original = iter(range(call)), getattr(importers, function)
+    calls, original = iter(range(call)), getattr(module, function)
 
     def deadly(*arguments, **keywords):
         if next(calls, None) is None:
             os.kill(os.getpid(), signal.SIGKILL)
         return original(*arguments, **keywords)
 
-    setattr(importers, function, deadly)
+    setattr(module, function, deadly)
     run(source, out)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs fork and SIGKILL")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize(
-    ("function", "call"), [("load_picture", 0), ("load_picture", 3), ("_write_tables", 0)]
+    ("module", "function", "call"),
+    [(staging, "load_picture", 0), (staging, "load_picture", 3), (importers, "_write_tables", 0)],
 )
-def test_a_killed_import_leaves_nothing_half_done(tmp_path, function, call):
+def test_a_killed_import_leaves_nothing_half_done(tmp_path, module, function, call):
     source, out = write_zip(tmp_path / "fer.zip", OFFICIAL), tmp_path / "out"
     process = multiprocessing.get_context("fork").Process(
-        target=import_and_die, args=(source, out, function, call)
+        target=import_and_die, args=(source, out, module, function, call)
     )
     process.start()
     process.join()
@@ -522,7 +523,7 @@ def test_sources_that_cannot_be_imported_say_why(tmp_path):
     with pytest.raises(ValueError, match="damaged"):
         run(tmp_path / "part.tar.gz", tmp_path / "out")
 
-    flat = write_folder(tmp_path / "flat", {"KA.AN1.39.tiff": picture(1, "TIFF"), "a.zip": whole})
+    flat = write_folder(tmp_path / "flat", {"1.tiff": picture(1, "TIFF"), "a.zip": whole})
     with pytest.raises(ValueError, match=r"two or more class folders.*1 \.zip"):
         run(flat, tmp_path / "out")
 

@@ -32,6 +32,10 @@ def import_pictures(options) -> None:
             class_names=options.classes,
             validation_share=options.validation_share,
             seed=options.seed,
+            form=options.format,
+            peak_frames=options.peak_frames,
+            face_size=options.faces,
+            without_face=options.without_face,
         )
     )
 
@@ -57,13 +61,15 @@ def draw(options) -> None:
 
 def train(options) -> None:
     """train the six-layer network; run it again to go on after an interruption"""
-    from utils import datasets, networks, training
+    from utils import datasets, networks, splits, training
     from utils.augmentation import Augmentation
     from utils.model_file import save_model
     from utils.preprocessing import Preprocessing
     from utils.streaming import Pictures
 
     table = datasets.find_pictures(options.data, options.classes)
+    if set(table["split"]) == {"all"}:
+        table = splits.grouped_split(table, seed=options.seed)
     classes = options.classes or datasets.class_order(table)
     preprocessing = Preprocessing(
         classes, size=options.size, colour=options.colour, margin=options.margin
@@ -166,6 +172,28 @@ def _parser() -> argparse.ArgumentParser:
     _add_classes(command)
     command.add_argument("--validation-share", type=float, default=0.1)
     command.add_argument("--seed", type=int, default=0)
+    command.add_argument(
+        "--format",
+        metavar="NAME",
+        help="ck+, ck48, ckextended, jaffe, ferg, impa, fer2013 or folders; else recognised",
+    )
+    command.add_argument(
+        "--peak-frames", type=int, choices=(1, 2, 3), default=3, help="of each CK+ sequence"
+    )
+    command.add_argument(
+        "--faces",
+        type=int,
+        nargs="?",
+        const=350,
+        metavar="SIZE",
+        help="crop people to the face found, drawings to the centre, all to SIZE pixels (350)",
+    )
+    command.add_argument(
+        "--without-face",
+        choices=("centre", "omit"),
+        default="centre",
+        help="what to do, with --faces, where no face is found",
+    )
 
     command = add("audit", audit_pictures)
     command.add_argument("folder", help="folder per class, with or without split folders")
@@ -178,7 +206,9 @@ def _parser() -> argparse.ArgumentParser:
 
     command = add("train", train)
     command.add_argument(
-        "data", help="folder with train/ and validation/, a folder per class in each"
+        "data",
+        help="folder with train/ and validation/, a folder per class in each; or with all/, which "
+        "is parted by subject",
     )
     _add_classes(command)
     command.add_argument("--epochs", type=int, default=50)

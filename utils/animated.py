@@ -28,10 +28,10 @@ from utils.cartoon import (
     paint_head,
 )
 from utils.config import CLASS_NAMES, SPLITS
+from utils.datasets import MANIFEST_COLUMNS
 from utils.opencv import cv2
 
 CHARACTERS = {"train": 40, "validation": 10, "test": 10}
-MANIFEST_COLUMNS = ("file", "class", "subject", "domain", "source", "sha256")
 CLIP_ORDER = ("neutral", "happy", "surprise", "fear", "sad", "angry", "disgust")
 
 FRAME = 2.85

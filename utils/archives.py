@@ -9,14 +9,16 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 
+from utils.config import PICTURE_SUFFIXES
+
 MAX_PICTURE_BYTES = 64 << 20
-MAX_TABLE_BYTES = 2 << 30
+MAX_BYTES = {".csv": 2 << 30, ".zip": 1 << 40}  # zips are looked into, never read whole
 
 READ_ERRORS = (
     OSError, EOFError, RuntimeError, NotImplementedError,
@@ -64,11 +66,15 @@ def fingerprint_source(source: Path) -> str:
 def open_archive(source: Path) -> Iterator[list[Member]]:
     """The files of a folder, an archive, or a csv standing alone; nothing is unpacked.
 
+    Of a folder that holds zips and no pictures beside them, as when a set is published
+    in several zips, the files in the zips are listed too.
+
     Raises:
         ValueError: a file of another kind, or an archive damaged beyond listing.
     """
     if source.is_dir():
-        yield _folder_members(source)
+        with ExitStack() as opened:
+            yield _with_zips(_folder_members(source), opened)
     elif source.suffix.lower() == ".csv":
         yield [Member(source.name, source.stat().st_size, partial(source.open, "rb"))]
     else:
@@ -123,6 +129,23 @@ def _folder_members(folder: Path) -> list[Member]:
     return members
 
 
+def _with_zips(members: list[Member], opened: ExitStack) -> list[Member]:
+    if any(member.suffix in PICTURE_SUFFIXES for member in members):
+        return members
+    listed = []
+    for member in members:
+        try:
+            if member.suffix != ".zip" or member.problem:
+                raise zipfile.BadZipFile
+            archive = opened.enter_context(zipfile.ZipFile(opened.enter_context(member.open())))
+            listed += [
+                replace(one, path=f"{member.path}/{one.path}") for one in _zip_members(archive)
+            ]
+        except READ_ERRORS:
+            listed.append(member)
+    return listed
+
+
 def _zip_members(archive: zipfile.ZipFile) -> list[Member]:
     members = []
     for info in archive.infolist():
@@ -148,7 +171,7 @@ def _member(path: str, size: int, opener, problem: str = "") -> Member:
     pure = PurePosixPath(path)
     if pure.is_absolute() or ".." in pure.parts or re.match(r"[A-Za-z]:", path):
         problem = "unsafe path"
-    elif size > (MAX_TABLE_BYTES if pure.suffix.lower() == ".csv" else MAX_PICTURE_BYTES):
+    elif size > MAX_BYTES.get(pure.suffix.lower(), MAX_PICTURE_BYTES):
         problem = problem or f"too large: {size} bytes"
     elif not problem:
         path = f"{pure}/" if path.endswith("/") else str(pure)

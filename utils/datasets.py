@@ -1,58 +1,64 @@
 """Folder-per-class pictures: finding, counting and choosing them."""
 
 import hashlib
+import json
 from pathlib import Path
 
 import pandas as pd
 
 from utils.config import CLASS_NAMES, PICTURE_SUFFIXES, SPLITS, class_name
 
+MANIFEST_COLUMNS = ("file", "class", "subject", "domain", "source", "sha256")
+
 
 def find_pictures(folder: str | Path, class_names=None) -> pd.DataFrame:
     """List the pictures of a folder-per-class data set.
 
     Args:
-        folder: holds ``train``, ``validation`` and ``test`` folders (any of them)
-            with a folder per class in each, or the class folders themselves.
+        folder: holds ``train``, ``validation``, ``test`` and ``all`` folders (any of
+            them) with a folder per class in each, or the class folders themselves.
         class_names: the classes to take, in the order wanted; None takes all that
             are there.
 
     Returns:
         One row a picture, sorted: ``file`` (path as text), ``split`` ("train",
-        "validation", "test" or "all") and ``class`` (the project's name for it).
+        "validation", "test" or "all"), ``class`` (the project's name for it), ``subject``
+        and ``domain``. The last two stand in the ``manifest.csv`` that importing and
+        drawing write; a picture that no manifest knows has subject "" and domain "people".
 
     Raises:
         FileNotFoundError: no such folder.
         ValueError: it holds no class folders, or a wanted class has no picture.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise FileNotFoundError(
-            f"No data set at {folder}. Expected a folder with one folder per class; "
-            "`python -m utils import SOURCE DESTINATION` makes one from a download."
-        )
-    parts = {name: folder / name for name in SPLITS if (folder / name).is_dir()}
-    rows = [
-        (str(file), split, class_name(file.parent.name))
-        for split, part in (parts or {"all": folder}).items()
-        for file in sorted(part.glob("*/*"))
-        if file.suffix.lower() in PICTURE_SUFFIXES and not file.name.startswith(".")
-    ]
-    table = pd.DataFrame(rows, columns=["file", "split", "class"])
-    if class_names is not None:
-        table = table[table["class"].isin(class_names)].reset_index(drop=True)
-        missing = sorted(set(class_names) - set(table["class"]))
-        if missing:
-            raise ValueError(
-                f"No pictures of {', '.join(missing)} in {folder}. "
-                f"It holds: {', '.join(sorted({row[2] for row in rows})) or 'no class folders'}."
-            )
-    if table.empty:
-        raise ValueError(
-            f"No pictures in {folder}. Expected <class>/<picture> or "
-            f"<split>/<class>/<picture>, splits named {', '.join(SPLITS)}."
-        )
-    return table
+    table = _pictures_in(Path(folder))
+    return table if class_names is None else _only_classes(table, class_names, folder)
+
+
+def combine(folders, class_names=None) -> pd.DataFrame:
+    """List the pictures of several data sets together.
+
+    Args:
+        folders: two or more, each as for `find_pictures`.
+        class_names: the classes to take; each must be in one of the folders at least.
+
+    Returns:
+        As `find_pictures`, and ``dataset``: its name. Subjects get that name before
+        theirs ("JAFFE/KA"), so that those of different data sets never mix, and CK+'s
+        people are the same ones in each of its forms.
+
+    Raises:
+        FileNotFoundError, ValueError: as `find_pictures`.
+    """
+    tables = []
+    for folder in map(Path, folders):
+        name = _name_of(folder)
+        table = _pictures_in(folder).assign(dataset=name)
+        known = table["subject"] != ""
+        table.loc[known, "subject"] = name + "/" + table.loc[known, "subject"]
+        tables.append(table)
+    table = pd.concat(tables, ignore_index=True)
+    where = ", ".join(map(str, folders))
+    return table if class_names is None else _only_classes(table, class_names, where)
 
 
 def split_of(table: pd.DataFrame, split: str) -> pd.DataFrame:
@@ -65,6 +71,7 @@ def split_of(table: pd.DataFrame, split: str) -> pd.DataFrame:
     if part.empty:
         raise ValueError(
             f"No {split} pictures. The data set has: {', '.join(sorted(set(table['split'])))}. "
+            "splits.grouped_split parts a table by subject; for pictures without subjects, "
             "`python -m utils import SOURCE DESTINATION` cuts the splits that are missing."
         )
     return part
@@ -115,3 +122,65 @@ def fingerprint(table: pd.DataFrame) -> str:
         digest.update(f"{row.split}/{row[2]}/".encode())
         digest.update(hashlib.blake2b(Path(row.file).read_bytes()).digest())
     return digest.hexdigest()
+
+
+def _pictures_in(folder: Path) -> pd.DataFrame:
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"No data set at {folder}. Expected a folder with one folder per class; "
+            "`python -m utils import SOURCE DESTINATION` makes one from a download."
+        )
+    parts = {name: folder / name for name in (*SPLITS, "all") if (folder / name).is_dir()}
+    rows = [
+        (str(file), split, class_name(file.parent.name), f"{file.parent.name}/{file.name}")
+        for split, part in (parts or {"all": folder}).items()
+        for file in sorted(part.glob("*/*"))
+        if file.suffix.lower() in PICTURE_SUFFIXES and not file.name.startswith(".")
+    ]
+    if not rows:
+        raise ValueError(
+            f"No pictures in {folder}. Expected <class>/<picture> or "
+            f"<split>/<class>/<picture>, splits named {', '.join(SPLITS)}."
+        )
+    table = pd.DataFrame(rows, columns=["file", "split", "class", "inside"])
+    if parts:
+        table["inside"] = table["split"] + "/" + table["inside"]
+    known = _manifest_of(folder).reindex(table.pop("inside"))
+    return table.assign(
+        subject=known["subject"].fillna("").to_numpy(),
+        domain=known["domain"].fillna("people").to_numpy(),
+    )
+
+
+def _only_classes(table: pd.DataFrame, class_names, where) -> pd.DataFrame:
+    chosen = table[table["class"].isin(class_names)].reset_index(drop=True)
+    missing = sorted(set(class_names) - set(chosen["class"]))
+    if missing:
+        raise ValueError(
+            f"No pictures of {', '.join(missing)} in {where}. "
+            f"It holds: {', '.join(sorted(set(table['class'])))}."
+        )
+    return chosen
+
+
+def _manifest_of(folder: Path) -> pd.DataFrame:
+    """``subject`` and ``domain`` by path in the folder; empty if no manifest tells.
+
+    The manifest lies in the folder, or above it if the folder is one part of a data set.
+    """
+    for path, above in ((folder, ""), (folder.parent, f"{folder.name}/")):
+        if (path / "manifest.csv").is_file():
+            manifest = pd.read_csv(path / "manifest.csv", dtype=str, keep_default_na=False)
+            if {"file", "subject", "domain"} <= set(manifest):
+                manifest["file"] = manifest["file"].str.removeprefix(above)
+                known = manifest.drop_duplicates("file").set_index("file")
+                return known[["subject", "domain"]]
+    return pd.DataFrame(columns=["subject", "domain"])
+
+
+def _name_of(folder: Path) -> str:
+    """What an import says its pictures are, else the folder's name."""
+    record = folder / "import.json"
+    done = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
+    name = done.get("dataset") or folder.resolve().name
+    return {"CK+48": "CK+"}.get(name, name)  # the same people

@@ -1,29 +1,33 @@
-"""What the layouts of downloads look like: one function each.
-
-Each looks at the files of a source and says, as a stream of `Entry`s, which class and
-split every picture has. A further download is one more such function in `find_layout`.
-"""
+"""Pictures in a folder per class, and pictures as rows of numbers in a csv."""
 
 import csv
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import numpy as np
-import pandas as pd
 
 from utils.archives import READ_ERRORS, Member, read_member
-from utils.config import PICTURE_SUFFIXES, class_name
+from utils.config import CLASS_NAMES, PICTURE_SUFFIXES, class_name
+from utils.entries import Entry, Layout, Reject
 from utils.opencv import cv2
 
 FER2013_CODES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
-FER2013_SIZE = 48
+TABLE_PICTURE_SIZE = 48
 
-_SYSTEM_NAMES = {"thumbs.db", "desktop.ini", "__macosx"}
+FER2013_COUNTS = {
+    "train": dict(zip(CLASS_NAMES, (3995, 436, 4097, 7215, 4965, 4830, 3171), strict=True)),
+    "validation": dict(zip(CLASS_NAMES, (467, 56, 496, 895, 607, 653, 415), strict=True)),
+    "test": dict(zip(CLASS_NAMES, (491, 55, 528, 879, 626, 594, 416), strict=True)),
+}
+"""The official split: Training, PublicTest and PrivateTest (Goodfellow et al. 2013,
+https://arxiv.org/abs/1307.0414)."""
+_FER2013 = {"dataset": "FER-2013", "expected": FER2013_COUNTS}
+
 _SPLIT_WORDS = {
     "train": ("train", "training", "trainset", "trainingset"),
     "validation": ("val", "valid", "validation", "validationset", "publictest"),
@@ -32,66 +36,6 @@ _SPLIT_WORDS = {
 _SPLIT_OF = {word: split for split, words in _SPLIT_WORDS.items() for word in words}
 _OFFICIAL_NAME = re.compile(r"(Training|PublicTest|PrivateTest)_\d+\.", re.IGNORECASE)
 _AUGMENTED_NAME = re.compile(r"\.(jpe?g|png|bmp|gif|tiff?|webp)\d+\.\w+$", re.IGNORECASE)
-
-Reject = Callable[[str, str], None]
-"""Called with a path in the source and the reason ("kind" or "kind: detail")."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A picture that a layout found.
-
-    ``label`` is what the source calls the class, ``split`` one of `SPLITS` or ""
-    where the source does not tell; ``read`` returns the bytes of a picture file.
-    """
-
-    source: str
-    label: str
-    split: str
-    name: str
-    read: Callable[[], bytes]
-    subject: str = ""
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What a layout function found: a stream of entries, and what to expect of it.
-
-    ``labels`` are classes that must not turn out empty; ``official`` says that the
-    splits are FER-2013's own; ``total`` is the number of entries, if known.
-    """
-
-    entries: Iterator[Entry]
-    labels: frozenset[str] = frozenset()
-    official: bool = False
-    total: int | None = None
-
-
-def find_layout(source: Path, members: list[Member], reject: Reject) -> Layout:
-    """Recognise how a source is laid out.
-
-    Raises:
-        ValueError: no layout fits.
-    """
-    usable = []
-    for member in members:
-        parts = PurePosixPath(member.path).parts
-        if member.problem:
-            reject(member.path, member.problem)
-        elif not any(part.startswith(".") or part.lower() in _SYSTEM_NAMES for part in parts):
-            usable.append(member)
-        elif not member.path.endswith("/"):
-            reject(member.path, "system file")
-    for layout in (folder_layout, table_layout):
-        if found := layout(usable, reject):
-            return found
-    suffixes = pd.Series([member.suffix or "no suffix" for member in usable], dtype=str)
-    holds = ", ".join(f"{count} {suffix}" for suffix, count in suffixes.value_counts().items())
-    raise ValueError(
-        f"{source} holds nothing to import. Expected pictures in two or more class folders, or a "
-        f"csv with the columns emotion and pixels. Found: {holds or 'no usable file'}. "
-        "An archive inside it has to be imported by itself."
-    )
 
 
 def folder_layout(members: list[Member], reject: Reject) -> Layout | None:
@@ -124,16 +68,35 @@ def folder_layout(members: list[Member], reject: Reject) -> Layout | None:
     return Layout(
         entries,
         labels=frozenset(member.folders[-1] for member in pictures) | _empty_classes(members),
-        official=any(_OFFICIAL_NAME.match(member.name) for member in pictures),
         total=len(pictures),
+        **(_FER2013 if has_official_names(pictures) else {}),
     )
 
 
-def table_layout(members: list[Member], reject: Reject) -> Layout | None:
-    """FER-2013 as a csv: ``emotion``, ``pixels`` and, except in train.csv, ``Usage``.
+def has_official_names(members: list[Member]) -> bool:
+    """Whether pictures are named as in FER-2013's archive, ``PublicTest_10150476.jpg``."""
+    return any(_OFFICIAL_NAME.match(member.name) for member in members)
+
+
+def fer2013_layout(members: list[Member], reject: Reject) -> Layout | None:
+    """FER-2013 in either form: its archive's folders or a csv."""
+    return (folder_layout if has_official_names(members) else table_layout)(members, reject)
+
+
+def ckextended_layout(members: list[Member], reject: Reject) -> Layout | None:
+    """CK+ as a csv like FER-2013's. It does not tell who is on a picture."""
+    found = table_layout(members, reject, codes=(*FER2013_CODES, "contempt"))
+    return found and replace(found, dataset="ckextended", domain="people", expected={}, named=True)
+
+
+def table_layout(
+    members: list[Member], reject: Reject, codes: tuple[str, ...] = FER2013_CODES
+) -> Layout | None:
+    """A csv with ``emotion``, ``pixels`` and, except in FER-2013's train.csv, ``Usage``.
 
     The columns come in any order, with or without spaces around their names. Of
-    several such tables the one that knows the official split is read.
+    several such tables the one that knows the official split is read. ``codes`` says
+    what the numbers in ``emotion`` mean.
 
     Raises:
         ValueError: there are csv files, but none with these columns.
@@ -150,7 +113,9 @@ def table_layout(members: list[Member], reject: Reject) -> Layout | None:
         if member is not table and not member.path.endswith("/"):
             used = f"not used: {table.path} was read"
             reject(member.path, used if member.suffix == ".csv" else "not a picture")
-    return Layout(_table_entries(table, reject), official="usage" in headers[table])
+    return Layout(
+        _table_entries(table, codes, reject), **(_FER2013 if "usage" in headers[table] else {})
+    )
 
 
 def _fault(member: Member) -> str:
@@ -206,7 +171,7 @@ def _header(table: Member) -> list[str]:
         return [name.strip().lower() for name in next(rows, [])]
 
 
-def _table_entries(table: Member, reject: Reject) -> Iterator[Entry]:
+def _table_entries(table: Member, codes: tuple[str, ...], reject: Reject) -> Iterator[Entry]:
     header = _header(table)
     stem = PurePosixPath(table.path).stem
     with _csv_rows(table) as rows:
@@ -221,10 +186,13 @@ def _table_entries(table: Member, reject: Reject) -> Iterator[Entry]:
             split = _split_word(usage)
             if "usage" in fields and not split:
                 reject(source, f"unknown usage: {usage!r}")
-            elif fields["emotion"] not in map(str, range(len(FER2013_CODES))):
-                reject(source, f"bad emotion code: {fields['emotion']!r}, expected 0 to 6")
+            elif fields["emotion"] not in map(str, range(len(codes))):
+                reject(
+                    source,
+                    f"bad emotion code: {fields['emotion']!r}, expected 0 to {len(codes) - 1}",
+                )
             else:
-                label = FER2013_CODES[int(fields["emotion"])]
+                label = codes[int(fields["emotion"])]
                 read = partial(_picture_of_row, fields["pixels"])
                 yield Entry(source, label, split, f"{usage}_{number:05}.png", read)
 
@@ -235,6 +203,6 @@ def _picture_of_row(pixels: str) -> bytes:
         values = np.frombuffer(bytes(map(int, pixels.split())), np.uint8)
     except ValueError as error:
         raise ValueError("bad pixels: expected whole numbers from 0 to 255") from error
-    if values.size != FER2013_SIZE**2:
-        raise ValueError(f"wrong pixel count: {values.size}, expected {FER2013_SIZE**2}")
-    return cv2.imencode(".png", values.reshape(FER2013_SIZE, FER2013_SIZE))[1].tobytes()
+    if values.size != TABLE_PICTURE_SIZE**2:
+        raise ValueError(f"wrong pixel count: {values.size}, expected {TABLE_PICTURE_SIZE**2}")
+    return cv2.imencode(".png", values.reshape(TABLE_PICTURE_SIZE, TABLE_PICTURE_SIZE))[1].tobytes()

@@ -1,0 +1,167 @@
+"""Train, validation and test parts: without leaks, and with them for comparison.
+
+A person's pictures resemble each other more than those of one expression do. Where the
+same people stand in train and test, a network can recognise them instead of reading
+their expression, and its accuracy says little about anybody new. `grouped_split` keeps
+each person on one side. `random_split` is what papers and tutorials often did; the gap
+between the two accuracies is what knowing the people was worth.
+"""
+
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import StratifiedGroupKFold, train_test_split
+
+
+def grouped_split(
+    table: pd.DataFrame, *, validation_share: float = 0.1, test_share: float = 0.1, seed: int = 0
+) -> pd.DataFrame:
+    """Part pictures by subject: nobody stands in two parts, classes are spread evenly.
+
+    Folds come from scikit-learn's `StratifiedGroupKFold`, and chance picks one of them.
+    As subjects are whole, shares are only met roughly: of six characters a tenth is one.
+    Where several data sets are combined, each is parted by itself.
+
+    Args:
+        table: rows with ``class``, ``subject`` and, if combined, ``dataset``, as
+            `datasets.find_pictures` and `datasets.combine` give them.
+        validation_share: share of the pictures for validation, 0 for none.
+        test_share: the same for test.
+        seed: of the choice of subjects.
+
+    Returns:
+        A copy, ``split`` set to "train", "validation" or "test".
+
+    Raises:
+        ValueError: a picture has no subject, there are fewer subjects than parts, or
+            the shares are out of range.
+    """
+    unknown = int((table["subject"] == "").sum())
+    if unknown:
+        raise ValueError(
+            f"{unknown} of {len(table)} pictures do not say who is on them, so they cannot be "
+            "parted by subject. Import the data set anew if its file names tell, keep the parts "
+            "it has, or use random_split, whose results are flattering."
+        )
+    result = _split(table, _one_fold_of_subjects, validation_share, test_share, seed)
+    check_subjects_apart(result)
+    return result
+
+
+def random_split(
+    table: pd.DataFrame, *, validation_share: float = 0.1, test_share: float = 0.1, seed: int = 0
+) -> pd.DataFrame:
+    """Part pictures at random, whoever is on them; only for comparing with `grouped_split`.
+
+    Args, returns: as for `grouped_split`; ``subject`` is not needed.
+
+    Raises:
+        ValueError: a class has fewer pictures than there are parts, or the shares are
+            out of range.
+    """
+    return _split(table, _one_share_of_pictures, validation_share, test_share, seed)
+
+
+def check_subjects_apart(table: pd.DataFrame) -> None:
+    """Assert that no known subject stands in two parts.
+
+    Args:
+        table: rows with ``subject`` ("" for unknown) and ``split``.
+
+    Raises:
+        ValueError: somebody does; the message names them.
+    """
+    parts = table[table["subject"] != ""].groupby("subject")["split"].unique()
+    leaks = parts[parts.map(len) > 1]
+    if len(leaks):
+        shown = "; ".join(f"{name} in {' and '.join(sorted(of))}" for name, of in leaks[:5].items())
+        more = f"; and {len(leaks) - 5} more" if len(leaks) > 5 else ""
+        raise ValueError(
+            f"Subjects that stand in more than one part: {shown}{more}. Part the table with "
+            "grouped_split."
+        )
+
+
+def share_of_distinct(table: pd.DataFrame, share: float, seed: int) -> set[str]:
+    """Digests of the pictures to set aside: the share of each class, never all of it.
+
+    Distinct pictures are drawn, in an order that depends on their content alone, so
+    identical ones stay on one side and every form of a download is cut alike.
+
+    Args:
+        table: rows with ``sha256`` and ``class``.
+        share: of each class, at least one picture.
+        seed: of the draw.
+    """
+    distinct = table.sort_values(["sha256", "class"]).drop_duplicates("sha256")
+    chosen = set()
+    for _, digests in distinct.groupby("class")["sha256"]:
+        if len(digests) > 1:
+            count = max(1, round(share * len(digests)))
+            chosen.update(train_test_split(list(digests), test_size=count, random_state=seed)[1])
+    return chosen
+
+
+def _split(
+    table: pd.DataFrame,
+    choose: Callable[[pd.DataFrame, float, np.random.Generator], np.ndarray],
+    validation_share: float,
+    test_share: float,
+    seed: int,
+) -> pd.DataFrame:
+    shares = {"test": test_share, "validation": validation_share}
+    if not all(0 <= share <= 1 / 3 for share in shares.values()):
+        raise ValueError(
+            "validation_share and test_share must each lie between 0 and a third. "
+            f"Received: {validation_share} and {test_share}"
+        )
+    random = np.random.default_rng(seed)
+    split = np.full(len(table), "train", object)
+    data_sets = table["dataset"] if "dataset" in table else np.zeros(len(table))
+    for rows in table.groupby(data_sets).indices.values():
+        left = rows
+        for part, share in shares.items():
+            if share:
+                chosen = left[choose(table.iloc[left], share * len(rows) / len(left), random)]
+                split[chosen] = part
+                left = np.setdiff1d(left, chosen)
+    return table.assign(split=split)
+
+
+def _one_fold_of_subjects(
+    table: pd.DataFrame, share: float, random: np.random.Generator
+) -> np.ndarray:
+    subjects = table["subject"].nunique()
+    if subjects < 2:
+        raise ValueError(
+            f"There are too few subjects to part: {', '.join(table['subject'].unique())} alone is "
+            "left for train and for another part. Set validation_share or test_share to 0, or "
+            "add pictures of other people."
+        )
+    count = min(max(2, round(1 / share)), subjects, table["class"].value_counts().max())
+    folds = StratifiedGroupKFold(count, shuffle=True, random_state=int(random.integers(2**31)))
+    with (
+        warnings.catch_warnings()
+    ):  # a class rarer than the folds lacks in some: the counts show it
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+        parts = [part for _, part in folds.split(table, table["class"], table["subject"])]
+    return parts[random.integers(count)]
+
+
+def _one_share_of_pictures(
+    table: pd.DataFrame, share: float, random: np.random.Generator
+) -> np.ndarray:
+    try:
+        return train_test_split(
+            np.arange(len(table)),
+            test_size=share,
+            stratify=table["class"],
+            random_state=int(random.integers(2**31)),
+        )[1]
+    except ValueError as error:
+        raise ValueError(
+            f"The pictures are too few to part at random: {error} Take fewer classes, larger "
+            "shares or more pictures."
+        ) from error
