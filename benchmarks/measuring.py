@@ -13,7 +13,7 @@ from pathlib import Path
 from utils.config import PROJECT, RESULTS
 from utils.files import write_json
 
-PACKAGES = ("tensorflow", "keras", "opencv-python", "numpy")
+PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "opencv-python", "numpy")
 
 
 def in_a_process(module: str, *arguments: str, python: str | Path = sys.executable) -> dict:

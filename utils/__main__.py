@@ -63,7 +63,8 @@ def train(options) -> None:
     """train the six-layer network; run it again to go on after an interruption"""
     from utils import datasets, networks, splits, training
     from utils.augmentation import Augmentation
-    from utils.model_file import save_model
+    from utils.backend import keras
+    from utils.model_file import add_fast_form, save_model
     from utils.preprocessing import Preprocessing
     from utils.streaming import Pictures
 
@@ -95,7 +96,10 @@ def train(options) -> None:
     best = run.log.iloc[run.best_epoch - 1]
     print(f"Best epoch {run.best_epoch}: validation accuracy {best['val_accuracy']:.2%}")
     # As in the notebook, what is kept answers with the mean over a face and its mirror image.
-    print(save_model(networks.mirrored(network), preprocessing, run.folder / "model.keras"))
+    file = save_model(networks.mirrored(network), preprocessing, run.folder / "model.keras")
+    if keras.backend.backend() == "tensorflow":  # nothing else writes the fast form
+        add_fast_form(file)
+    print(file)
 
 
 def evaluate(options) -> None:

@@ -4,38 +4,18 @@ Every module of the project takes Keras from here: ``from utils.backend import k
 """
 
 import os
-import sys
-import tempfile
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
+
+import numpy as np
+
+from utils.quiet import quiet_start
 
 # Later messages, such as a missing GPU reported as an error, obey this setting.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
-@contextmanager
-def _quiet_start():
-    """Hold back what libraries write to the process's error stream, unless they fail.
-
-    TensorFlow prints several lines on import before any of its log settings count
-    (its issue 100442); in a notebook they look like a wall of errors.
-    """
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as held:
-        original = os.dup(2)
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            held.seek(0)
-            os.write(original, held.read())
-            raise
-        finally:
-            os.dup2(original, 2)
-            os.close(original)
-
-
-with _quiet_start():
+with quiet_start():
     import keras
 
 
@@ -59,6 +39,28 @@ def xla_pays() -> bool:
     slower than its ordinary kernels, so there it is left off.
     """
     return keras.backend.backend() == "jax" or _has_gpu()
+
+
+def compiled(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
+    """A function that answers batches of any size through a few compiled calls.
+
+    A compiled call is traced anew for every batch size; rounding the size up to a power
+    of two leaves only a handful of them.
+
+    Args:
+        model: maps (n, *shape) to (n, classes).
+
+    Returns:
+        Maps uint8 (n, *shape), n at least 1, to float32 (n, classes).
+    """
+    model.jit_compile = xla_pays()
+
+    def answer(batch: np.ndarray) -> np.ndarray:
+        padded = np.zeros((1 << (len(batch) - 1).bit_length(), *batch.shape[1:]), batch.dtype)
+        padded[: len(batch)] = batch
+        return np.asarray(model.predict_on_batch(padded), np.float32)[: len(batch)]
+
+    return answer
 
 
 def rebuild(model: keras.Model, precision: str = "float32") -> keras.Model:

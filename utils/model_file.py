@@ -2,29 +2,39 @@
 
 A model is one ordinary `.keras` file. The contract (class names, size, colour,
 margin, range) stands as one more entry of the `metadata.json` that Keras writes
-into it, so plain Keras loads the file too and no custom class is needed.
+into it, so plain Keras loads the file too and no custom class is needed. A finished
+model may hold its network a second time, in the fast form of `utils.runtime`.
 """
 
+import io
 import json
 import os
 import tempfile
 import zipfile
+from contextlib import redirect_stdout
 from pathlib import Path
 
-from utils.backend import all_layers, keras
+import numpy as np
+
+from utils import runtime
+from utils.backend import all_layers, compiled, keras
+from utils.contract import (
+    CONFIG,
+    CONTRACT,
+    METADATA,
+    ModelFileError,
+    check_shapes,
+    read_contract,
+    read_metadata,
+)
 from utils.preprocessing import Preprocessing
 
-_CONFIG = "config.json"
-_METADATA = "metadata.json"
-_KEY = "preprocessing"
+_TOLERANCE = 0.005  # of a probability, between Keras and the fast form
+
 _UNUSED = [
     *(("input_axes", None), ("output_axes", None), ("quantization_config", None)),
     *(("renorm", False), ("renorm_clipping", None), ("renorm_momentum", 0.99)),
 ]
-
-
-class ModelFileError(ValueError):
-    """The file is not a model that this project may use; the message says why."""
 
 
 def save_model(model: keras.Model, preprocessing: Preprocessing, path: str | Path) -> Path:
@@ -46,18 +56,16 @@ def save_model(model: keras.Model, preprocessing: Preprocessing, path: str | Pat
     check_fit(model, preprocessing)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".saving-") as folder:
-        plain, complete = Path(folder, "plain.keras"), Path(folder, "complete.keras")
+        plain = Path(folder, "plain.keras")
         keras.saving.save_model(model, plain)
-        with zipfile.ZipFile(plain) as source, zipfile.ZipFile(complete, "w") as target:
-            for member in source.infolist():
-                content = source.read(member)
-                if member.filename == _CONFIG:
-                    content = json.dumps(_portable(json.loads(content))).encode()
-                if member.filename == _METADATA:
-                    metadata = json.loads(content) | {_KEY: preprocessing.to_dict()}
-                    content = json.dumps(metadata, indent=2).encode()
-                target.writestr(member, content)
-        os.replace(complete, path)
+        with zipfile.ZipFile(plain) as archive:
+            config = json.loads(archive.read(CONFIG))
+        metadata = read_metadata(plain) | {CONTRACT: preprocessing.to_dict()}
+        _rewrite(
+            plain,
+            path,
+            {CONFIG: json.dumps(_portable(config)).encode(), METADATA: _readable(metadata)},
+        )
     return path
 
 
@@ -73,12 +81,6 @@ def load_model(path: str | Path, compile: bool = False) -> tuple[keras.Model, Pr
         ModelFileError: damaged, of another kind, without a contract, with a layer
             that runs arbitrary code (Lambda), or in disagreement with its contract.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"No model at {path}. Train one with notebooks/FacialExpressionRecognition.ipynb "
-            "or `python -m utils train DATA`."
-        )
     preprocessing = read_contract(path)
     try:
         model = keras.saving.load_model(path, compile=compile, safe_mode=True)
@@ -96,25 +98,83 @@ def load_model(path: str | Path, compile: bool = False) -> tuple[keras.Model, Pr
     return model, preprocessing
 
 
-def read_contract(path: str | Path) -> Preprocessing:
-    """The contract in a model file, without loading the network."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            metadata = json.loads(archive.read(_METADATA))
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
+def add_fast_form(path: str | Path) -> Path:
+    """Write a model's network into its file a second time, as LiteRT runs it.
+
+    A step for finished models: it takes some seconds and adds half the size of the
+    weights, which the fast form keeps in float16. Saving the model anew leaves it out;
+    doing this again replaces it.
+
+    Args:
+        path: a file written by `save_model`, replaced in one step; left as it was where
+            an error is raised.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ModelFileError: the file is none that `load_model` takes; TensorFlow or LiteRT is
+            missing; the network has layers that LiteRT does not know; or LiteRT's
+            answers are not those of Keras.
+    """
+    path = Path(path)
+    if keras.backend.backend() != "tensorflow" or not runtime.installed():
         raise ModelFileError(
-            f"{path} is no complete .keras file ({error}). "
-            "Expected one saved by this project; download or train it again."
-        ) from error
-    if not isinstance(metadata, dict) or _KEY not in metadata:
-        raise ModelFileError(
-            f"{path} does not say which classes and preprocessing it was trained with. "
-            "Save it with utils.model_file.save_model(model, preprocessing, path)."
+            "The fast form is written with TensorFlow as Keras's backend, and LiteRT. Received: "
+            f"{keras.backend.backend()}, LiteRT {'' if runtime.installed() else 'not '}installed. "
+            f"{path} is complete without it."
         )
+    model, _ = load_model(path)
+    content = _converted(model)
+    _check_answers(model, runtime.FastNetwork(content))
+    with zipfile.ZipFile(path) as archive:
+        metadata = read_metadata(path) | {runtime.MADE_FROM: runtime.checksums(archive)}
+    _rewrite(path, path, {METADATA: _readable(metadata), runtime.ENTRY: content})
+    return path
+
+
+def _converted(model: keras.Model) -> bytes:
+    """A network as LiteRT reads it, with float16 weights; its arithmetic stays float32."""
+    import tensorflow as tf
+
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.target_spec.supported_types = [tf.float16]
     try:
-        return Preprocessing.from_dict(metadata[_KEY])
-    except (TypeError, ValueError) as error:
-        raise ModelFileError(f"{path} holds an unusable contract: {error}") from error
+        with redirect_stdout(io.StringIO()):  # it lists every weight
+            return converter.convert()
+    except Exception as error:  # the converter raises many kinds
+        raise ModelFileError(
+            "The network has no fast form, for LiteRT does not know all of its layers "
+            f"({str(error).splitlines()[0]}). Its file is complete without one."
+        ) from error
+
+
+def _check_answers(model: keras.Model, fast: runtime.FastNetwork) -> None:
+    faces = np.random.default_rng(0).integers(0, 256, (16, *model.input_shape[1:]), np.uint8)
+    # Noise alone is all alike to a network; shade and contrast make faces differ.
+    faces = (faces * np.linspace(0.1, 1, 16).reshape(-1, 1, 1, 1)).astype(np.uint8)
+    difference = np.abs(compiled(model)(faces) - fast(faces)).max()
+    if not difference <= _TOLERANCE:
+        raise ModelFileError(
+            f"The fast form answers otherwise than Keras: by up to {difference:.3f}, expected "
+            f"at most {_TOLERANCE}. The model's file is complete without it."
+        )
+
+
+def _rewrite(source: Path, target: Path, entries: dict[str, bytes]) -> None:
+    """Write a model file anew with some entries replaced or added, in one step."""
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".saving-") as folder:
+        complete = Path(folder, "complete.keras")
+        with zipfile.ZipFile(source) as old, zipfile.ZipFile(complete, "w") as new:
+            for member in old.infolist():
+                if member.filename not in entries:
+                    new.writestr(member, old.read(member))
+            for name, content in entries.items():
+                new.writestr(zipfile.ZipInfo(name), content)
+        os.replace(complete, target)
+
+
+def _readable(values: dict) -> bytes:
+    return json.dumps(values, indent=2).encode()
 
 
 def _portable(config):
@@ -131,13 +191,7 @@ def check_fit(model: keras.Model, preprocessing: Preprocessing) -> None:
     Raises:
         ModelFileError: other shapes than the contract's, or a Lambda layer.
     """
-    received = model.input_shape, model.output_shape
-    expected = (None, *preprocessing.input_shape), (None, len(preprocessing.class_names))
-    if received != expected:
-        raise ModelFileError(
-            f"The network and its contract differ: it maps {received[0]} to {received[1]}, "
-            f"the contract says {expected[0]} to {expected[1]}."
-        )
+    check_shapes(model.input_shape, model.output_shape, preprocessing)
     if any(isinstance(layer, keras.layers.Lambda) for layer in all_layers(model)):
         raise ModelFileError(
             "The network holds a Lambda layer, which may run any code when it is loaded. "

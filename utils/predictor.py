@@ -1,23 +1,23 @@
 """A saved model, ready to answer: faces in, probabilities out."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 from tqdm.auto import tqdm
 
-from utils.backend import keras, xla_pays
-from utils.model_file import load_model
+from utils import runtime
+from utils.contract import ModelFileError, check_shapes, read_contract
 from utils.preprocessing import Box, Preprocessing, prepare_faces
-from utils.streaming import Pictures
 
 
 class Predictor:
     """Applies a network together with its contract.
 
-    All faces of a frame go through the network in one compiled call.
+    All faces of a frame go through the network together.
 
     Attributes:
-        model: the Keras network.
+        model: a Keras network, or a `utils.runtime.FastNetwork`.
         preprocessing: its contract.
 
     Example:
@@ -25,10 +25,15 @@ class Predictor:
         >>> predictor.predict_faces(frame, [(10, 20, 96, 96)])  # doctest: +SKIP
     """
 
-    def __init__(self, model: keras.Model, preprocessing: Preprocessing):
+    def __init__(self, model, preprocessing: Preprocessing):
         self.model = model
         self.preprocessing = preprocessing
-        self.model.jit_compile = xla_pays()
+        if isinstance(model, runtime.FastNetwork):
+            self._answer = model
+        else:
+            from utils.backend import compiled  # Keras, only for a network that needs it
+
+            self._answer = compiled(model)
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -56,11 +61,7 @@ class Predictor:
             )
         if not len(faces):
             return np.empty((0, len(self.class_names)), np.float32)
-        # A compiled call is traced anew for every batch size; rounding the size up
-        # to a power of two leaves only a handful of them.
-        padded = np.zeros((1 << (len(faces) - 1).bit_length(), *expected), np.uint8)
-        padded[: len(faces)] = faces
-        return np.asarray(self.model.predict_on_batch(padded), np.float32)[: len(faces)]
+        return self._answer(faces)
 
     def predict_faces(self, frame: np.ndarray, boxes: list[Box]) -> np.ndarray:
         """Class probabilities of the boxed faces of a frame.
@@ -74,11 +75,11 @@ class Predictor:
         """
         return self.probabilities(prepare_faces(frame, boxes, self.preprocessing))
 
-    def predict_pictures(self, pictures: Pictures, progress: bool = True) -> np.ndarray:
+    def predict_pictures(self, pictures, progress: bool = True) -> np.ndarray:
         """Class probabilities of a whole table of pictures, in its order.
 
         Args:
-            pictures: neither shuffled nor augmented.
+            pictures: a `utils.streaming.Pictures`, neither shuffled nor augmented.
             progress: show a bar.
 
         Returns:
@@ -91,7 +92,28 @@ class Predictor:
 def load(path: str | Path) -> Predictor:
     """The predictor of a saved model.
 
+    Where the file holds a fast form, LiteRT runs that, and Keras is not imported.
+
     Raises:
-        FileNotFoundError, utils.model_file.ModelFileError: see `utils.model_file.load_model`.
+        FileNotFoundError: no such file.
+        utils.contract.ModelFileError: see `utils.runtime.read_fast_form` and
+            `utils.model_file.load_model`.
     """
+    fast_form = runtime.read_fast_form(path)
+    if fast_form is not None and runtime.installed():
+        preprocessing = read_contract(path)
+        try:
+            network = runtime.FastNetwork(fast_form)
+            check_shapes(network.input_shape, network.output_shape, preprocessing)
+        except ModelFileError as error:
+            raise ModelFileError(f"{path} is refused. {error}") from error
+        return Predictor(network, preprocessing)
+    if fast_form is not None:
+        warnings.warn(
+            f"{path} holds a fast form, but LiteRT is not installed, so Keras runs the network: "
+            "the same answers, later. `python -m pip install -r requirements.txt` installs it.",
+            stacklevel=2,
+        )
+    from utils.model_file import load_model
+
     return Predictor(*load_model(path))
