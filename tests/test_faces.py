@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from utils import faces
-from utils.faces import FaceDetector, apart, clip_box, merge_boxes, to_grey
+from utils.faces import FaceDetector, apart, clip_box, merge_boxes, nearest_box, to_grey
 from utils.opencv import cv2, explain_import_error
 
 
@@ -129,6 +129,12 @@ def test_boxes_are_clipped_and_merged():
     large, nested, aside = (0, 0, 100, 100), (40, 40, 30, 30), (90, 0, 60, 60)
     assert merge_boxes([nested, aside, large]) == [large, aside]
     assert merge_boxes([]) == []
+
+
+def test_the_nearest_box_is_that_of_the_nearest_centre():
+    wide, small = (0, 0, 100, 20), (60, 0, 10, 10)
+    assert nearest_box([wide, small], (40, 5, 20, 10)) == wide
+    assert nearest_box([wide, small], (62, 2, 4, 4)) == small
 
 
 def test_missing_or_damaged_cascades_are_explained(tmp_path, monkeypatch):
