@@ -11,7 +11,7 @@ from utils.preprocessing import Preprocessing
 
 @pytest.fixture
 def saved(small_network, preprocessing, tmp_path):
-    return save_model(small_network, preprocessing, tmp_path / "model.keras")
+    return save_model(small_network, preprocessing, tmp_path / "model.keras", fast_form=False)
 
 
 def test_model_and_contract_come_back(saved, small_network, preprocessing):

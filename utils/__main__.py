@@ -60,11 +60,10 @@ def draw(options) -> None:
 
 
 def train(options) -> None:
-    """train the six-layer network; run it again to go on after an interruption"""
+    """train a network; run it again to go on after an interruption"""
     from utils import datasets, networks, splits, training
-    from utils.augmentation import Augmentation
-    from utils.backend import keras
-    from utils.model_file import add_fast_form, save_model
+    from utils.augmentation import STRONG, Augmentation
+    from utils.model_file import save_model
     from utils.preprocessing import Preprocessing
     from utils.streaming import Pictures
 
@@ -81,13 +80,16 @@ def train(options) -> None:
     settings = training.Settings(
         epochs=options.epochs,
         learning_rate=options.learning_rate,
+        weight_decay=options.weight_decay,
         balance_classes=options.balance_classes,
         seed=options.seed,
     )
-    network = networks.six_layer_network(preprocessing)
+    makers = {"six-layer": networks.six_layer_network, "residual": networks.residual_network}
+    network = makers[options.network](preprocessing)
+    augmentation = STRONG if options.augmentation == "strong" else Augmentation()
     run = training.train(
         network,
-        Pictures(learn, preprocessing, options.batch_size, True, Augmentation(), options.seed),
+        Pictures(learn, preprocessing, options.batch_size, True, augmentation, options.seed),
         Pictures(datasets.split_of(table, "validation"), preprocessing),
         settings,
         runs=options.runs,
@@ -96,10 +98,7 @@ def train(options) -> None:
     best = run.log.iloc[run.best_epoch - 1]
     print(f"Best epoch {run.best_epoch}: validation accuracy {best['val_accuracy']:.2%}")
     # As in the notebook, what is kept answers with the mean over a face and its mirror image.
-    file = save_model(networks.mirrored(network), preprocessing, run.folder / "model.keras")
-    if keras.backend.backend() == "tensorflow":  # nothing else writes the fast form
-        add_fast_form(file)
-    print(file)
+    print(save_model(networks.mirrored(network), preprocessing, run.folder / "model.keras"))
 
 
 def evaluate(options) -> None:
@@ -215,9 +214,12 @@ def _parser() -> argparse.ArgumentParser:
         "is parted by subject",
     )
     _add_classes(command)
+    command.add_argument("--network", choices=("six-layer", "residual"), default="six-layer")
+    command.add_argument("--augmentation", choices=("usual", "strong"), default="usual")
     command.add_argument("--epochs", type=int, default=50)
     command.add_argument("--batch-size", type=int, default=128)
     command.add_argument("--learning-rate", type=float, default=2e-3)
+    command.add_argument("--weight-decay", type=float, default=1e-2)
     command.add_argument("--size", type=int, default=48, help="side of the input in pixels")
     command.add_argument("--colour", choices=("grey", "rgb"), default="grey")
     command.add_argument(

@@ -92,3 +92,7 @@ class Augmentation:
         wide = random.integers(width // 8, max(width * 2 // 5, width // 8 + 1))
         top, left = random.integers(0, height - tall), random.integers(0, width - wide)
         picture[top : top + tall, left : left + wide] = random.integers(0, 256)
+
+
+STRONG = Augmentation(rotation=12, shift=0.1, zoom=0.15, erasing=0.4, blur=1.0, noise=0.05)
+"""For long trainings of a network that is to face a camera."""

@@ -10,6 +10,7 @@ import io
 import json
 import os
 import tempfile
+import warnings
 import zipfile
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -37,7 +38,9 @@ _UNUSED = [
 ]
 
 
-def save_model(model: keras.Model, preprocessing: Preprocessing, path: str | Path) -> Path:
+def save_model(
+    model: keras.Model, preprocessing: Preprocessing, path: str | Path, fast_form: bool = True
+) -> Path:
     """Write a model and its contract, whole or not at all.
 
     A compiled model keeps its optimizer's state as well, to go on training later.
@@ -46,6 +49,9 @@ def save_model(model: keras.Model, preprocessing: Preprocessing, path: str | Pat
         model: maps (n, *preprocessing.input_shape), 0–255, to (n, classes) probabilities.
         preprocessing: the contract to store with it.
         path: ends in ``.keras``; an older file there is replaced in one step.
+        fast_form: `add_fast_form` too, where TensorFlow and LiteRT are there; it takes
+            seconds, so an epoch on the way does without. A network that LiteRT does not
+            know is kept without one, with a warning.
 
     Raises:
         ModelFileError: model and contract do not fit together.
@@ -61,11 +67,13 @@ def save_model(model: keras.Model, preprocessing: Preprocessing, path: str | Pat
         with zipfile.ZipFile(plain) as archive:
             config = json.loads(archive.read(CONFIG))
         metadata = read_metadata(plain) | {CONTRACT: preprocessing.to_dict()}
-        _rewrite(
-            plain,
-            path,
-            {CONFIG: json.dumps(_portable(config)).encode(), METADATA: _readable(metadata)},
-        )
+        portable = json.dumps(_portable(config)).encode()
+        _rewrite(plain, path, {CONFIG: portable, METADATA: _readable(metadata)})
+    if fast_form and keras.backend.backend() == "tensorflow" and runtime.installed():
+        try:
+            add_fast_form(path)
+        except ModelFileError as error:
+            warnings.warn(str(error), stacklevel=2)
     return path
 
 
@@ -101,9 +109,8 @@ def load_model(path: str | Path, compile: bool = False) -> tuple[keras.Model, Pr
 def add_fast_form(path: str | Path) -> Path:
     """Write a model's network into its file a second time, as LiteRT runs it.
 
-    A step for finished models: it takes some seconds and adds half the size of the
-    weights, which the fast form keeps in float16. Saving the model anew leaves it out;
-    doing this again replaces it.
+    `save_model` does it for finished models: it takes some seconds and adds half the size
+    of the weights, which the fast form keeps in float16. Doing it again replaces it.
 
     Args:
         path: a file written by `save_model`, replaced in one step; left as it was where
