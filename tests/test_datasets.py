@@ -152,14 +152,6 @@ def test_balanced_subset(table):
         datasets.balanced_subset(table, 1000)
 
 
-def test_class_weights_make_every_class_weigh_the_same(tiny):
-    table = datasets.find_pictures(tiny)
-    classes = datasets.class_order(table)
-    weights = datasets.class_weights(table, classes)
-    totals = [weights[i] * (table["class"] == name).sum() for i, name in enumerate(classes)]
-    assert totals == pytest.approx([5 / 3] * 3)
-
-
 def test_fingerprint_follows_content_class_and_split(tiny, tmp_path_factory):
     first = datasets.fingerprint(datasets.find_pictures(tiny))
     copy = tmp_path_factory.mktemp("copy") / "elsewhere"

@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from utils import datasets, networks, training
+from utils import backbones, datasets, networks, training
 from utils.augmentation import Augmentation
 from utils.backend import keras, rebuild
 from utils.config import CLASS_NAMES
-from utils.model_file import ModelFileError, load_model
+from utils.model_file import ModelFileError, load_model, save_model
 from utils.preprocessing import Preprocessing
-from utils.runs import best_epoch, list_runs, record_result
+from utils.runs import best_epoch, list_runs, record_result, start_run
 from utils.streaming import Pictures
 
 EPOCHS = 5
@@ -182,6 +182,81 @@ def test_training_begins_anew_whatever_weights_the_model_has(table, preprocessin
     again = training.train(network, learn, held_out, settings, runs=tmp_path / "again")
     assert again.folder.name == first.folder.name
     assert again.log["loss"].item() == pytest.approx(first.log["loss"].item(), rel=1e-3)
+
+
+def test_fine_tuning_changes_the_unfrozen_layers_only_and_survives_a_stop(
+    table, preprocessing, small_network, tmp_path, monkeypatch
+):
+    start_file = save_model(small_network, preprocessing, tmp_path / "start.keras", fast_form=False)
+    before, _ = load_model(start_file)
+    learn = Pictures(datasets.split_of(table, "train"), preprocessing, 16, True)
+    held_out = Pictures(datasets.split_of(table, "validation"), preprocessing)
+    settings = training.Settings(epochs=3, learning_rate=1e-3, precision="float32")
+
+    def tune(runs):
+        network, _ = load_model(start_file)
+        backbones.unfreeze_from(network.get_layer("trunk"), "block4_convolution")
+        return training.train(network, learn, held_out, settings, tmp_path / runs, start=start_file)
+
+    whole = tune("whole")
+    assert whole.settings["start"] == training.digest(before.get_weights())
+    getitem = Pictures.__getitem__
+
+    def stopped_late(self, index):
+        if self.shuffle and self.epoch == 2:
+            raise RuntimeError("the power failed")
+        return getitem(self, index)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Pictures, "__getitem__", stopped_late)
+        with pytest.raises(Exception, match="the power failed"):
+            tune("stopped")
+    (log,) = tmp_path.glob("stopped/*/log.csv")
+    assert 1 <= len(pd.read_csv(log)) < 3
+    resumed = tune("stopped")
+    assert resumed.folder.name == whole.folder.name
+    columns = ["epoch", "learning_rate", "loss", "val_loss", "val_accuracy"]
+    assert np.allclose(resumed.log[columns], whole.log[columns], rtol=1e-3, atol=1e-4)
+
+    after, _ = load_model(resumed.folder / "epoch-003.keras")
+    for old, new in zip(before.weights, after.weights, strict=True):
+        may_change = "block4_convolution" in old.path or "block" not in old.path
+        assert np.array_equal(old, new) != may_change, old.path
+
+
+def test_what_is_frozen_makes_another_run(small_network, tmp_path):
+    trunk = small_network.get_layer("trunk")
+    folders = {start_run(tmp_path, "run", small_network, {})}
+    for layer in ("block4_convolution", "block3_convolution"):
+        backbones.unfreeze_from(trunk, layer)
+        folders.add(start_run(tmp_path, "run", small_network, {}))
+    assert len(folders) == 3
+
+
+def test_start_of_another_network_or_other_classes_is_refused(table, preprocessing, tmp_path):
+    pictures = Pictures(table, preprocessing)
+    trunk = networks.convolutional_trunk(preprocessing, widths=(2, 2))
+    small = networks.join(trunk, networks.mlp_head(7, units=(4,)))
+    file = save_model(small, preprocessing, tmp_path / "small.keras", fast_form=False)
+    larger = networks.join(trunk, networks.mlp_head(7, units=(5,)))
+    with pytest.raises(ValueError, match="its layers are not those of the network"):
+        training.train(larger, pictures, pictures, training.Settings(), tmp_path, start=file)
+    save_model(small, Preprocessing(CLASS_NAMES[::-1]), file)
+    with pytest.raises(ValueError, match="has other classes"):
+        training.train(small, pictures, pictures, training.Settings(), tmp_path, start=file)
+
+
+def test_domains_are_weighed_and_logged_apart(table, preprocessing, small_network, tmp_path):
+    mixed = table.assign(domain=["people"] * 10 + ["animated"] * (len(table) - 10))
+    learn, held_out = Pictures(mixed, preprocessing, 16, True), Pictures(mixed, preprocessing)
+    settings = training.Settings(epochs=1, precision="float32", balance_domains=True)
+    run = training.train(small_network, learn, held_out, settings, runs=tmp_path)
+    apart = run.log[["val_accuracy_people", "val_accuracy_animated"]]
+    assert np.allclose(run.log["val_accuracy"], apart.mean(axis=1))
+    assert run.settings["balance_domains"]
+    # Runs from before this setting are found again by the same description.
+    unbalanced = training.describe(learn, held_out, training.Settings())
+    assert "balance_domains" not in unbalanced
 
 
 def test_lambda_in_a_head_is_refused_before_any_training(table, preprocessing, tmp_path):

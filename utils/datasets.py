@@ -109,12 +109,6 @@ def balanced_subset(table: pd.DataFrame, per_class: int, seed: int = 0) -> pd.Da
     return table.groupby("class").sample(per_class, random_state=seed).sort_index()
 
 
-def class_weights(table: pd.DataFrame, class_names) -> dict[int, float]:
-    """Weight per class index, inversely proportional to its share (mean 1 per picture)."""
-    counts = table["class"].value_counts().reindex(class_names)
-    return dict(enumerate(float(len(table) / (len(class_names) * count)) for count in counts))
-
-
 def fingerprint(table: pd.DataFrame) -> str:
     """Twelve hex digits that change when a picture, its class or its split does."""
     digest = hashlib.blake2b(digest_size=6)

@@ -6,7 +6,9 @@ MLP head is trained in seconds. (Known as bottleneck features; see Chollet,
 """
 
 import hashlib
+import io
 import json
+import math
 import os
 import time
 from pathlib import Path
@@ -17,21 +19,22 @@ from tqdm.auto import tqdm
 
 from utils.backend import keras, rebuild, xla_pays
 from utils.config import CACHE, RUNS
-from utils.datasets import class_weights
+from utils.domains import balancing_weights, evaluate_apart, rows_by_domain
 from utils.files import write_text
-from utils.model_file import save_model
+from utils.model_file import check_fit, save_model
 from utils.networks import join
 from utils.runs import Run, best_epoch, start_run
 from utils.streaming import Pictures
 from utils.training import Settings, describe
 
 
-def trunk_features(trunk: keras.Model, pictures: Pictures, cache: str | Path = CACHE) -> np.ndarray:
+def trunk_features(trunk: keras.Model, pictures: Pictures, cache: str | Path = CACHE) -> np.memmap:
     """What a trunk makes of every picture, computed once and then read from disk.
 
     The file is keyed by the pictures, the trunk's layers and weights, and the
-    preprocessing; change any of them and it is computed anew. It is written batch
-    by batch, so memory stays small, and gets its name when it is complete.
+    preprocessing; change any of them and it is computed anew. Batch by batch is added
+    to its end, and it gets its name when it is complete: however many the pictures,
+    memory stays small, and when killed it goes on with the batch that it was at.
 
     Args:
         trunk: maps (n, *preprocessing.input_shape), 0–255, to any shape of features.
@@ -51,19 +54,67 @@ def trunk_features(trunk: keras.Model, pictures: Pictures, cache: str | Path = C
     cache.mkdir(parents=True, exist_ok=True)
     file = cache / f"features-{_key(trunk, pictures)}.npy"
     if not file.is_file():
-        temporary = cache / f".{file.name}"  # one that was killed is written over
-        shape = (len(pictures.table), *trunk.output_shape[1:])
-        features = np.lib.format.open_memmap(temporary, "w+", np.float16, shape)
-        trunk.jit_compile = xla_pays()
-        start = 0
-        for index in tqdm(range(len(pictures)), desc="trunk features", unit="batch"):
-            batch = np.asarray(trunk.predict_on_batch(pictures[index][0]))
-            features[start : start + len(batch)] = batch
-            start += len(batch)
-        features.flush()
-        del features
+        temporary = cache / f".{file.stem}.part"
+        _compute(trunk, pictures, temporary)
         os.replace(temporary, file)
     return np.load(file, mmap_mode="r")
+
+
+def _compute(trunk, pictures, file: Path) -> None:
+    """Write the features that the file does not hold yet; its length tells which.
+
+    They are appended, not written through a memory map: what a process has written to a
+    map counts as its resident memory.
+    """
+    shape = (len(pictures.table), *trunk.output_shape[1:])
+    header = _npy_header(shape)
+    row_bytes = np.dtype(np.float16).itemsize * math.prod(shape[1:])
+    length = file.stat().st_size if file.is_file() else 0
+    first = max(length - len(header), 0) // row_bytes // pictures.batch_size
+    together = _pictures_at_once(trunk)
+    trunk.jit_compile = xla_pays()
+    with open(file, "r+b" if length else "wb") as stream:
+        stream.write(header)
+        stream.seek(first * pictures.batch_size * row_bytes, os.SEEK_CUR)
+        for index in tqdm(
+            range(first, len(pictures)),
+            desc="trunk features",
+            unit="batch",
+            initial=first,
+            total=len(pictures),
+        ):
+            batch = pictures[index][0]
+            for start in range(0, len(batch), together):
+                features = trunk.predict_on_batch(batch[start : start + together])
+                stream.write(_float16(np.asarray(features)).tobytes())
+            stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _float16(features: np.ndarray) -> np.ndarray:
+    greatest, limit = np.abs(features).max(), np.finfo(np.float16).max
+    if not greatest <= limit:  # nor is it when a value is not a number
+        raise ValueError(
+            f"The trunk's features reach {greatest}, but float16 holds up to {limit}. "
+            "Its weights are probably not those that its layers were made for."
+        )
+    return features.astype(np.float16)
+
+
+def _npy_header(shape) -> bytes:
+    buffer = io.BytesIO()
+    about = {"descr": np.dtype(np.float16).str, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(buffer, about)
+    return buffer.getvalue()
+
+
+def _pictures_at_once(trunk) -> int:
+    """How many pictures keep the largest map inside the trunk under 256 MB in float32.
+
+    VGG16's first map of one picture of 350 × 350 pixels takes 31 MB; 128 would take 4 GB.
+    """
+    largest = max(math.prod(layer.output.shape[1:]) for layer in trunk.layers)
+    return max(2**26 // largest, 1)
 
 
 class Features(keras.utils.PyDataset):
@@ -77,15 +128,20 @@ class Features(keras.utils.PyDataset):
         classes: number of classes.
         batch_size: rows a batch.
         seed: of the order, which is new for every epoch; None keeps the given order.
+        rows: positions of those to take; None takes all.
+        weights: float32, (n,), given to Keras as a third item; None leaves it out.
     """
 
-    def __init__(self, features, labels, classes: int, batch_size: int = 256, seed=None):
+    def __init__(
+        self, features, labels, classes, batch_size=256, seed=None, rows=None, weights=None
+    ):
         super().__init__()
-        self.features = features
+        self.file = features.filename
         self.one_hot = np.eye(classes, dtype=np.float32)[labels]
+        self.weights = weights
         self.batch_size = batch_size
         self._random = None if seed is None else np.random.default_rng(seed)
-        self._order = np.arange(len(labels))
+        self._order = np.arange(len(labels)) if rows is None else np.array(rows)
         self.on_epoch_end()
 
     def on_epoch_end(self) -> None:
@@ -97,7 +153,11 @@ class Features(keras.utils.PyDataset):
 
     def __getitem__(self, index: int):
         chosen = self._order[index * self.batch_size : (index + 1) * self.batch_size]
-        return self.features[chosen].astype(np.float32), self.one_hot[chosen]
+        # Opened for each batch: while a map stays open, all that was ever read through it
+        # counts as resident, and grows to the size of the file.
+        features = np.load(self.file, mmap_mode="r")
+        batch = features[chosen].astype(np.float32), self.one_hot[chosen]
+        return batch if self.weights is None else (*batch, self.weights[chosen])
 
 
 def train_head(
@@ -127,19 +187,28 @@ def train_head(
         The run; its `best_file` is the whole network, trunk and head.
     """
     model = join(trunk, head)
+    check_fit(model, training.preprocessing)
+    weights = balancing_weights(training.table, settings.balance_classes, settings.balance_domains)
     classes = len(training.preprocessing.class_names)
-    rows = Features(
-        trunk_features(trunk, training, cache), training.labels, classes, seed=settings.seed
+    examples = Features(
+        trunk_features(trunk, training, cache),
+        training.labels,
+        classes,
+        seed=settings.seed,
+        weights=weights,
     )
-    held_out = Features(trunk_features(trunk, validation, cache), validation.labels, classes)
+    held_out = trunk_features(trunk, validation, cache)
+    parts = {
+        domain: Features(held_out, validation.labels, classes, rows=rows)
+        for domain, rows in rows_by_domain(validation.table).items()
+    }
     described = {**describe(training, validation, settings), "trunk": _key(trunk, training)}
     folder = start_run(runs, name, model, described)
 
     keras.utils.set_random_seed(settings.seed)
     worker = rebuild(head)
-    weights = class_weights(training.table, training.preprocessing.class_names)
     schedule = keras.optimizers.schedules.CosineDecay(
-        settings.learning_rate, settings.epochs * len(rows)
+        settings.learning_rate, settings.epochs * len(examples)
     )
     worker.compile(
         keras.optimizers.Adam(schedule),
@@ -148,13 +217,11 @@ def train_head(
         jit_compile=xla_pays(),
     )
     with tqdm(total=settings.epochs, desc="training the head", unit="epoch") as bar:
-        recorder = _Recorder(bar)
+        recorder = _Recorder(parts, bar)
         worker.fit(
-            rows,
-            validation_data=held_out,
+            examples,
             epochs=settings.epochs,
             shuffle=False,  # Features draws its own order
-            class_weight=weights if settings.balance_classes else None,
             callbacks=[recorder],
             verbose=0,
         )
@@ -162,15 +229,16 @@ def train_head(
     log = pd.DataFrame(recorder.log)
     write_text(folder / "log.csv", log.to_csv(index=False))
     run = Run(folder, log)
-    save_model(model, training.preprocessing, run.best_file)
+    save_model(model, training.preprocessing, run.best_file, fast_form=False)
     return run
 
 
 class _Recorder(keras.callbacks.Callback):
     """Keeps the log and, in memory, the best epoch's weights."""
 
-    def __init__(self, bar):
+    def __init__(self, validation_parts, bar):
         super().__init__()
+        self.validation_parts = validation_parts
         self.bar = bar
         self.log = []
 
@@ -180,13 +248,14 @@ class _Recorder(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         rate = keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)
         row = {"epoch": epoch + 1, **{name: float(value) for name, value in logs.items()}}
+        row |= evaluate_apart(self.model, self.validation_parts)
         row["learning_rate"] = float(rate)
         row["seconds"] = round(time.perf_counter() - self.started, 1)
         self.log.append(row)
         if best_epoch(pd.DataFrame(self.log)) == epoch + 1:
             self.best_weights = self.model.get_weights()
         self.bar.update()
-        self.bar.set_postfix(validation=f"{logs['val_accuracy']:.3f}")
+        self.bar.set_postfix(validation=f"{row['val_accuracy']:.3f}")
 
 
 def _key(trunk, pictures) -> str:

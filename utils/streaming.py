@@ -74,8 +74,12 @@ class Pictures(keras.utils.PyDataset):
     def __len__(self) -> int:
         return -(-len(self.table) // self.batch_size)
 
+    def rows(self, index: int) -> np.ndarray:
+        """Positions in the table of a batch's pictures, in their order."""
+        return self._order[index * self.batch_size : (index + 1) * self.batch_size]
+
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        chosen = self._order[index * self.batch_size : (index + 1) * self.batch_size]
+        chosen = self.rows(index)
         random = np.random.default_rng([self.seed, self.epoch, index])
         batch = np.empty((len(chosen), *self.preprocessing.input_shape), np.uint8)
         for row, file in zip(batch, self.table["file"].iloc[chosen], strict=True):

@@ -7,6 +7,7 @@ Running the same training again continues it; an edited network or setting start
 a run of its own.
 """
 
+import hashlib
 import os
 import shutil
 import time
@@ -20,7 +21,7 @@ from tqdm.auto import tqdm
 from utils import plots
 from utils.backend import all_layers, fastest_precision, keras, rebuild, xla_pays
 from utils.config import RUNS
-from utils.datasets import class_weights
+from utils.domains import Weighted, balancing_weights, evaluate_apart, rows_by_domain
 from utils.files import write_text
 from utils.model_file import check_fit, load_model, save_model
 from utils.runs import Run, best_epoch, start_run
@@ -40,6 +41,7 @@ class Settings:
         label_smoothing: share of each label spread over all classes; FER-2013's
             labels are noisy, and smoothing keeps the network from learning that.
         balance_classes: weight each class inversely to its frequency.
+        balance_domains: weight people and animated characters the same in total.
         patience: stop so many epochs after the best one, by validation accuracy.
         precision: "mixed_bfloat16", "float32", or "fastest" for this machine's best.
         seed: of the dropout.
@@ -50,6 +52,7 @@ class Settings:
     weight_decay: float = 1e-2
     label_smoothing: float = 0.1
     balance_classes: bool = False
+    balance_domains: bool = False
     patience: int = 15
     precision: str = "fastest"
     seed: int = 0
@@ -62,41 +65,52 @@ def train(
     settings: Settings,
     runs: str | Path = RUNS,
     name: str = "run",
+    start: str | Path | None = None,
 ) -> Run:
     """Train a network, or go on with the same training where it was interrupted.
 
     Args:
-        model: float32, uncompiled; only its layers count. Training begins with new
-            weights, drawn from the settings' seed, so running it again after another
-            training gives the same; ``model`` has those of the best epoch afterwards.
+        model: float32, uncompiled; only its layers count, and which of them are to be
+            trained. Training begins with new weights, drawn from the settings' seed, or
+            with those of ``start``, so running it again after another training gives
+            the same; ``model`` has those of the best epoch afterwards.
         training: the pictures to learn from, shuffled and augmented.
         validation: the pictures that choose the epoch, neither shuffled nor augmented.
         settings: how to train.
         runs: folder that the run's folder is made in.
         name: begins the run folder's name.
+        start: a ``.keras`` file of the same layers, whose weights training begins with;
+            for fine-tuning that of `features.train_head`.
 
     Returns:
-        The run; its `best_file` is the model of the best validation accuracy.
+        The run; its `best_file` is the model of the best validation accuracy. Of
+        several domains in ``validation`` that is the mean, and the log has each apart.
     """
     check_fit(model, training.preprocessing)
-    folder = start_run(runs, name, model, describe(training, validation, settings))
-    log, worker = _resume(folder, len(training))
-    if worker is None:
-        keras.utils.set_random_seed(settings.seed)
-        worker = rebuild(model, _precision(settings))
-        _compile(worker, training, settings)
+    weights = balancing_weights(training.table, settings.balance_classes, settings.balance_domains)
+    described = describe(training, validation, settings)
+    first_weights = None
+    if start is not None:
+        first_weights = _weights_of(start, model, training.preprocessing)
+        described["start"] = digest(first_weights)
+    folder = start_run(runs, name, model, described)
+    worker = _begin(model, training, settings, first_weights)
+    log = _resume(worker, folder, len(training))
     if not _finished(log, settings):
         training.start_epoch(len(log))
-        weights = class_weights(training.table, training.preprocessing.class_names)
-        recorder = _Recorder(folder, model, training, log, settings)
+        parts = {
+            domain: Pictures(
+                validation.table.iloc[rows], validation.preprocessing, validation.batch_size
+            )
+            for domain, rows in rows_by_domain(validation.table).items()
+        }
+        recorder = _Recorder(folder, model, training, parts, log, settings)
         try:
             worker.fit(
-                training,
-                validation_data=validation,
+                training if weights is None else Weighted(training, weights),
                 initial_epoch=len(log),
                 epochs=settings.epochs,
                 shuffle=False,  # Pictures draws its own order, from its seed and the epoch
-                class_weight=weights if settings.balance_classes else None,
                 callbacks=[recorder],
                 verbose=0,
             )
@@ -113,8 +127,11 @@ def train(
 
 def describe(training: Pictures, validation: Pictures, settings: Settings) -> dict:
     """Everything but the network that decides what a training comes to."""
+    described = asdict(settings)
+    if not settings.balance_domains:
+        del described["balance_domains"]  # runs from before there were domains keep their folders
     return {
-        **asdict(settings),
+        **described,
         "batch_size": training.batch_size,
         "augmentation": asdict(training.augmentation) if training.augmentation else None,
         "picture_seed": training.seed,
@@ -125,14 +142,23 @@ def describe(training: Pictures, validation: Pictures, settings: Settings) -> di
     }
 
 
+def digest(weights: list[np.ndarray]) -> str:
+    """Sixteen hex digits that follow from a network's weights."""
+    state = hashlib.blake2b(digest_size=8)
+    for weight in weights:
+        state.update(weight.tobytes())
+    return state.hexdigest()
+
+
 class _Recorder(keras.callbacks.Callback):
     """Writes every epoch down, shows the progress, and stops when it is time."""
 
-    def __init__(self, folder, plain_model, training, log, settings):
+    def __init__(self, folder, plain_model, training, validation_parts, log, settings):
         super().__init__()
         self.folder = folder
         self.plain_model = plain_model
         self.preprocessing = training.preprocessing
+        self.validation_parts = validation_parts
         self.log = log
         self.settings = settings
         steps = len(training)
@@ -151,25 +177,34 @@ class _Recorder(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         rate = keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)
         row = {"epoch": epoch + 1, **{name: float(value) for name, value in logs.items()}}
+        row |= evaluate_apart(self.model, self.validation_parts)
         row["learning_rate"] = float(rate)
         row["seconds"] = round(time.perf_counter() - self.started, 1)
         self.log.append(row)
         self.plain_model.set_weights(self.model.get_weights())
         file = self.folder / f"epoch-{epoch + 1:03d}.keras"
-        save_model(self.plain_model, self.preprocessing, file)
+        save_model(self.plain_model, self.preprocessing, file, fast_form=False)
         if best_epoch(pd.DataFrame(self.log)) == epoch + 1:
             _copy(file, self.folder / "best.keras")
         # resume.keras goes last: when killed before it, the log is one row ahead,
         # which `_resume` cuts off, and the epoch is trained once more.
         write_text(self.folder / "log.csv", pd.DataFrame(self.log).to_csv(index=False))
-        save_model(self.model, self.preprocessing, self.folder / "resume.keras")
+        save_model(self.model, self.preprocessing, self.folder / "resume.keras", False)
         self.bar.set_postfix(
             accuracy=f"{row['accuracy']:.3f}", validation=f"{row['val_accuracy']:.3f}"
         )
         self.model.stop_training = _finished(self.log, self.settings)
 
 
-def _compile(worker, training, settings) -> None:
+def _begin(model, training, settings, first_weights) -> keras.Model:
+    """A copy of a network, in the precision wanted, compiled and ready for its first epoch."""
+    keras.utils.set_random_seed(settings.seed)
+    worker = rebuild(model, _precision(settings))
+    # Keras makes every layer inside a model trainable again when it is built from its config.
+    for copy, original in zip(all_layers(worker), all_layers(model), strict=True):
+        copy.trainable = original.trainable
+    if first_weights is not None:
+        worker.set_weights(first_weights)
     steps = settings.epochs * len(training)
     schedule = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=settings.learning_rate / 20,
@@ -183,6 +218,26 @@ def _compile(worker, training, settings) -> None:
         metrics=["accuracy"],
         jit_compile=xla_pays(),
     )
+    return worker
+
+
+def _weights_of(file, model, preprocessing) -> list[np.ndarray]:
+    """A saved model's weights, to begin with."""
+    saved, contract = load_model(file)
+    if contract.class_names != preprocessing.class_names:
+        raise ValueError(
+            f"Training cannot start from {file}: it has other classes. "
+            f"Received: {', '.join(contract.class_names)}; "
+            f"expected {', '.join(preprocessing.class_names)}, in this order."
+        )
+    shapes = [[weight.shape for weight in one.weights] for one in (saved, model)]
+    if shapes[0] != shapes[1]:
+        raise ValueError(
+            f"Training cannot start from {file}: its layers are not those of the network. "
+            f"Received: {saved.count_params():,} parameters in {len(shapes[0])} arrays; "
+            f"expected {model.count_params():,} in {len(shapes[1])}."
+        )
+    return saved.get_weights()
 
 
 def _seed_dropout(model, seed: int, epoch: int) -> None:
@@ -204,19 +259,22 @@ def _copy(source: Path, destination: Path) -> None:
     os.replace(temporary, destination)
 
 
-def _resume(folder: Path, steps_per_epoch: int) -> tuple[list[dict], keras.Model | None]:
-    """Log and compiled model of the last complete epoch; none of it for a new run.
+def _resume(worker: keras.Model, folder: Path, steps_per_epoch: int) -> list[dict]:
+    """Bring a run's last complete epoch back; returns its log, empty for a new run.
 
-    The file holds the optimizer's moments and its step, on which the learning rate depends.
+    The file holds the optimizer's moments too, and its step, on which the learning rate
+    depends. They are read into the model at hand: one that is loaded whole would have
+    lost which of its layers are frozen.
     """
     for leftover in folder.glob(".*"):  # of a save that was killed
         shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
     file = folder / "resume.keras"
     if not file.is_file():
-        return [], None
-    worker, _ = load_model(file, compile=True)
+        return []
+    worker.optimizer.build(worker.trainable_variables)
+    worker.load_weights(file)
     epochs = int(keras.ops.convert_to_numpy(worker.optimizer.iterations)) // steps_per_epoch
-    return pd.read_csv(folder / "log.csv").to_dict("records")[:epochs], worker
+    return pd.read_csv(folder / "log.csv").to_dict("records")[:epochs]
 
 
 def _finished(log: list[dict], settings: Settings) -> bool:
