@@ -61,7 +61,7 @@ def draw(options) -> None:
 
 def train(options) -> None:
     """train a network; run it again to go on after an interruption"""
-    from utils import datasets, networks, splits, training
+    from utils import calibration, datasets, networks, splits, training
     from utils.augmentation import STRONG, Augmentation
     from utils.model_file import save_model
     from utils.preprocessing import Preprocessing
@@ -87,16 +87,19 @@ def train(options) -> None:
     makers = {"six-layer": networks.six_layer_network, "residual": networks.residual_network}
     network = makers[options.network](preprocessing)
     augmentation = STRONG if options.augmentation == "strong" else Augmentation()
+    held_out = Pictures(datasets.split_of(table, "validation"), preprocessing)
     run = training.train(
         network,
         Pictures(learn, preprocessing, options.batch_size, True, augmentation, options.seed),
-        Pictures(datasets.split_of(table, "validation"), preprocessing),
+        held_out,
         settings,
         runs=options.runs,
         name=Path(options.data).resolve().name,
     )
     best = run.log.iloc[run.best_epoch - 1]
     print(f"Best epoch {run.best_epoch}: validation accuracy {best['val_accuracy']:.2%}")
+    temperature = calibration.calibrate(network, held_out)
+    print(f"Temperature {temperature:.3f}, fitted on the validation part")
     # As in the notebook, what is kept answers with the mean over a face and its mirror image.
     print(save_model(networks.mirrored(network), preprocessing, run.folder / "model.keras"))
 
