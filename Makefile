@@ -6,7 +6,7 @@ EPOCHS ?= 44
 BENCHMARKS := $(filter-out __init__ measuring,$(basename $(notdir $(wildcard benchmarks/*.py))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train test lint lab bench
+.PHONY: help setup demo train test lint lab web bench
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-8s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ lint: setup  ## check code and notebooks with ruff
 
 lab: setup  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
+
+web: setup  ## serve the model in the browser, on this machine only
+	$(BIN)/python -m app
 
 bench: setup  ## measure again what the README quotes, into results/
 	for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name || exit 1; done

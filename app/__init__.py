@@ -1,0 +1,69 @@
+"""The browser: pages and a REST interface over the same model that the notebooks use.
+
+`create_app` makes the Flask application, `app.server` runs it, ``python -m app`` does both.
+Detection, reading, explaining and drawing are those of `utils`; here is only what a
+server adds: limits, waiting rooms, uploads that are not kept, and pages.
+"""
+
+from collections.abc import Sequence
+
+from flask import Flask
+
+from app import api, pages, problems, safety
+from app.cameras import CameraFeed, Sessions
+from app.limits import Limits
+from app.videos import VideoJobs
+from app.workers import DetectorPool, SharedPredictor
+
+
+def create_app(
+    predictor,
+    *,
+    limits: Limits | None = None,
+    camera: int | str | None = None,
+    model_name: str = "",
+    card: str | None = None,
+    host: str = "127.0.0.1",
+    names: Sequence[str] = (),
+    allow_notebook: bool = False,
+) -> Flask:
+    """The application; end it with ``app.extensions["close"]()``.
+
+    Args:
+        predictor: a `utils.predictor.Predictor`; only one thread will use it.
+        limits: what may be asked of the server.
+        camera: a camera attached to this machine for ``/video_feed``: its index, a
+            stream's URL, or whatever `utils.sources.open_source` takes; None for none.
+        model_name: what ``/api/v1/model`` calls the model.
+        card: the model's card, Markdown.
+        host: the address that the server will be bound to.
+        names: more names that it answers to; see `app.safety.trusted`.
+        allow_notebook: let a page of a Jupyter server on localhost show this one in a frame.
+    """
+    limits = limits or Limits()
+    app = Flask(__name__)
+    app.json.sort_keys = False  # classes stay in the model's order
+    app.config["MAX_CONTENT_LENGTH"] = limits.picture_bytes  # the video route raises its own
+
+    shared = SharedPredictor(predictor)
+    detectors = DetectorPool(limits.working, limits.waiting)
+    sessions = Sessions(shared, limits.sessions)
+    videos = VideoJobs(shared, limits)
+    feed = None if camera is None else CameraFeed(camera, shared, limits.viewers)
+
+    problems.register(app)
+    safety.guard(app, host, names, allow_notebook)
+    app.register_blueprint(
+        api.blueprint(shared, detectors, sessions, videos, limits, model_name, card)
+    )
+    app.register_blueprint(pages.blueprint(shared.class_names, limits, feed))
+
+    def close() -> None:
+        """End what runs and remove what was uploaded; the last call for this application."""
+        if feed is not None:
+            feed.close()
+        videos.close()
+        shared.close()
+
+    app.extensions["close"] = close
+    return app

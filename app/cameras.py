@@ -1,0 +1,200 @@
+"""Live pictures: sessions of the browsers' cameras, and one camera of the server."""
+
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from app.problems import Problem
+from utils.faces import FaceDetector
+from utils.opencv import cv2
+from utils.reader import ExpressionReader, Face
+from utils.video import live
+
+_IDLE = 30.0  # seconds without a frame after which a session may be forgotten
+_BOUNDARY = "frame"
+
+
+@dataclass
+class _Session:
+    reader: ExpressionReader
+    start: float = field(default_factory=time.monotonic)
+    used: float = field(default_factory=time.monotonic)
+    busy: threading.Lock = field(default_factory=threading.Lock)
+
+
+class Sessions:
+    """What is known from frame to frame of each browser's camera: ids and smoothing.
+
+    Args:
+        predictor: see `utils.reader.ExpressionReader`.
+        most: sessions at a time. An idle one makes room for a new one.
+    """
+
+    def __init__(self, predictor, most: int):
+        self._predictor, self._most = predictor, most
+        self._sessions: dict[str, _Session] = {}
+        self._lock = threading.Lock()
+
+    def open(self, detector: FaceDetector) -> str:
+        """Begin a session.
+
+        Args:
+            detector: any; each `read` brings its own.
+
+        Returns:
+            Its name, which cannot be guessed.
+
+        Raises:
+            Problem: 503, all are in use.
+        """
+        with self._lock:
+            now = time.monotonic()
+            idle = [name for name, one in self._sessions.items() if now - one.used > _IDLE]
+            for name in idle:
+                del self._sessions[name]
+            if len(self._sessions) >= self._most:
+                raise Problem(503, "All live places are taken. Try again in a minute.", 30)
+            name = secrets.token_urlsafe(16)
+            self._sessions[name] = _Session(ExpressionReader(self._predictor, detector))
+        return name
+
+    def read(self, name: str, frame: np.ndarray, detector: FaceDetector) -> list[Face]:
+        """The faces of the session's next frame.
+
+        Args:
+            name: the session.
+            frame: uint8, (height, width) grey or (height, width, 3) BGR, 0–255.
+            detector: to search with; no other thread may use it meanwhile.
+
+        Raises:
+            Problem: 404 no such session, 429 its last frame is still being read.
+        """
+        session = self.get(name)
+        if not session.busy.acquire(blocking=False):
+            raise Problem(
+                429, "The last frame of this camera is still being read. Send one at a time.", 1
+            )
+        try:
+            session.used = time.monotonic()
+            session.reader.detector = detector
+            return session.reader.read(frame, session.used - session.start)
+        finally:
+            session.busy.release()
+
+    def get(self, name: str) -> _Session:
+        """The session of that name; Problem 404 if there is none."""
+        with self._lock:
+            if name not in self._sessions:
+                raise Problem(404, "There is no such camera session; it has ended. Begin another.")
+            return self._sessions[name]
+
+    def end(self, name: str) -> None:
+        """Forget a session; one that has ended already is no error."""
+        with self._lock:
+            self._sessions.pop(name, None)
+
+
+class CameraFeed:
+    """The annotated picture of the server's camera, for any number of browsers up to a few.
+
+    The camera is open while somebody watches, and no longer. A feed is a sink for
+    `utils.video.live`, which runs in a thread of its own.
+
+    Args:
+        source: see `utils.sources.open_source`.
+        predictor: see `utils.video.live`.
+        most: browsers at a time.
+    """
+
+    def __init__(self, source, predictor, most: int):
+        self._source, self._predictor, self._most = source, predictor, most
+        self._viewers, self._stop, self._thread = 0, threading.Event(), None
+        self._door, self._news = threading.Lock(), threading.Condition()
+        self._jpeg, self._number, self._end = b"", 0, ""
+
+    def watch(self) -> Iterator[bytes]:
+        """The parts of a multipart/x-mixed-replace answer, from the newest picture on.
+
+        Raises:
+            Problem: 429 too many watch, 503 the camera gives no picture.
+        """
+        self._enter()
+        try:
+            seen = self._await(0)
+        except BaseException:
+            self._leave()
+            raise
+        return self._parts(seen)
+
+    @property
+    def content_type(self) -> str:
+        return f"multipart/x-mixed-replace; boundary={_BOUNDARY}"
+
+    def write(self, reading) -> None:
+        """A sink's part: keep the newest picture as JPEG."""
+        encoded = cv2.imencode(".jpg", reading.picture, [cv2.IMWRITE_JPEG_QUALITY, 80])[1]
+        with self._news:
+            self._jpeg, self._number = encoded.tobytes(), self._number + 1
+            self._news.notify_all()
+
+    def close(self, complete: bool = True) -> None:
+        """A sink's end, and the application's: no more pictures come."""
+        self._stop.set()
+        with self._news:
+            self._end = self._end or "The server's camera has ended."
+            self._news.notify_all()
+
+    def _parts(self, seen: int) -> Iterator[bytes]:
+        try:
+            while True:
+                with self._news:
+                    jpeg = self._jpeg
+                head = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}"
+                yield head.encode() + b"\r\n\r\n" + jpeg + b"\r\n"
+                seen = self._await(seen)
+        except Problem:
+            return  # the camera ended; what was sent stays on the page
+        finally:
+            self._leave()
+
+    def _await(self, seen: int) -> int:
+        """Number of a picture later than ``seen``."""
+        with self._news:
+            self._news.wait_for(lambda: self._number > seen or self._end, timeout=20)
+            if self._number > seen:
+                return self._number
+            raise Problem(503, self._end or "The server's camera gives no picture.", 10)
+
+    def _enter(self) -> None:
+        with self._door:
+            if self._viewers >= self._most:
+                raise Problem(429, "The server's camera is watched by too many already.", 30)
+            if not self._viewers:
+                if self._thread is not None:
+                    self._thread.join()  # the device must be free again
+                self._stop.clear()
+                self._jpeg, self._number, self._end = b"", 0, ""
+                self._thread = threading.Thread(target=self._run, name="camera", daemon=True)
+                self._thread.start()
+            self._viewers += 1
+
+    def _leave(self) -> None:
+        with self._door:
+            self._viewers -= 1
+            if not self._viewers:
+                self._stop.set()
+
+    def _run(self) -> None:
+        try:
+            live(self._source, self._predictor, [self], stop=self._stop, say=self._say)
+        except Exception as error:  # no camera, no network: the viewers are told
+            self._say(str(error))
+
+    def _say(self, text: str) -> None:
+        with self._news:
+            self._end = text
+            self._news.notify_all()

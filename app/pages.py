@@ -1,0 +1,58 @@
+"""The pages that people open, and the picture of the server's camera."""
+
+from flask import Blueprint, Response, render_template, request
+
+from app.cameras import CameraFeed
+from app.limits import Limits
+from app.problems import Problem
+from utils.overlay import class_colour
+
+
+def blueprint(class_names: tuple[str, ...], limits: Limits, feed: CameraFeed | None) -> Blueprint:
+    """The routes; ``feed`` is None where the server has no camera to show."""
+    routes = Blueprint("pages", __name__)
+    # The same colours as in annotated videos, which are BGR.
+    colours = ["#{2:02x}{1:02x}{0:02x}".format(*class_colour(i)) for i in range(len(class_names))]
+
+    @routes.app_context_processor
+    def common() -> dict:
+        return {
+            # Addresses are relative, so that the pages work behind a proxy that adds a prefix.
+            "root": "../" * (request.path.count("/") - 1),
+            "classes": class_names,
+            "colours": colours,
+            "limits": limits,
+            "server_camera": feed is not None,
+        }
+
+    @routes.get("/")
+    def camera():
+        return render_template("camera.html", page="camera")
+
+    @routes.get("/picture")
+    def picture():
+        return render_template("picture.html", page="picture")
+
+    @routes.get("/video")
+    def video():
+        return render_template("video.html", page="video")
+
+    @routes.get("/server-camera")
+    def server_camera():
+        _feed()
+        return render_template("server_camera.html", page="server_camera")
+
+    @routes.get("/video_feed")
+    def video_feed():
+        watched = _feed()
+        return Response(watched.watch(), content_type=watched.content_type)
+
+    def _feed() -> CameraFeed:
+        if feed is None:
+            raise Problem(
+                404, "This server shows no camera of its own. Start it with --camera 0 (or "
+                "another number, or a stream's address) to have one."
+            )  # fmt: skip
+        return feed
+
+    return routes

@@ -1,0 +1,178 @@
+// The picture page: one picture to the server, its faces with bars, and why on demand.
+
+import {
+  barList, byId, closeCamera, colourOf, drawBox, fitCanvas, notice, openCamera, receiveFiles, send,
+} from "./common.js";
+
+const [picture, video] = [byId("picture"), byId("video")];
+let newest = 0; // number of the picture that was asked about last
+let reading = null;
+
+receiveFiles(read);
+new ResizeObserver(drawBoxes).observe(picture);
+
+byId("take").addEventListener("click", async () => {
+  notice();
+  try {
+    byId("shooting").hidden = false;
+    const stream = await openCamera(video);
+    if (byId("shooting").hidden) stream.getTracks().forEach((track) => track.stop());
+    byId("shoot").focus();
+  } catch (error) {
+    endShooting();
+    notice(error.message);
+  }
+});
+byId("cancel").addEventListener("click", endShooting);
+byId("shoot").addEventListener("click", () => {
+  if (!video.videoWidth) return;
+  const copy = document.createElement("canvas");
+  [copy.width, copy.height] = [video.videoWidth, video.videoHeight];
+  copy.getContext("2d").drawImage(video, 0, 0);
+  copy.toBlob((blob) => read(blob), "image/jpeg", 0.92);
+  endShooting();
+});
+window.addEventListener("pagehide", endShooting);
+
+function endShooting() {
+  closeCamera(video);
+  byId("shooting").hidden = true;
+}
+
+async function read(blob) {
+  const own = ++newest;
+  notice();
+  byId("result").hidden = true;
+  byId("summary").textContent = "Reading the picture …";
+  try {
+    const answer = await send("api/v1/faces", { method: "POST", body: blob });
+    const found = await answer.json();
+    const address = URL.createObjectURL(blob);
+    picture.src = address;
+    await picture.decode().catch(() => {}); // a kind that this browser does not show, such as TIFF
+    URL.revokeObjectURL(address);
+    if (own !== newest) return;
+    show(found, blob);
+  } catch (error) {
+    if (own !== newest) return;
+    byId("summary").textContent = "";
+    notice(error.message);
+  }
+}
+
+function show(found, blob) {
+  reading = found;
+  const { faces } = found;
+  const count = faces.length === 1 ? "1 face" : `${faces.length} faces`;
+  let text = faces.length
+    ? `${count}: ${faces.map((face) => face.label).join(", ")}.`
+    : "No face was found. It may be turned away, covered, tilted or very small.";
+  if (found.left_out) text += ` ${found.left_out} smaller ones were left out.`;
+  byId("summary").textContent = text;
+  byId("faces").replaceChildren(...faces.map((face, index) => card(face, index + 1, blob)));
+  byId("drop").classList.add("done");
+  byId("result").hidden = false;
+  drawBoxes();
+}
+
+function drawBoxes() {
+  if (!reading || !picture.clientWidth) return;
+  const [across, down] = [picture.clientWidth, picture.clientHeight];
+  const context = fitCanvas(byId("overlay"), across, down);
+  const scale = across / reading.width;
+  context.font = "650 14px system-ui, sans-serif";
+  reading.faces.forEach(({ box, label }, index) => {
+    const [left, top] = [box.left * scale, box.top * scale];
+    const colour = colourOf(label);
+    drawBox(context, { left, top, width: box.width * scale, height: box.height * scale }, colour);
+    const text = String(index + 1);
+    const width = context.measureText(text).width + 12;
+    context.fillStyle = "#000";
+    context.fillRect(left - 2, top - 2, width, 22);
+    context.fillStyle = colour;
+    context.fillText(text, left + 4, top + 14);
+  });
+}
+
+function card(face, number, blob) {
+  const element = document.createElement("article");
+  element.className = "card face";
+  const top = document.createElement("div");
+  top.className = "top";
+  const crop = document.createElement("canvas");
+  drawCrop(crop, face.box, 168);
+  const title = document.createElement("h2");
+  title.textContent = `${number} · ${face.label}`;
+  const why = document.createElement("button");
+  why.className = "small";
+  why.type = "button";
+  why.textContent = "Why?";
+  why.setAttribute("aria-label", `Why ${face.label}, face ${number}`);
+  top.append(crop, title, why);
+  element.append(top, barList(face.probabilities, face.label));
+  why.addEventListener("click", async () => {
+    why.disabled = true;
+    try {
+      element.append(await heatmap(face, blob));
+    } catch (error) {
+      notice(error.message);
+      why.disabled = false;
+    }
+  });
+  return element;
+}
+
+function drawCrop(canvas, { left, top, width, height }, side) {
+  [canvas.width, canvas.height] = [side, side];
+  if (picture.naturalWidth) {
+    // The browser may show an enormous picture from a smaller copy; the boxes are of the full one.
+    const scale = picture.naturalWidth / reading.width;
+    const context = canvas.getContext("2d");
+    context.drawImage(
+      picture, left * scale, top * scale, width * scale, height * scale, 0, 0, side, side);
+  }
+}
+
+async function heatmap(face, blob) {
+  const answer = await send(`api/v1/explanation?${new URLSearchParams(face.box)}`, {
+    method: "POST", body: blob,
+  });
+  const { label, values, margin } = await answer.json();
+  const { left, top, width, height } = face.box;
+  const canvas = document.createElement("canvas");
+  const wide = {
+    left: left - margin * width, top: top - margin * height,
+    width: (1 + 2 * margin) * width, height: (1 + 2 * margin) * height,
+  };
+  drawCrop(canvas, wide, 336);
+  paintOver(canvas, values);
+  canvas.setAttribute("role", "img");
+  canvas.setAttribute("aria-label", `The face, tinted where it spoke for ${label} or against it`);
+  const text = document.createElement("p");
+  text.textContent = `Orange: parts that spoke for “${label}”. Blue: parts that spoke against it. ` +
+    "Where a part is blurred, the network’s answer changes: that tells what it used, not whether it is right.";
+  const holder = document.createElement("div");
+  holder.className = "wide";
+  holder.append(canvas, text);
+  return holder;
+}
+
+// Values −1…1 as orange (for) and blue (against) over a grey copy; told apart by everyone.
+function paintOver(canvas, values) {
+  const context = canvas.getContext("2d");
+  context.globalCompositeOperation = "saturation";
+  context.fillStyle = "#888";
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  const strongest = Math.max(0.02, ...values.flat().map(Math.abs));
+  const small = document.createElement("canvas");
+  small.width = small.height = values.length;
+  const tint = new ImageData(values.length, values.length);
+  values.flat().forEach((value, index) => {
+    const colour = value > 0 ? [255, 140, 0] : [30, 120, 255];
+    tint.data.set([...colour, Math.round((215 * Math.abs(value)) / strongest)], 4 * index);
+  });
+  small.getContext("2d").putImageData(tint, 0, 0);
+  context.globalCompositeOperation = "source-over";
+  context.filter = `blur(${canvas.width / 40}px)`; // no finer than the squares that covered
+  context.drawImage(small, 0, 0, canvas.width, canvas.height);
+}

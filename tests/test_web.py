@@ -1,0 +1,233 @@
+"""The pages in a real Chromium, with a camera that shows the embedded clip.
+
+Debian's packages chromium and chromium-driver are what it needs. With SCREENSHOTS=results
+in the environment, the README's pictures are taken anew.
+"""
+
+import http.server
+import io
+import os
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+from app.server import start
+from utils.animated import clip_frames, draw_clip
+from utils.config import CLASS_NAMES, MODELS
+from utils.opencv import cv2
+from utils.predictor import load
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+DRIVER = shutil.which("chromedriver")
+pytestmark = pytest.mark.skipif(
+    not (CHROMIUM and DRIVER), reason="needs Debian's packages chromium and chromium-driver"
+)
+
+
+@pytest.fixture(scope="module")
+def server():
+    with start(load(MODELS / "fer2013.keras"), allow_notebook=True) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def happy():
+    """A frame of the clip in which its face is happy."""
+    frames = clip_frames(frames_per_second=1, order=("happy",))
+    return next(frame for _, frame, _ in frames)
+
+
+@pytest.fixture(scope="module")
+def media(tmp_path_factory, happy):
+    """Files to show and send: a camera's frames, a picture and a video."""
+    folder = tmp_path_factory.mktemp("media")
+    frames = clip_frames(frames_per_second=5, seconds_per_expression=1, order=("happy",))
+    jpegs = (cv2.imencode(".jpg", frame)[1].tobytes() for _, frame, _ in frames)
+    (folder / "camera.mjpeg").write_bytes(b"".join(jpegs))
+    cv2.imwrite(str(folder / "happy.jpg"), happy)
+    draw_clip(folder / "clip.mp4", frames_per_second=6, seconds_per_expression=0.5)
+    return folder
+
+
+def open_browser(*arguments: str):
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for argument in ("headless=new", "no-sandbox", "hide-scrollbars", *arguments):
+        options.add_argument(f"--{argument}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    browser = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
+    browser.set_page_load_timeout(30)
+    return browser
+
+
+@pytest.fixture(scope="module")
+def browser(media):
+    camera = media / "camera.mjpeg"
+    browser = open_browser(
+        "use-fake-device-for-media-stream",
+        "use-fake-ui-for-media-stream",
+        f"use-file-for-fake-video-capture={camera}",
+    )
+    yield browser
+    browser.quit()
+
+
+@pytest.fixture(autouse=True)
+def no_errors_on_the_page(request):
+    """Neither a script's error nor anything that the content policy had to stop."""
+    yield
+    if "browser" in request.fixturenames:
+        log = request.getfixturevalue("browser").get_log("browser")
+        assert [line["message"] for line in log if line["level"] == "SEVERE"] == []
+
+
+def wait(browser, condition, seconds=30):
+    return WebDriverWait(browser, seconds, poll_frequency=0.1).until(lambda _: condition())
+
+
+def text(browser, name: str) -> str:
+    return browser.find_element(By.ID, name).text
+
+
+def look(browser, width=1000, height=760, dark=False):
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600},
+    )
+    scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+
+
+def screenshot(browser, name: str) -> None:
+    if "SCREENSHOTS" in os.environ:
+        picture = Image.open(io.BytesIO(browser.get_screenshot_as_png())).convert("RGB")
+        picture.save(Path(os.environ["SCREENSHOTS"], f"web-{name}.png"), optimize=True)
+
+
+def shares(browser) -> list[int]:
+    found = browser.find_elements(By.CSS_SELECTOR, ".bars .share")
+    return [int(element.text.removesuffix(" %")) for element in found]
+
+
+def fits(browser) -> bool:
+    script = "return document.documentElement.scrollWidth <= window.innerWidth"
+    return browser.execute_script(script)
+
+
+def test_camera_page_labels_the_face(browser, server):
+    look(browser)
+    browser.get(server.url)
+    browser.find_element(By.ID, "start").click()
+    wait(browser, lambda: text(browser, "summary").startswith("Face 1: "))
+    assert text(browser, "summary").removeprefix("Face 1: ") in CLASS_NAMES
+    wait(browser, lambda: "frames a second" in text(browser, "figures"))
+    drawn = browser.execute_script(
+        "const c = document.getElementById('overlay');"
+        "return [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]"
+        ".filter((value, index) => index % 4 === 3 && value).length"
+    )
+    assert drawn > 1000
+    screenshot(browser, "camera")
+    browser.find_element(By.ID, "start").click()
+    assert text(browser, "hint") == "The camera is off."
+    assert browser.execute_script("return document.getElementById('video').srcObject") is None
+
+
+def test_a_notebook_shows_the_live_page_in_a_frame(browser, server):
+    look(browser)
+    page = f'<iframe allow="camera" width=900 height=700 src="{server.url}"></iframe>'.encode()
+
+    class Notebook(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(page if self.path == "/" else b"")
+
+        def log_message(self, *line):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Notebook) as notebook:
+        threading.Thread(target=notebook.serve_forever, daemon=True).start()
+        browser.get(f"http://127.0.0.1:{notebook.server_port}/")
+        browser.switch_to.frame(0)
+        browser.find_element(By.ID, "start").click()
+        wait(browser, lambda: text(browser, "summary").startswith("Face 1: "))
+        browser.switch_to.default_content()
+        browser.get("about:blank")
+        notebook.shutdown()
+
+
+def test_picture_page_shows_bars_that_sum_to_100(browser, server, media):
+    look(browser)
+    browser.get(server.url + "picture")
+    browser.find_element(By.ID, "file").send_keys(str(media / "happy.jpg"))
+    wait(browser, lambda: text(browser, "summary").startswith("1 face: "))
+    assert len(shares(browser)) == len(CLASS_NAMES)
+    assert sum(shares(browser)) == 100
+    assert "happy" in text(browser, "summary")
+    browser.find_element(By.CSS_SELECTOR, ".face button").click()
+    wait(browser, lambda: browser.find_elements(By.CSS_SELECTOR, ".face .wide canvas"))
+    screenshot(browser, "picture")
+
+
+def test_video_page_ends_with_a_playable_file(browser, server, media):
+    look(browser, height=860)
+    browser.get(server.url + "video")
+    browser.find_element(By.ID, "file").send_keys(str(media / "clip.mp4"))
+    wait(browser, lambda: text(browser, "summary").startswith("Done: 1 face in 21 frames"))
+    ready = "const v = document.getElementById('player'); return v.readyState >= 2 && v.duration"
+    duration = wait(browser, lambda: browser.execute_script(ready))
+    assert duration == pytest.approx(3.5, abs=0.3)
+    browser.execute_script(
+        "const v = document.getElementById('player'); v.muted = true; return v.play()"
+    )
+    ended = "return document.getElementById('player').currentTime > 0.5"
+    wait(browser, lambda: browser.execute_script(ended))
+    screenshot(browser, "video")
+    table = browser.find_element(By.ID, "table").get_attribute("href")
+    rows = browser.execute_async_script(
+        "fetch(arguments[0]).then((a) => a.text()).then(arguments[1])", table
+    ).splitlines()
+    assert rows[0].startswith("source,frame,seconds,track,")
+
+
+def test_pages_fit_a_phone_in_the_dark(browser, server, media):
+    look(browser, 390, 844, dark=True)
+    browser.get(server.url + "picture")
+    browser.find_element(By.ID, "file").send_keys(str(media / "happy.jpg"))
+    wait(browser, lambda: shares(browser))
+    assert fits(browser)
+    screenshot(browser, "phone")
+    ground = browser.find_element(By.TAG_NAME, "body").value_of_css_property("background-color")
+    assert max(map(int, ground.strip("rgba()").split(",")[:3])) < 64
+    for page in ("", "video"):
+        browser.get(server.url + page)
+        assert fits(browser)
+
+
+def test_a_camera_that_cannot_be_had_is_explained(server):
+    browser = open_browser("use-fake-ui-for-media-stream")  # allowed, but there is none
+    try:
+        browser.get(server.url)
+        browser.find_element(By.ID, "start").click()
+        wait(browser, lambda: "No camera was found" in text(browser, "notice"))
+        for script, expected in (
+            ("Object.defineProperty(window, 'isSecureContext', {value: false})", "localhost"),
+            (
+                "navigator.mediaDevices.getUserMedia = () =>"
+                " Promise.reject(new DOMException('', 'NotAllowedError'))",
+                "did not allow",
+            ),
+        ):
+            browser.get(server.url)
+            browser.execute_script(script)
+            browser.find_element(By.ID, "start").click()
+            wait(browser, lambda text_=expected: text_ in text(browser, "notice"))
+    finally:
+        browser.quit()
