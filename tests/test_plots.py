@@ -125,3 +125,13 @@ def test_risk_coverage_marks_the_chosen_threshold(answers):
     mark = axes.lines[-1]
     assert (*mark.get_xdata(), *mark.get_ydata()) == pytest.approx((answered.mean(), wrong))
     assert f"{answered.mean():.0%} answered" in axes.texts[-1].get_text()
+
+
+def test_reliability_bars_are_the_accuracy_of_each_bin():
+    confidence = np.repeat([0.55, 0.95], 40)
+    probabilities = np.column_stack([confidence, 1 - confidence])
+    labels = np.array([0] * 30 + [1] * 10 + [0] * 38 + [1] * 2)
+    (axes,) = plots.reliability(labels, probabilities).axes
+    heights = sorted(bar.get_height() for bar in axes.patches)
+    assert heights == pytest.approx([30 / 40, 38 / 40])
+    assert "0.100" in axes.get_title()  # (40 · |0.75 − 0.55| + 40 · |0.95 − 0.95|) / 80

@@ -118,6 +118,38 @@ def recall_matrix(metrics: dict) -> Figure:
     return _matrix(shares, metrics["classes"], "Recall matrix (rows sum to 1)", ".2f", 1)
 
 
+def reliability(labels: np.ndarray, probabilities: np.ndarray, bins: int = 10) -> Figure:
+    """Accuracy against confidence, in bins of confidence; on the diagonal both are equal.
+
+    Args:
+        labels: int, (n,).
+        probabilities: (n, classes).
+        bins: equally wide bins of confidence; those with fewer than 20 pictures are pale.
+    """
+    confidence = probabilities.max(axis=1)
+    correct = probabilities.argmax(axis=1) == labels
+    bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
+    count = np.bincount(bin_of, minlength=bins)
+    accuracy = np.bincount(bin_of, correct, bins) / np.maximum(count, 1)
+    middles = (np.arange(bins) + 0.5) / bins
+    figure, axes = _figure(5.5, 4.5)
+    for enough, alpha in ((count >= 20, 1), ((count > 0) & (count < 20), 0.3)):
+        axes.bar(middles[enough], accuracy[enough], 0.9 / bins, color="#0072b2", alpha=alpha)
+    for middle, height, number in zip(middles, accuracy, count, strict=True):
+        if number:
+            axes.text(middle, height + 0.01, f"{number}", ha="center", fontsize=8)
+    axes.plot([0, 1], [0, 1], color="#d55e00", linewidth=1.5, label="as sure as right")
+    error = evaluation.expected_calibration_error(labels, probabilities)
+    axes.set(
+        xlim=(0, 1), ylim=(0, 1.08), xlabel="confidence", ylabel="share that is right",
+        title=f"Calibration: expected error {error:.3f}",
+    )  # fmt: skip
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(PercentFormatter(1))
+    axes.legend(frameon=False, loc="upper left")
+    return finish(figure)
+
+
 def mistakes(
     files: list[str], labels: np.ndarray, probabilities: np.ndarray, class_names, count: int = 12
 ) -> Figure:
