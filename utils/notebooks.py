@@ -71,7 +71,12 @@ def run_demo(folder: str | Path) -> dict:
     labelled = execute(
         REAL_TIME,
         folder / REAL_TIME.name,
-        {"MODEL": str(folder / "animated.keras"), "OUTPUT": str(folder), "CAMERA": None},
+        {
+            "MODEL": str(folder / "animated.keras"),
+            "VALIDATION": str(folder / "animated" / "validation"),
+            "OUTPUT": str(folder),
+            "CAMERA": None,
+        },
     )
     numbers = json.loads((folder / "training.json").read_text(encoding="utf-8"))
     accuracy = numbers["intervals"]["accuracy"]
