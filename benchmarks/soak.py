@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> None:
         predictor = load(project_path(options.model))
         table = live(source, predictor, [CsvSink(Path(folder, "t.csv")), record], progress=True)
     values = {"video": video.name, "enlarged_to_height": options.height, "faces": len(table)}
-    save("soak", {**values, **record.summary()}, options.json)
+    save("soak" if options.video else "soak_drawn", {**values, **record.summary()}, options.json)
 
 
 def laps(video: Path, height: int) -> Iterator[tuple[float, np.ndarray]]:
