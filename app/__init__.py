@@ -5,7 +5,7 @@ Detection, reading, explaining and drawing are those of `utils`; here is only wh
 server adds: limits, waiting rooms, uploads that are not kept, and pages.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from flask import Flask
 
@@ -47,9 +47,11 @@ def create_app(
 
     shared = SharedPredictor(predictor)
     detectors = DetectorPool(limits.working, limits.waiting)
-    sessions = Sessions(shared, limits.sessions)
+    sessions = Sessions(shared, limits.sessions, limits.faces)
     videos = VideoJobs(shared, limits)
-    feed = None if camera is None else CameraFeed(camera, shared, limits.viewers)
+    feed = None
+    if camera is not None:
+        feed = CameraFeed(camera, shared, limits.viewers, limits.faces)
 
     problems.register(app)
     safety.guard(app, host, names, allow_notebook)
@@ -62,8 +64,14 @@ def create_app(
         """End what runs and remove what was uploaded; the last call for this application."""
         if feed is not None:
             feed.close()
+        detectors.close()
         videos.close()
         shared.close()
 
+    def admit(method: str, header: Callable[[str], str | None]) -> None:
+        """Refuse a request by its headers, before its body is taken: Problem 403."""
+        safety.refuse_strangers(method, header, host, names)
+
+    app.extensions["admit"] = admit
     app.extensions["close"] = close
     return app

@@ -1,9 +1,13 @@
 """``python -m app``: the model in the browser."""
 
 import argparse
+import errno
+import ipaddress
 import signal
+import socket
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from app import create_app
@@ -14,12 +18,17 @@ from utils.contract import ModelFileError
 from utils.predictor import load
 
 _RELEASED = MODELS / "fer2013.keras"
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until Ctrl-C or SIGTERM; 2 if that cannot begin."""
+    """Serve until Ctrl-C, SIGTERM or the terminal's end; 2 if that cannot begin."""
     options = _parser().parse_args(arguments)
+    with _ended_by_signals(), suppress(KeyboardInterrupt, SystemExit):
+        return _serve(options)
+    return 0
+
+
+def _serve(options: argparse.Namespace) -> int:
     try:
         predictor = load(options.model)
     except (ModelFileError, OSError) as error:
@@ -41,23 +50,55 @@ def main(arguments: list[str] | None = None) -> int:
         server = Server(app, options.host, options.port, limits)
     except OSError as error:
         app.extensions["close"]()
+        elsewhere = isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
         print(
             f"Cannot listen on {options.host}, port {options.port} ({error.strerror or error}). "
-            "Another server may run there: name a free port with --port.",
+            + (
+                "That is no address of this machine: name one with --host."
+                if elsewhere
+                else "Another server may run there: name a free port with --port."
+            ),
             file=sys.stderr,
         )
         return 2
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    if options.host not in _LOOPBACK:
+    if not is_loopback(options.host):
         print(
             f"Listening on {options.host}: whoever reaches this machine over the network can use "
             "the model and see the server's camera, without a password and unencrypted. Browsers "
             "give their own camera only to https and localhost."
         )
     print(f"Open {server.url} in a browser. Ctrl-C ends the server.", flush=True)
-    with suppress(KeyboardInterrupt, SystemExit):
-        server.run()
+    server.run()
     return 0
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP end the block with SystemExit, once; what comes later is ignored."""
+    names = [name for name in ("SIGTERM", "SIGHUP", "SIGINT") if hasattr(signal, name)]
+    # nohup and a shell's & have some ignored already, and mean it.
+    before = {
+        number: handler
+        for number in (getattr(signal, name) for name in names)
+        if (handler := signal.getsignal(number)) != signal.SIG_IGN
+    }
+    ended = False
+
+    def end(*_) -> None:
+        nonlocal ended
+        ended = True
+        for number in before:
+            signal.signal(number, signal.SIG_IGN)
+        raise SystemExit(0)
+
+    for number in before:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        if not ended:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -67,14 +108,16 @@ def _parser() -> argparse.ArgumentParser:
         "interface. Nothing that is sent is kept.",
     )
     parser.add_argument("--model", default=_RELEASED, help="a .keras file of this project")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    parser.add_argument(
+        "--host", type=_host, default="127.0.0.1", help="address to listen on (%(default)s)"
+    )
     parser.add_argument(
         "--name",
         action="append",
         default=[],
         help="also answer to this host name, such as that of a proxy before the server",
     )
-    parser.add_argument("--port", type=int, default=8000, help="port (%(default)s; 0: any)")
+    parser.add_argument("--port", type=_port, default=8000, help="port (%(default)s; 0: any)")
     parser.add_argument(
         "--camera", help="also show a camera of this machine: its number, or a stream's address"
     )
@@ -84,6 +127,30 @@ def _parser() -> argparse.ArgumentParser:
         help="let a notebook on localhost show the pages in a frame",
     )
     return parser
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches a server on that address.
+
+    >>> is_loopback("127.0.0.2"), is_loopback("0.0.0.0")
+    (True, False)
+    """
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def _host(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("expected an address, such as 127.0.0.1")
+    return text
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65_535:
+        raise argparse.ArgumentTypeError(f"expected a port, 0–65535. Received: {text}")
+    return int(text)
 
 
 if __name__ == "__main__":

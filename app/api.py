@@ -9,11 +9,11 @@ from flask import Blueprint, Response, jsonify, request, send_file, url_for
 from app.cameras import Sessions
 from app.limits import Limits
 from app.problems import Problem
-from app.uploads import read_picture, save_video
+from app.uploads import body, read_picture, save_video
 from app.videos import Video, VideoJobs
 from app.workers import DetectorPool, SharedPredictor
 from utils.explain import occlusion_map
-from utils.faces import clip_box
+from utils.faces import FaceDetector, clip_box
 from utils.preprocessing import Box, prepare_faces
 
 _BOX = ("left", "top", "width", "height")
@@ -45,13 +45,19 @@ def blueprint(
 
     @routes.post("/api/v1/faces")
     def faces():
-        with detectors.lend() as detector:
-            picture = read_picture(limits.picture_bytes, limits.picture_pixels)
+        sent = body(limits.picture_bytes)
+
+        def search(detector: FaceDetector):
+            picture = read_picture(sent, limits.picture_pixels)
             boxes = detector.detect(picture, thorough=True)
-        rows = predictor.predict_faces(picture, boxes[: limits.faces])
+            crops = prepare_faces(picture, boxes[: limits.faces], predictor.preprocessing)
+            return picture.shape[:2], boxes, crops
+
+        (height, width), boxes, crops = detectors.run(search)
+        rows = predictor.probabilities(crops)
         return {
-            "width": picture.shape[1],
-            "height": picture.shape[0],
+            "width": width,
+            "height": height,
             "faces": [face_values(*pair) for pair in zip(boxes, rows, strict=False)],
             "left_out": max(0, len(boxes) - limits.faces),
         }
@@ -59,12 +65,16 @@ def blueprint(
     @routes.post("/api/v1/explanation")
     def explanation():
         wanted = _number_arguments(_BOX)
-        with detectors.lend():
-            picture = read_picture(limits.picture_bytes, limits.picture_pixels)
-        box = clip_box(wanted, picture.shape)
-        if box is None or min(box[2:]) < 8:
-            raise Problem(422, "The box lies outside the picture, or is under 8 pixels.")
-        face = prepare_faces(picture, [box], predictor.preprocessing)[0]
+        sent = body(limits.picture_bytes)
+
+        def crop(detector: FaceDetector) -> np.ndarray:
+            picture = read_picture(sent, limits.picture_pixels)
+            box = clip_box(wanted, picture.shape)
+            if box is None or min(box[2:]) < 8:
+                raise Problem(422, "The box lies outside the picture, or is under 8 pixels.")
+            return prepare_faces(picture, [box], predictor.preprocessing)[0]
+
+        face = detectors.run(crop)
         index = int(np.argmax(predictor.probabilities(face[None])[0]))
         values = occlusion_map(predictor, face, index)
         return {
@@ -85,19 +95,21 @@ def blueprint(
 
     @routes.post("/api/v1/sessions")
     def open_session():
-        with detectors.lend() as detector:
-            name = sessions.open(detector)
-        return {"session": name}, 201
+        return {"session": detectors.run(sessions.open)}, 201
 
     @routes.post("/api/v1/sessions/<name>/frames")
     def read_frame(name):
         sessions.get(name)
-        with detectors.lend() as detector:
-            frame = read_picture(limits.picture_bytes, limits.frame_pixels)
-            found = sessions.read(name, frame, detector)
+        sent = body(limits.picture_bytes)
+
+        def read(detector: FaceDetector):
+            frame = read_picture(sent, limits.frame_pixels)
+            return frame.shape[:2], sessions.read(name, frame, detector)
+
+        (height, width), found = detectors.run(read)
         return {
-            "width": frame.shape[1],
-            "height": frame.shape[0],
+            "width": width,
+            "height": height,
             "faces": [
                 {"track": one.track} | face_values(one.box, one.probabilities) for one in found
             ],

@@ -3,12 +3,12 @@
 import secrets
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from app.problems import Problem
+from app.trackers import FewFacesTracker
 from utils.faces import FaceDetector
 from utils.opencv import cv2
 from utils.reader import ExpressionReader, Face
@@ -32,10 +32,11 @@ class Sessions:
     Args:
         predictor: see `utils.reader.ExpressionReader`.
         most: sessions at a time. An idle one makes room for a new one.
+        faces: most faces that each follows.
     """
 
-    def __init__(self, predictor, most: int):
-        self._predictor, self._most = predictor, most
+    def __init__(self, predictor, most: int, faces: int):
+        self._predictor, self._most, self._faces = predictor, most, faces
         self._sessions: dict[str, _Session] = {}
         self._lock = threading.Lock()
 
@@ -59,7 +60,8 @@ class Sessions:
             if len(self._sessions) >= self._most:
                 raise Problem(503, "All live places are taken. Try again in a minute.", 30)
             name = secrets.token_urlsafe(16)
-            self._sessions[name] = _Session(ExpressionReader(self._predictor, detector))
+            tracker = FewFacesTracker(self._faces)
+            self._sessions[name] = _Session(ExpressionReader(self._predictor, detector, tracker))
         return name
 
     def read(self, name: str, frame: np.ndarray, detector: FaceDetector) -> list[Face]:
@@ -108,27 +110,32 @@ class CameraFeed:
         source: see `utils.sources.open_source`.
         predictor: see `utils.video.live`.
         most: browsers at a time.
+        faces: most faces that are followed.
     """
 
-    def __init__(self, source, predictor, most: int):
+    def __init__(self, source, predictor, most: int, faces: int):
         self._source, self._predictor, self._most = source, predictor, most
+        self._faces = faces
         self._viewers, self._stop, self._thread = 0, threading.Event(), None
         self._door, self._news = threading.Lock(), threading.Condition()
         self._jpeg, self._number, self._end = b"", 0, ""
 
-    def watch(self) -> Iterator[bytes]:
+    def watch(self) -> "_Watching":
         """The parts of a multipart/x-mixed-replace answer, from the newest picture on.
+
+        Its ``close`` gives the viewer's place back, whether a part was taken or not.
 
         Raises:
             Problem: 429 too many watch, 503 the camera gives no picture.
         """
         self._enter()
+        watching = _Watching(self)
         try:
-            seen = self._await(0)
+            watching.await_picture()
         except BaseException:
-            self._leave()
+            watching.close()
             raise
-        return self._parts(seen)
+        return watching
 
     @property
     def content_type(self) -> str:
@@ -148,25 +155,12 @@ class CameraFeed:
             self._end = self._end or "The server's camera has ended."
             self._news.notify_all()
 
-    def _parts(self, seen: int) -> Iterator[bytes]:
-        try:
-            while True:
-                with self._news:
-                    jpeg = self._jpeg
-                head = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}"
-                yield head.encode() + b"\r\n\r\n" + jpeg + b"\r\n"
-                seen = self._await(seen)
-        except Problem:
-            return  # the camera ended; what was sent stays on the page
-        finally:
-            self._leave()
-
-    def _await(self, seen: int) -> int:
-        """Number of a picture later than ``seen``."""
+    def newer(self, seen: int) -> tuple[int, bytes]:
+        """Number and JPEG of a picture later than ``seen``; Problem 503 if none comes."""
         with self._news:
             self._news.wait_for(lambda: self._number > seen or self._end, timeout=20)
             if self._number > seen:
-                return self._number
+                return self._number, self._jpeg
             raise Problem(503, self._end or "The server's camera gives no picture.", 10)
 
     def _enter(self) -> None:
@@ -182,7 +176,8 @@ class CameraFeed:
                 self._thread.start()
             self._viewers += 1
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
+        """One viewer less; the camera is closed after the last."""
         with self._door:
             self._viewers -= 1
             if not self._viewers:
@@ -190,7 +185,8 @@ class CameraFeed:
 
     def _run(self) -> None:
         try:
-            live(self._source, self._predictor, [self], stop=self._stop, say=self._say)
+            reader = ExpressionReader(self._predictor, tracker=FewFacesTracker(self._faces))
+            live(self._source, reader, [self], stop=self._stop, say=self._say)
         except Exception as error:  # no camera, no network: the viewers are told
             self._say(str(error))
 
@@ -198,3 +194,32 @@ class CameraFeed:
         with self._news:
             self._end = text
             self._news.notify_all()
+
+
+class _Watching:
+    """One viewer's pictures. No generator, whose ``finally`` is skipped where it never began."""
+
+    def __init__(self, feed: CameraFeed):
+        self._feed, self._seen, self._jpeg = feed, 0, b""
+        self._left = False
+
+    def __iter__(self) -> "_Watching":
+        return self
+
+    def __next__(self) -> bytes:
+        if not self._jpeg:
+            try:
+                self.await_picture()
+            except Problem:  # the camera ended; what was sent stays on the page
+                raise StopIteration from None
+        jpeg, self._jpeg = self._jpeg, b""
+        head = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}"
+        return head.encode() + b"\r\n\r\n" + jpeg + b"\r\n"
+
+    def await_picture(self) -> None:
+        self._seen, self._jpeg = self._feed.newer(self._seen)
+
+    def close(self) -> None:
+        if not self._left:
+            self._left = True
+            self._feed.leave()

@@ -24,6 +24,7 @@ class Limits:
         videos_kept: most finished videos; the oldest makes room for a new one.
         working: pictures that are decoded and searched at the same time.
         waiting: requests that may wait for that; more are told to come back.
+        upload_bytes: most bytes of all bodies together that are received at a time.
         sessions: live cameras at a time.
         viewers: browsers that watch the server's camera at a time.
     """
@@ -42,5 +43,6 @@ class Limits:
     videos_kept: int = 10
     working: int = 2
     waiting: int = 16
+    upload_bytes: int = 1_000_000_000
     sessions: int = 32
     viewers: int = 4

@@ -45,7 +45,8 @@ def blueprint(class_names: tuple[str, ...], limits: Limits, feed: CameraFeed | N
     @routes.get("/video_feed")
     def video_feed():
         watched = _feed()
-        return Response(watched.watch(), content_type=watched.content_type)
+        parts = None if request.method == "HEAD" else watched.watch()
+        return Response(parts, content_type=watched.content_type)
 
     def _feed() -> CameraFeed:
         if feed is None:

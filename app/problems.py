@@ -6,10 +6,11 @@ from werkzeug.http import HTTP_STATUS_CODES
 
 from app.workers import Busy
 
-_ADVICE = {
+ADVICE = {
     404: "There is nothing at this address.",
     405: "This address does not answer to that method.",
     413: "What was sent is larger than this address takes: send a smaller file.",
+    431: "The request's headers are too long: send shorter ones.",
     500: "The server failed at this. What was sent is not kept; the server's log says where "
     "it failed.",
 }
@@ -58,7 +59,7 @@ def register(app: Flask) -> None:
     def explain(error: HTTPException):
         if error.code is None or error.code < 400:
             return error  # a redirect
-        detail = _ADVICE.get(error.code) or error.description or ""
+        detail = ADVICE.get(error.code) or error.description or ""
         response = Problem(error.code, detail).response()
         if error.code == 405 and error.valid_methods:
             response.headers["Allow"] = ", ".join(error.valid_methods)
@@ -68,7 +69,7 @@ def register(app: Flask) -> None:
     def fail(error: Exception):
         # The traceback names places in the code and, at most, sizes: nothing of a picture.
         app.logger.exception("%s %s failed", request.method, request.url_rule)
-        return Problem(500, _ADVICE[500]).response()
+        return Problem(500, ADVICE[500]).response()
 
 
 def _wants_page() -> bool:

@@ -8,7 +8,7 @@ another site borrows). Nothing sets a cookie, and no answer allows another origi
 
 import ipaddress
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
@@ -42,20 +42,7 @@ def guard(app: Flask, host: str, names: Sequence[str], allow_notebook: bool) -> 
 
     @app.before_request
     def check() -> None:
-        received = request.headers.get("Host", "")
-        if not trusted(received, host, names):
-            raise Problem(
-                403, f"This server does not answer to the name {received[:80]!r}. Open it as the "
-                "address that it printed when it started."
-            )  # fmt: skip
-        origin = request.headers.get("Origin")
-        if origin is not None and origin.partition("://")[2] != received:
-            raise Problem(403, "Pages of another site may not use this server.")
-        navigation = request.headers.get("Sec-Fetch-Mode") == "navigate"
-        if request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site") and not (
-            navigation and request.method in ("GET", "HEAD")
-        ):
-            raise Problem(403, "Pages of another site may not use this server.")
+        refuse_strangers(request.method, request.headers.get, host, names)
 
     @app.after_request
     def mark(response: Response) -> Response:
@@ -67,6 +54,30 @@ def guard(app: Flask, host: str, names: Sequence[str], allow_notebook: bool) -> 
         if request.endpoint != "static":
             response.headers["Cache-Control"] = "no-store"
         return response
+
+
+def refuse_strangers(
+    method: str, header: Callable[[str], str | None], host: str, names: Sequence[str]
+) -> None:
+    """Raise Problem 403 if a request's headers show that no page of this server sent it.
+
+    Args:
+        method: "GET" and so on.
+        header: gives the value of a header, such as "Origin", or None.
+        host, names: see `trusted`.
+    """
+    received = header("Host") or ""
+    if not trusted(received, host, names):
+        raise Problem(
+            403,
+            f"This server does not answer to the name {received[:80]!r}. Open it as the "
+            "address that it printed when it started.",
+        )
+    origin = header("Origin")
+    navigation = header("Sec-Fetch-Mode") == "navigate" and method in ("GET", "HEAD")
+    elsewhere = header("Sec-Fetch-Site") in ("cross-site", "same-site") and not navigation
+    if elsewhere or (origin is not None and origin.partition("://")[2] != received):
+        raise Problem(403, "Pages of another site may not use this server.")
 
 
 def trusted(received: str, bound: str, names: Sequence[str] = ()) -> bool:
@@ -91,7 +102,7 @@ def trusted(received: str, bound: str, names: Sequence[str] = ()) -> bool:
         return False
     if not name or "@" in received or "/" in received:
         return False
-    if name in {"localhost", "127.0.0.1", "::1", bound.strip("[]").lower(), *names}:
+    if name in {"localhost", "127.0.0.1", "::1", bound.strip("[]").lower(), *map(str.lower, names)}:
         return True
     if bound not in ("0.0.0.0", "::"):
         return False

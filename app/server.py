@@ -8,6 +8,7 @@ from flask import Flask
 from waitress import create_server
 
 from app import create_app
+from app.channels import Channel
 from app.limits import Limits
 
 _GRACE = 5.0  # seconds for which answers under way are waited for at the end
@@ -47,6 +48,7 @@ class Server:
             channel_timeout=60,
             ident=None,
         )
+        self._waitress.channel_class = Channel.of(app, limits)
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
@@ -82,8 +84,12 @@ class Server:
         self.stop()
 
     def _turn(self) -> None:
-        """Wait for news on any connection, and attend to it."""
+        """Wait for news on any connection, attend to it, and let go of who stalls."""
         self._waitress.asyncore.loop(timeout=1, map=self._connections, count=1)
+        now = time.time()
+        for channel in list(self._waitress.active_channels.values()):
+            if channel.overdue(now):
+                channel.handle_close()  # its own maintenance waits until the client reads
 
     def _finish(self) -> None:
         self._waitress.accepting = False

@@ -4,6 +4,7 @@ import io
 import shutil
 import warnings
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from flask import request
@@ -19,11 +20,22 @@ _PICTURES = {
 _QUICKTIME = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 
 
-def read_picture(max_bytes: int, max_pixels: int) -> np.ndarray:
-    """The picture in the body of the request.
+def body(max_bytes: int) -> BinaryIO:
+    """The request's body, or its form's field ``file``; reading fails after ``max_bytes``."""
+    request.max_content_length = max_bytes
+    if request.mimetype != "multipart/form-data":
+        return request.stream
+    file = request.files.get("file")
+    if file is None:
+        raise Problem(422, "The form has no file in a field named 'file'.")
+    return file.stream
+
+
+def read_picture(stream: BinaryIO, max_pixels: int) -> np.ndarray:
+    """The picture that a client sends.
 
     Args:
-        max_bytes: most bytes of the file.
+        stream: of `body`; read on whatever thread calls.
         max_pixels: most pixels of the picture.
 
     Returns:
@@ -32,7 +44,7 @@ def read_picture(max_bytes: int, max_pixels: int) -> np.ndarray:
     Raises:
         Problem: 413 too large, 415 no known kind of picture, 422 damaged or unusable.
     """
-    data = _body(max_bytes).read()
+    data = stream.read()
     if not data:
         raise Problem(422, "The body is empty. Send a picture file as the body of the request.")
     kind = picture_kind(data)
@@ -62,8 +74,8 @@ def save_video(path: Path, max_bytes: int) -> Path:
     Raises:
         Problem: 413 too large, 415 no known kind of video, 422 empty.
     """
-    body = _body(max_bytes)
-    head = body.read(16)
+    stream = body(max_bytes)
+    head = stream.read(16)
     if not head:
         raise Problem(422, "The body is empty. Send a video file as the body of the request.")
     suffix = video_suffix(head)
@@ -74,7 +86,7 @@ def save_video(path: Path, max_bytes: int) -> Path:
     path = path.with_suffix(suffix)
     with path.open("wb") as file:
         file.write(head)
-        shutil.copyfileobj(body, file, 1 << 20)
+        shutil.copyfileobj(stream, file, 1 << 20)
     return path
 
 
@@ -102,17 +114,6 @@ def video_suffix(head: bytes) -> str | None:
     if head[:4] == b"\x1aE\xdf\xa3":
         return ".mkv"
     return ".avi" if head[:4] == b"RIFF" and head[8:12] == b"AVI " else None
-
-
-def _body(max_bytes: int):
-    """The body, or the form's field ``file``, as a stream that ends after ``max_bytes``."""
-    request.max_content_length = max_bytes
-    if request.mimetype != "multipart/form-data":
-        return request.stream
-    file = request.files.get("file")
-    if file is None:
-        raise Problem(422, "The form has no file in a field named 'file'.")
-    return file.stream
 
 
 def _check_header(data: bytes, kind: str, max_pixels: int) -> None:

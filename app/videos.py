@@ -4,19 +4,21 @@ import math
 import queue
 import secrets
 import shutil
-import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from app.folders import PrivateFolder
 from app.limits import Limits
 from app.problems import Problem
 from app.timelines import timeline
+from app.trackers import FewFacesTracker
 from app.webm import WebmSink
 from utils.opencv import cv2
+from utils.reader import ExpressionReader
 from utils.sinks import CsvSink
-from utils.sources import VideoFile
+from utils.sources import TimedFrame, VideoFile
 from utils.video import live
 
 
@@ -31,7 +33,7 @@ class Video:
         frames: frames read so far.
         length: frames that the file announces.
         faces: different faces seen.
-        detail: why it failed.
+        detail: why it failed, or what of it could not be read.
         timeline: see `app.timelines.timeline`; None before the end.
     """
 
@@ -72,9 +74,7 @@ class VideoJobs:
 
     def __init__(self, predictor, limits: Limits):
         self._predictor, self._limits = predictor, limits
-        self._root = tempfile.TemporaryDirectory(  # mode 0700
-            prefix="expressions-", ignore_cleanup_errors=True
-        )
+        self._root = PrivateFolder()
         self._videos: dict[str, Video] = {}
         self._waiting: queue.Queue = queue.Queue()
         self._lock = threading.Lock()
@@ -91,7 +91,7 @@ class VideoJobs:
             Problem: 429 too many wait, 413 too long or too large, 422 no video.
         """
         name = secrets.token_urlsafe(16)
-        video = Video(name, Path(self._root.name, name))
+        video = Video(name, self._root.path / name)
         with self._lock:
             waiting = sum(one.state == "waiting" for one in self._videos.values())
             if waiting >= self._limits.videos:
@@ -140,7 +140,7 @@ class VideoJobs:
             self.remove(name)
         self._waiting.put(None)
         self._thread.join(timeout=10)
-        self._root.cleanup()
+        self._root.close()
 
     def _run(self) -> None:
         while (video := self._waiting.get()) is not None:
@@ -151,7 +151,7 @@ class VideoJobs:
             try:
                 state = self._read(video)
             except Exception as error:  # belongs to this video; the next one goes on
-                video.detail = str(error).replace(str(video.folder), "").strip(" /")
+                video.detail = _plain(str(error), video)
             finally:
                 video.upload.unlink(missing_ok=True)
                 video.state = state
@@ -170,19 +170,21 @@ class VideoJobs:
         video.expiry.start()
 
     def _read(self, video: Video) -> str:
-        progress = _Progress(video, self._limits)
+        progress = _Progress(video)
+        messages: list[str] = []
         sinks = [progress, CsvSink(video.table), WebmSink(video.picture, self._limits.video_side)]
         table = live(
-            VideoFile(video.upload, say=lambda text: None),
-            self._predictor,
+            _Upload(video.upload, self._limits, say=messages.append),
+            ExpressionReader(self._predictor, tracker=FewFacesTracker(self._limits.faces)),
             sinks,
             stop=video.stop,
             say=lambda text: None,
         )
-        if progress.refusal:
-            raise ValueError(progress.refusal)
+        if "error" in table.attrs:
+            raise ValueError(table.attrs["error"])
         if not table.attrs["frames"]:
             raise ValueError("none of the video's frames can be decoded")
+        video.detail = _plain(" ".join(messages), video)
         video.faces = int(table["track"].nunique())
         video.timeline = timeline(
             table, self._predictor.class_names, progress.seconds, video.frames
@@ -190,21 +192,30 @@ class VideoJobs:
         return "done"
 
 
+class _Upload(VideoFile):
+    """A video that must also turn out as short as its header said."""
+
+    def __init__(self, path: Path, limits: Limits, say: Callable[[str], None]):
+        super().__init__(path, say)
+        self._limits = limits
+
+    def __iter__(self) -> Iterator[TimedFrame]:
+        longest = self._limits.video_seconds
+        for number, (seconds, frame) in enumerate(super().__iter__(), start=1):
+            if seconds > longest or number > longest * self._limits.video_fps:
+                raise ValueError(_too_long(longest))
+            yield seconds, frame
+
+
 class _Progress:
-    """A sink that counts, and ends what turns out longer than its header said."""
+    """A sink that counts."""
 
-    def __init__(self, video: Video, limits: Limits):
-        self._video, self._limits = video, limits
-        self.seconds, self.refusal = 0.0, ""
+    def __init__(self, video: Video):
+        self._video, self.seconds = video, 0.0
 
-    def write(self, reading) -> bool:
+    def write(self, reading) -> None:
         self._video.frames += 1
         self.seconds = reading.seconds
-        longest = self._limits.video_seconds
-        most = longest * self._limits.video_fps
-        if reading.seconds > longest or self._video.frames > most:
-            self.refusal = _too_long(longest)
-        return not self.refusal
 
     def close(self, complete: bool) -> None:
         pass
@@ -248,3 +259,10 @@ def check_video(path: Path, limits: Limits) -> int | None:
 
 def _too_long(seconds: float) -> str:
     return f"The video is too long: at most {math.ceil(seconds / 60)} minutes are read"
+
+
+def _plain(text: str, video: Video) -> str:
+    """A message about a video without the place of its upload, and without a full stop."""
+    for place in (str(video.upload), video.upload.name):
+        text = text.replace(place, "The video")
+    return text.strip(" .")

@@ -9,14 +9,12 @@ from pathlib import Path
 from utils.opencv import cv2
 from utils.overlay import draw_faces
 
-_HOLD = 2.0  # seconds for which a picture is repeated where the source has a gap
-
 
 class WebmSink:
     """A sink (see `utils.sinks`) that writes a WebM file at a constant rate.
 
     Where the source was slower or faster, frames are repeated or left out, so that the
-    clip keeps the source's time.
+    clip keeps the source's time; a picture stays through a gap.
 
     Args:
         path: the file; an unfinished one is of no use and is removed.
@@ -29,7 +27,7 @@ class WebmSink:
 
     def __init__(self, path: str | Path, side: int = 1280, fps: float = 30.0):
         self.path, self.side, self.fps = Path(path), side, fps
-        self._writer = None
+        self._writer = self._last = None
         self._size = (0, 0)
         self._written = 0
 
@@ -43,8 +41,10 @@ class WebmSink:
             return
         if (picture.shape[1], picture.shape[0]) != self._size:
             picture = cv2.resize(picture, self._size, interpolation=cv2.INTER_AREA)
-        for _ in range(min(due, round(_HOLD * self.fps))):
-            self._writer.write(picture)
+        for _ in range(due - 1):
+            self._writer.write(picture if self._last is None else self._last)
+        self._writer.write(picture)
+        self._last = picture
         self._written += due
 
     def close(self, complete: bool) -> None:

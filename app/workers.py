@@ -2,23 +2,26 @@
 
 Neither may be used by two threads at once, and both are what the machine's cores are
 spent on. So the network has a thread of its own behind a bounded queue, which answers
-the faces of all waiting requests in one call; a detector is lent to one thread at a time.
+the faces of all waiting requests in one call; each detector has a thread, too.
 Whoever would have to wait too long is told so at once (`Busy`).
 """
 
 import threading
-from collections.abc import Iterator
-from concurrent.futures import Future
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from concurrent.futures import TimeoutError as NoAnswer
-from contextlib import contextmanager
 from queue import Empty, Full, Queue
+from typing import TypeVar
 
 import numpy as np
 
 from utils.faces import FaceDetector
 from utils.preprocessing import Box, prepare_faces
 
+Result = TypeVar("Result")
+
 _STOP = None
+_ENDING = "The server is ending. Start it again."
 
 
 class Busy(RuntimeError):
@@ -58,7 +61,7 @@ class SharedPredictor:
             Busy: the queue stayed full, or the server is ending.
         """
         if self._closed.is_set():
-            raise Busy("The server is ending. Start it again.")
+            raise Busy(_ENDING)
         answer: Future = Future()
         try:
             self._queue.put((faces, answer), timeout=self._patience)
@@ -106,40 +109,52 @@ class SharedPredictor:
 
 
 class DetectorPool:
-    """Detectors to borrow, and a bounded number of threads that wait for one.
+    """A few threads, each with a detector of its own, that decode and search pictures.
 
-    A picture is decoded while a detector is held, so the pool bounds memory as well.
+    Pictures live on these threads alone, from decoding to the crops that are handed back:
+    so ``size`` bounds how many large ones there are at a time, also in what the C library
+    keeps for each thread that ever decoded one.
 
     Args:
-        size: detectors.
-        waiting: threads that may wait.
+        size: threads.
+        waiting: calls that may wait for one.
         patience: seconds that they wait.
     """
 
     def __init__(self, size: int, waiting: int, patience: float = 30.0):
-        self._free: Queue = Queue()
-        for _ in range(size):
-            self._free.put(FaceDetector())
+        detectors = [FaceDetector() for _ in range(size)]
+        self._own = threading.local()
+        self._threads = ThreadPoolExecutor(
+            size, "detection", lambda: setattr(self._own, "detector", detectors.pop())
+        )
         self._places = threading.BoundedSemaphore(size + waiting)
         self._patience = patience
 
-    @contextmanager
-    def lend(self) -> Iterator[FaceDetector]:
-        """A detector for as long as the ``with`` block lasts.
+    def run(self, work: Callable[[FaceDetector], Result]) -> Result:
+        """What ``work`` returns; it is called on one of the threads, with its detector.
+
+        It should return crops and numbers, never the picture.
 
         Raises:
-            Busy: too many wait, or none became free in time.
+            Busy: too many wait, none became free in time, or the server is ending.
+            Exception: whatever ``work`` raises.
         """
         if not self._places.acquire(blocking=False):
             raise Busy("Too many requests wait already. Try again in a second.")
         try:
             try:
-                detector = self._free.get(timeout=self._patience)
-            except Empty:
-                raise Busy("No place became free in time. Try again in a moment.") from None
-            try:
-                yield detector
-            finally:
-                self._free.put(detector)
+                answer = self._threads.submit(lambda: work(self._own.detector))
+            except RuntimeError:  # it takes nothing after `close`
+                raise Busy(_ENDING) from None
+            wait([answer], self._patience)
+            if not answer.done() and answer.cancel():
+                raise Busy("No place became free in time. Try again in a moment.")
+            return answer.result()
+        except CancelledError:
+            raise Busy(_ENDING) from None
         finally:
             self._places.release()
+
+    def close(self) -> None:
+        """Begin no further call."""
+        self._threads.shutdown(wait=False, cancel_futures=True)

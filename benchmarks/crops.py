@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 from benchmarks.measuring import save
 from utils import datasets
 from utils.config import project_path
-from utils.faces import FaceDetector
+from utils.faces import FaceDetector, intersection_over_union
 from utils.opencv import cv2
 from utils.pictures import read_picture
 from utils.predictor import Predictor, load
@@ -140,9 +140,10 @@ def _haar_crops(pictures: list[np.ndarray], margin: float) -> list[np.ndarray | 
     crops = []
     for picture in tqdm(pictures, desc="finding faces", unit="picture"):
         scene, place = _scene(picture)
-        boxes = [box for box in detector.detect(scene) if _overlap(box, place) >= 0.5]
-        best = max(boxes, key=lambda box: _overlap(box, place), default=None)
-        crops.append(None if best is None else crop(scene, best, margin))
+        overlaps = {box: intersection_over_union(box, place) for box in detector.detect(scene)}
+        best = max(overlaps, key=overlaps.get, default=None)
+        found = best is not None and overlaps[best] >= 0.5
+        crops.append(crop(scene, best, margin) if found else None)
     return crops
 
 
@@ -155,14 +156,6 @@ def _scene(picture: np.ndarray) -> tuple[np.ndarray, Box]:
     left, top = (SCENE[0] - side) // 2, (SCENE[1] - side) // 2
     scene[top : top + side, left : left + side] = bordered
     return scene, (left + BORDER, top + BORDER, FACE, FACE)
-
-
-def _overlap(one: Box, other: Box) -> float:
-    """Intersection over union of two boxes, 0–1."""
-    across = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
-    down = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
-    shared = max(across, 0) * max(down, 0)
-    return shared / (one[2] * one[3] + other[2] * other[3] - shared)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ from benchmarks.measuring import save
 from utils import datasets
 from utils.animated import clip_frames
 from utils.config import RESULTS, project_path
-from utils.faces import FaceDetector, to_grey
+from utils.faces import FaceDetector, intersection_over_union, to_grey
 from utils.opencv import cv2
 from utils.pictures import read_picture
 from utils.preprocessing import Box
@@ -166,13 +166,6 @@ def _search_background(picture: np.ndarray) -> dict[str, tuple[int, int]]:
 def _columns(rows) -> dict[str, list]:
     rows = list(rows)
     return {name: [row[name] for row in rows] for name in rows[0]}
-
-
-def intersection_over_union(one: Box, other: Box) -> float:
-    across = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
-    down = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
-    shared = max(across, 0) * max(down, 0)
-    return shared / (one[2] * one[3] + other[2] * other[3] - shared)
 
 
 def frame_times(video: str | None, size: tuple[int, int], yunet: str | None) -> dict:

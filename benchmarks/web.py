@@ -36,6 +36,7 @@ CONTENDERS = {
     "pictures": ("app", "--port"),
     "camera": ("app", "--port"),
 }
+_EXPECTED = (200, 429, 503)  # read, or told to come back
 
 
 def main() -> None:
@@ -80,6 +81,9 @@ def measure(name: str, bodies: list[bytes], clients: int, seconds: float) -> dic
     finally:
         server.terminate()
         server.wait(30)
+    unexpected = {status: count for status, count in statuses.items() if status not in _EXPECTED}
+    if unexpected or not times:
+        raise SystemExit(f"{name} answered with {dict(statuses)}; expected 200, 429 and 503 alone.")
     milliseconds = np.array(times) * 1000
     return {
         "answers": statuses.pop(200, 0),

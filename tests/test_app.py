@@ -6,6 +6,7 @@ Every answer is held against `app/openapi.json` on its way to the test.
 import csv
 import io
 import json
+import os
 import re
 import signal
 import socket
@@ -16,6 +17,7 @@ import tempfile
 import threading
 import time
 import urllib.request
+import weakref
 import zlib
 from pathlib import Path
 
@@ -27,21 +29,28 @@ from openapi_spec_validator import validate
 from PIL import Image
 
 import app as application
-from app import create_app
-from app.__main__ import main
-from app.cameras import Sessions
+from app import channels, create_app
+from app.__main__ import is_loopback, main
+from app.cameras import CameraFeed, Sessions
+from app.folders import PrivateFolder
 from app.limits import Limits
 from app.problems import Problem
 from app.safety import trusted
 from app.server import start
 from app.timelines import timeline
-from app.workers import Busy, DetectorPool, SharedPredictor
+from app.trackers import FewFacesTracker
+from app.uploads import read_picture
+from app.webm import WebmSink
+from app.workers import Busy, SharedPredictor
 from utils.animated import clip_frames, draw_clip
 from utils.config import CLASS_NAMES, MODELS, PROJECT
+from utils.faces import FaceDetector
 from utils.opencv import cv2
+from utils.pictures import MAX_PIXELS
 from utils.predictor import load
 from utils.preprocessing import Preprocessing
-from utils.reader import ExpressionReader
+from utils.reader import ExpressionReader, Reading
+from utils.sources import FrameSource
 
 FOLDER = Path(application.__file__).parent
 DOCUMENT = json.loads((FOLDER / "openapi.json").read_text("utf-8"))
@@ -209,7 +218,7 @@ def test_only_so_many_faces_are_read(make, frames):
         (encoded("JPEG")[:-30], 422, "cannot be used"),
         (b"\x89PNG\r\n\x1a\nnonsense", 422, "damaged"),
         (encoded("PNG", (4000, 8)), 422, "narrow"),
-        (huge_png(), 413, "50 million"),
+        (huge_png(), 413, f"{MAX_PIXELS / 1e6:g} million"),
         (encoded("BMP", (200, 200)), 413, "larger"),
     ],
 )
@@ -305,21 +314,22 @@ def test_frames_are_small_and_come_one_at_a_time(client, predictor, frames):
     assert "2.1 million" in refused(
         client("POST", f"/api/v1/sessions/{session}/frames", data=large), 413
     )
-    sessions = Sessions(predictor, most=1)
-    with DetectorPool(1, 0).lend() as detector:
-        name = sessions.open(detector)
-        with sessions.get(name).busy, pytest.raises(Problem) as caught:
-            sessions.read(name, frames[0], detector)
-        assert caught.value.status == 429
-        with pytest.raises(Problem) as caught:
-            sessions.open(detector)
-        assert caught.value.status == 503
+    sessions, detector = Sessions(predictor, most=1, faces=64), FaceDetector()
+    name = sessions.open(detector)
+    with sessions.get(name).busy, pytest.raises(Problem) as caught:
+        sessions.read(name, frames[0], detector)
+    assert caught.value.status == 429
+    with pytest.raises(Problem) as caught:
+        sessions.open(detector)
+    assert caught.value.status == 503
 
 
-def test_the_servers_camera_is_shown_while_somebody_watches(make, tmp_path, clip):
+def test_the_servers_camera_is_shown_while_somebody_watches(make, predictor, tmp_path, clip):
     path = tmp_path / "clip.mp4"
     path.write_bytes(clip)
     client = make(camera=str(path), limits=Limits(viewers=1))
+    for _ in range(2):  # which shows nothing, and takes no place
+        assert client("HEAD", "/video_feed").status_code == 200
     answer = client("GET", "/video_feed")
     assert answer.content_type == "multipart/x-mixed-replace; boundary=frame"
     parts = answer.iter_encoded()
@@ -328,12 +338,52 @@ def test_the_servers_camera_is_shown_while_somebody_watches(make, tmp_path, clip
     assert cv2.imdecode(np.frombuffer(picture, np.uint8), 1).shape == (240, 320, 3)
     refused(client("GET", "/video_feed"), 429)
     answer.close()
+    feed = CameraFeed(str(path), predictor, most=1, faces=1)
+    for _ in range(2):
+        feed.watch().close()  # before a part was taken
     assert client("GET", "/server-camera").status_code == 200
+
+
+def test_a_viewer_who_reads_nothing_gives_his_place_back(predictor, monkeypatch):
+    monkeypatch.setattr(channels, "STUCK_SECONDS", 0.2)
+    noise = np.random.default_rng(0).integers(0, 256, (1500, 2000, 3), dtype=np.uint8)
+    camera = FrameSource((0.04 * number, noise) for number in range(100_000))
+    with (
+        start(predictor, camera=camera, limits=Limits(viewers=1)) as server,
+        connected(server) as viewer,
+    ):
+        viewer.sendall(b"GET /video_feed HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert viewer.recv(12) == b"HTTP/1.1 200"
+        feed = b"GET /video_feed HTTP/1.0\r\nHost: localhost\r\n\r\n"
+        for _ in range(200):
+            status = exchange(server, feed, 12)
+            if status != b"HTTP/1.1 429" and status != b"HTTP/1.0 429":
+                break
+            time.sleep(0.1)
+        assert status[-3:] == b"503"  # that camera ended with its viewer
 
 
 def test_a_missing_camera_of_the_server_is_explained(make):
     assert "--camera 0" in refused(make()("GET", "/video_feed"), 404)
     assert "camera 97" in refused(make(camera=97)("GET", "/video_feed"), 503)
+
+
+def test_a_crowd_is_followed_only_so_far(make, frames, tmp_path):
+    tracker = FewFacesTracker(2)
+    tracker.update([(100 * place, 0, 50, 50) for place in range(4)], 0.0)
+    assert [track.id for track in tracker.tracks] == [1, 2]
+    client = make(limits=Limits(faces=1))
+    address = f"/api/v1/sessions/{client('POST', '/api/v1/sessions').json['session']}/frames"
+    two = jpeg(np.hstack([frames[0], frames[0]]))
+    answers = [client("POST", address, data=two).json["faces"] for _ in range(3)]
+    assert [[face["track"] for face in faces] for faces in answers] == [[1]] * 3
+    path = tmp_path / "two.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 5, (640, 240))
+    for frame in frames[:5]:
+        writer.write(np.hstack([frame, frame]))
+    writer.release()
+    name = client("POST", "/api/v1/videos", data=path.read_bytes()).json["video"]
+    assert finish(client, name)["faces"] == 1
 
 
 # ---------------------------------------------------------------- videos
@@ -428,6 +478,55 @@ def test_videos_do_not_outlive_their_time_nor_the_server(private_files, make, cl
     assert not root.exists()
 
 
+def webm(pictures, times, path, source_fps):
+    sink = WebmSink(path)
+    for number, (picture, seconds) in enumerate(zip(pictures, times, strict=True)):
+        sink.write(Reading("x", number, seconds, picture, [], CLASS_NAMES, source_fps=source_fps))
+    sink.close(complete=True)
+    capture = cv2.VideoCapture(str(path))
+    shown = []
+    while (one := capture.read())[0]:
+        shown.append(round(float(one[1].mean())))
+    return shown
+
+
+def test_the_film_keeps_the_time_of_slow_and_interrupted_videos(tmp_path):
+    greys = [np.full((64, 64, 3), value, np.uint8) for value in (40, 120, 200)]
+    lapse = webm(greys, (0, 10, 20), tmp_path / "lapse.webm", 0.1)
+    assert lapse == pytest.approx([40, 120, 200], abs=8)
+    gap = webm(greys, (0, 0.2, 5.0), tmp_path / "gap.webm", 5)
+    assert gap == pytest.approx([40] + [120] * 24 + [200], abs=8)
+
+
+def test_a_truncated_video_says_so(make, tmp_path):
+    path = tmp_path / "clip.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10, (64, 48))
+    for _ in range(40):
+        writer.write(np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8))
+    writer.release()
+    client = make()
+    for share, words in ((1, ""), (0.5, "The video ended after")):
+        part = path.read_bytes()[: int(path.stat().st_size * share)]
+        state = finish(client, client("POST", "/api/v1/videos", data=part).json["video"])
+        assert state["state"] == "done" and state["detail"].startswith(words)
+        assert bool(state["detail"]) == bool(words)
+
+
+def test_folders_of_dead_processes_are_swept(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    living = PrivateFolder()
+    dead, young = tmp_path / "expressions-web-dead", tmp_path / "expressions-web-young"
+    for folder in (dead, young):
+        folder.mkdir()
+        (folder / "upload.mp4").write_bytes(b"x")
+    for folder in (dead, living.path):
+        os.utime(folder, (0, 0))
+    PrivateFolder().close()
+    assert [folder.exists() for folder in (dead, young, living.path)] == [False, True, True]
+    living.close()
+    assert not living.path.exists()
+
+
 def test_a_timeline_has_a_column_for_every_moment():
     rows = [(1, 0.1 * frame, 0.9, 0.1) for frame in range(1001)]
     table = pd.DataFrame(rows, columns=["track", "seconds", "happy", "sad"])
@@ -497,10 +596,35 @@ def test_who_would_wait_too_long_is_told_to_come_back(make, frames):
     assert answers[0].status_code == 200
 
 
+def test_pictures_live_on_the_pools_threads_and_not_while_the_network_is_asked(
+    make, frames, monkeypatch
+):
+    threads, pictures = set(), []
+
+    def read(*arguments):
+        picture = read_picture(*arguments)
+        threads.add(threading.current_thread().name)
+        pictures.append(weakref.ref(picture))
+        return picture
+
+    monkeypatch.setattr("app.api.read_picture", read)
+    model = BlockingPredictor()
+    client = make(model, limits=Limits(working=2))
+    calls, _ = in_threads(
+        lambda body: client("POST", "/api/v1/faces", data=body), [jpeg(frames[0])] * 6
+    )
+    assert model.asked.wait(20)
+    while len(pictures) < 6 or any(picture() is not None for picture in pictures):
+        time.sleep(0.01)  # for ever, if the picture waited with its caller
+    model.go_on.set()
+    for call in calls:
+        call.join()
+    assert threads <= {"detection_0", "detection_1"}
+
+
 def test_a_shared_predictor_serves_the_reader(predictor, frames):
     shared = SharedPredictor(predictor)
-    with DetectorPool(1, 0).lend() as detector:
-        (face,) = ExpressionReader(shared, detector).read(frames[0], 0.0)
+    (face,) = ExpressionReader(shared).read(frames[0], 0.0)
     assert np.allclose(face.probabilities, predictor.predict_faces(frames[0], [face.box])[0])
     shared.close()
 
@@ -562,7 +686,7 @@ def test_the_host_header_must_name_this_server(host, bound, good):
 def test_the_name_of_a_proxy_can_be_told(make):
     headers = {"Host": "hub.example", "Origin": "https://hub.example"}
     assert make()("GET", "/healthz", headers=headers).status_code == 403
-    assert make(names=["hub.example"])("GET", "/healthz", headers=headers).status_code == 200
+    assert make(names=["Hub.Example"])("GET", "/healthz", headers=headers).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -581,6 +705,74 @@ def test_pages_of_other_sites_are_kept_out(client, frames, headers):
     assert client("GET", "/healthz", headers={"Origin": "http://localhost"}).status_code == 200
 
 
+# ---------------------------------------------------------------- connections
+
+
+def connected(server):
+    port = int(server.url.rstrip("/").rsplit(":", 1)[1])
+    return socket.create_connection(("127.0.0.1", port), timeout=20)
+
+
+def exchange(server, data: bytes, most: int | None = None) -> bytes:
+    """What comes back, to its end or to so many bytes."""
+    with connected(server) as connection:
+        connection.sendall(data)
+        answer = b""
+        while (most is None or len(answer) < most) and (part := connection.recv(4096)):
+            answer += part
+        return answer if most is None else answer[:most]
+
+
+def head(path: str, *more: str) -> bytes:
+    return "\r\n".join([f"POST {path} HTTP/1.1", "Host: localhost", *more, "", ""]).encode()
+
+
+def test_requests_are_judged_before_their_body_is_taken(predictor):
+    limits = Limits(picture_bytes=1000, video_bytes=50_000, upload_bytes=70_000)
+    ask = "Expect: 100-continue"
+    with start(predictor, limits=limits) as server, connected(server) as other:
+        evil = exchange(
+            server, head("/api/v1/faces", "Origin: http://evil", "Content-Length: 9", ask)
+        )
+        assert evil.startswith(b"HTTP/1.1 403")
+        large = head("/api/v1/faces", "Content-Length: 1001")
+        assert exchange(server, large + bytes(1001)).startswith(b"HTTP/1.1 413")
+        chunked = head("/api/v1/faces", "Transfer-Encoding: chunked") + b"7D0\r\n" + bytes(2000)
+        assert exchange(server, chunked + b"\r\n0\r\n\r\n").startswith(b"HTTP/1.1 413")
+        video = head("/api/v1/videos", "Content-Length: 50000", ask)
+        other.sendall(video)
+        assert b"100 Continue" in other.recv(100)
+        busy = exchange(server, video)
+        assert busy.startswith(b"HTTP/1.1 503") and b"Retry-After" in busy
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"\x16\x03\x01\r\n\r\n", 400),
+        (head("/", "Content-Length: 99999999999"), 413),
+        (b"GET / HTTP/1.1\r\nX: ".ljust(32_768, b"x"), 431),
+        (head("/", "Transfer-Encoding: gzip"), 501),
+    ],
+)
+def test_what_is_no_request_gets_a_problem_too(predictor, data, status):
+    with start(predictor) as server:
+        lines, body = exchange(server, data).split(b"\r\n\r\n", 1)
+    assert b"Content-Type: application/problem+json" in lines
+    assert b"X-Content-Type-Options: nosniff" in lines
+    assert json.loads(body)["status"] == status == int(lines.split()[1])
+
+
+@pytest.mark.parametrize(
+    "begun", [b"", b"GET / HT", head("/api/v1/videos", "Content-Length: 1000") + b"x"]
+)
+def test_a_request_that_stalls_is_let_go(predictor, monkeypatch, begun):
+    monkeypatch.setattr(channels, "HEADER_SECONDS", 0.1)
+    monkeypatch.setattr(channels, "BODY_SECONDS", 0.1)
+    with start(predictor) as server:
+        assert exchange(server, begun) == b""
+
+
 # ---------------------------------------------------------------- the process
 
 
@@ -594,19 +786,31 @@ def test_a_server_on_a_thread_answers_and_stops(predictor):
         socket.create_connection(("127.0.0.1", port), timeout=5)
 
 
-def test_the_program_says_where_it_listens_and_ends_when_told(tmp_path):
-    command = [sys.executable, "-m", "app", "--port", "0"]
-    process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True)
+@pytest.mark.parametrize("end", ["SIGTERM", "SIGHUP"])
+def test_the_program_says_where_it_listens_and_ends_when_told(tmp_path, end):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "app", "--port", "0"],
+        cwd=PROJECT,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     try:
         line = process.stdout.readline()
         url = re.search(r"http://127\.0\.0\.1:\d+/", line)[0]
         with urllib.request.urlopen(url, timeout=20) as answer:
             assert b"Start the camera" in answer.read()
-        process.send_signal(signal.SIGTERM)
+        assert list(tmp_path.glob("expressions-web-*"))
+        process.send_signal(getattr(signal, end))
+        process.send_signal(signal.SIGTERM)  # once more, while it ends
         assert process.wait(20) == 0
+        assert not list(tmp_path.glob("expressions-web-*"))
+        assert "terminate" not in process.stderr.read()
     finally:
         process.kill()
         process.stdout.close()
+        process.stderr.close()
 
 
 def test_what_cannot_start_says_why(tmp_path, capsys):
@@ -619,3 +823,20 @@ def test_what_cannot_start_says_why(tmp_path, capsys):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         assert main(["--port", str(taken.getsockname()[1])]) == 2
     assert "--port" in capsys.readouterr().err
+    assert main(["--host", "192.0.2.1"]) == 2  # an address kept for documents
+    assert "--host" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--port", "99999"], ["--port", "-1"], ["--host", ""]])
+def test_impossible_addresses_are_refused(words, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(words)
+    assert caught.value.code == 2
+    assert words[0] in capsys.readouterr().err
+
+
+def test_only_loopback_is_private():
+    private = ["127.0.0.1", "127.0.0.2", "localhost", "::1"]
+    assert [is_loopback(host) for host in [*private, "0.0.0.0", "192.168.0.7"]] == [True] * 4 + [
+        False
+    ] * 2

@@ -3,12 +3,21 @@
 import importlib.util
 import os
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from utils import faces
-from utils.faces import FaceDetector, apart, clip_box, merge_boxes, nearest_box, to_grey
+from utils.faces import (
+    FaceDetector,
+    apart,
+    clip_box,
+    intersection_over_union,
+    merge_boxes,
+    nearest_box,
+    to_grey,
+)
 from utils.opencv import cv2, explain_import_error
 
 
@@ -95,6 +104,24 @@ def test_small_and_narrow_frames_have_no_face_and_no_error(detector, shape):
     assert detector.refind(blank, (0, 0, 30, 30)) is None
 
 
+def test_threads_may_share_a_detector(detector):
+    frames = [scene(width=width, places=((width - 200, 100, 160),)) for width in (300, 480, 640)]
+    alone = [(detector.detect(frame), detector.scan(frame)) for frame in frames]
+    assert all(boxes for pair in alone for boxes in pair)
+    with ThreadPoolExecutor(3) as threads:
+        both = threads.map(lambda frame: (detector.detect(frame), detector.scan(frame)), 4 * frames)
+        assert list(both) == 4 * alone
+
+
+def test_a_tall_strip_after_a_wide_one_takes_no_memory_for_both():
+    detector, before = FaceDetector(), scene()
+    found = detector.detect(before)
+    for strip in (np.zeros((30, 6_000), np.uint8), np.zeros((6_000, 30), np.uint8)):
+        assert detector.detect(strip) == []
+        assert all(np.prod(reach) <= 16_000_000 for reach in detector._reach.values())
+    assert detector.detect(before) == found != []
+
+
 def test_boxes_stay_inside_the_frame(detector):
     face = draw_face(200)
     for frame in (face, face[:, :150], face[30:], np.hstack([face[:, 20:], face[:, :180]])):
@@ -129,6 +156,14 @@ def test_boxes_are_clipped_and_merged():
     large, nested, aside = (0, 0, 100, 100), (40, 40, 30, 30), (90, 0, 60, 60)
     assert merge_boxes([nested, aside, large]) == [large, aside]
     assert merge_boxes([]) == []
+
+
+def test_intersection_over_union_is_the_share_that_two_boxes_have_in_common():
+    box = (10, 20, 30, 40)
+    assert intersection_over_union(box, np.array(box, float)) == 1
+    assert intersection_over_union(box, (25, 40, 30, 40)) == pytest.approx(300 / 2100)
+    assert intersection_over_union(box, (40, 20, 30, 40)) == 0  # they only touch
+    assert intersection_over_union(box, (100, 100, 5, 5)) == 0
 
 
 def test_the_nearest_box_is_that_of_the_nearest_centre():

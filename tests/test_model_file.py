@@ -63,6 +63,34 @@ def test_another_kind_of_file_is_refused(tmp_path, content):
         load_model(path)
 
 
+def test_damaged_or_hostile_remarks_are_refused(saved):
+    whole = saved.read_bytes()
+    with zipfile.ZipFile(saved) as archive:
+        kept = {name: archive.read(name) for name in archive.namelist()}
+    nested = b'{"a":' + b"[" * 200_000
+    for remarks in (nested, b"\xff\xfe", b"{"):
+        with zipfile.ZipFile(saved, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, content in (kept | {"metadata.json": remarks}).items():
+                archive.writestr(name, content)
+        with pytest.raises(ModelFileError, match=r"no complete \.keras file"):
+            read_contract(saved)
+    with zipfile.ZipFile(saved, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("metadata.json", kept["metadata.json"])
+    packed = saved.read_bytes()
+    entry, content = packed.find(b"PK\1\2"), len("PK..") + 26 + len("metadata.json")
+    changes = {
+        "encrypted": (entry + 8, b"\1"),
+        "compressed in an unknown way": (entry + 10, b"\x63"),
+        "not to be unpacked": (content, b"\xff" * 20),
+    }
+    for place, change in changes.values():
+        saved.write_bytes(packed[:place] + change + packed[place + len(change) :])
+        with pytest.raises(ModelFileError, match=r"no complete \.keras file"):
+            read_contract(saved)
+    saved.write_bytes(whole)
+    read_contract(saved)
+
+
 def rewrite_contract(path, **changes):
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}

@@ -147,7 +147,8 @@ HOSTILE = {
     "header": (encode(RGB, "PNG")[:20], "unreadable"),
     "half": (encode(NOISE, "JPEG")[:-1000], "truncated"),
     "half png": (encode(GREY, "PNG")[:-40], "unreadable"),
-    "bomb": (png_header(10_000, 6_000), "too large: 10000×6000 pixels; expected at most 50,000,0"),
+    "bomb": (png_header(10_000, 8_000), "too large: 10000×8000 pixels; expected at most 64,000,0"),
+    "50 megapixels": (png_header(8_192, 6_144), "unreadable"),  # and not too large
     "large bomb": (png_header(30_000, 30_000), "too large"),
     "strip": (png_header(4_000, 10), f"too narrow: 4000×10 .* at most {MAX_ASPECT} times"),
     "claims": (png_header(6_000, 6_000), "unreadable"),
@@ -169,7 +170,7 @@ def test_hostile_content_is_refused_with_a_reason(name, tmp_path):
 def test_size_is_checked_before_decoding(monkeypatch):
     decoded = []
     monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", lambda _: decoded.append(1))
-    for width, height in ((10_000, 6_000), (4_000, 10)):
+    for width, height in ((10_000, 8_000), (4_000, 10)):
         with pytest.raises(PictureError):
             open_picture(png_header(width, height))
         lazy = Image.open(io.BytesIO(png_header(width, height)))

@@ -49,12 +49,25 @@ def figures(answers):
         "explanation": explain(1, classes),
         "explanations": explain(6, classes),
         "explained in colour": explain(2, classes, channels=3),
+        "still": still(1, classes),
+        "crowd": still(40, classes),
     }
+
+
+def still(count, classes):
+    random = np.random.default_rng(count)
+    faces = pd.DataFrame(random.dirichlet(np.ones(len(classes)), count), columns=classes)
+    faces = faces.assign(face=range(1, count + 1), label=classes[0], width=40, height=40)
+    faces = faces.assign(
+        x=[60 * (n % 10) + 5 for n in range(count)], y=[60 * (n // 10) for n in range(count)]
+    )
+    return plots.still(np.full((480, 640, 3), 90, np.uint8), faces, classes)
 
 
 NAMES = (
     "counts", "examples", "augmented", "curves", "confusion", "precision", "recall", "mistakes",
     "risk", "risk of few", "explanation", "explanations", "explained in colour",
+    "still", "crowd",
 )  # fmt: skip
 
 
@@ -115,6 +128,26 @@ def test_explanation_names_every_class_and_what_its_colours_mean(answers):
         red, _, blue, alpha = np.moveaxis(heat.images[1].get_array(), -1, 0)
         assert ((alpha > 0) == (importance != 0)).all()  # what says nothing hides nothing
         assert (red > blue)[importance > 0].all() and (blue > red)[importance < 0].all()
+
+
+def test_a_crowd_has_six_charts_and_every_face_its_box():
+    picture, *charts = still(40, list("abc")).axes
+    assert len(charts) == 6 and len(picture.patches) == 40
+    assert "34 more" in picture.get_title()
+    assert not still(6, list("abc")).axes[0].get_title()
+
+
+def test_a_face_that_was_away_has_a_gap_in_its_line():
+    seconds = np.array([0.0, 0.1, 0.2, 2.0, 2.1, 2.2])
+    away = pd.DataFrame({"seconds": seconds, "frame": [0, 1, 2, 20, 21, 22], "track": 1})
+    rare = away.assign(frame=range(6), track=2)  # the frames are as far apart
+    table = pd.concat([away, rare]).assign(a=0.4, b=0.6)
+    for axes, gap in zip(plots.timeline(table, ["a", "b"]).axes, (True, False), strict=False):
+        for area in axes.collections:
+            parts = [polygon[:, 0] for path in area.get_paths() for polygon in path.to_polygons()]
+            bridged = any(part.min() <= 0.2 and part.max() >= 2.0 for part in parts)
+            assert bridged != gap
+            assert min(map(np.min, parts)) == 0 and max(map(np.max, parts)) == 2.2
 
 
 def test_risk_coverage_marks_the_chosen_threshold(answers):

@@ -8,6 +8,7 @@ import pytest
 from utils.animated import random_character
 from utils.cartoon import EXPRESSIONS, paint_head
 from utils.config import CLASS_NAMES
+from utils.faces import FaceDetector
 from utils.opencv import cv2
 from utils.reader import ExpressionReader
 
@@ -147,6 +148,24 @@ def test_the_network_reads_as_often_as_told(read_every, fps, calls):
         (face,) = reader.read(frame, index / fps)
         assert face.probabilities.sum() == pytest.approx(1)
     assert len(predictor.calls) == calls
+
+
+def test_the_detector_sees_the_frame_in_colour():
+    class Witness(FaceDetector):
+        def scan(self, frame):
+            seen["scan"] = frame.copy()
+            return super().scan(frame)
+
+        def refind(self, frame, box):
+            seen["refind"] = frame.copy()
+            return super().refind(frame, box)
+
+    seen, frame = {}, np.full((480, 640, 3), (50, 60, 70), np.uint8)
+    paste(frame, 11, (320, 240))
+    reader = ExpressionReader(EvenPredictor(), Witness(), detect_every=0)
+    for seconds in (0.0, 0.1):
+        assert len(reader.read(frame, seconds)) == 1
+    assert (seen["scan"] == frame).all() and (seen["refind"] == frame).all()
 
 
 def test_a_new_face_is_read_at_once():

@@ -173,6 +173,16 @@ def test_damaged_fast_form_is_refused(finished):
         load(finished)
 
 
+@pytest.mark.parametrize("change", [(8, b"\1"), (10, b"\x63")], ids=["encrypted", "unknown method"])
+def test_fast_form_that_cannot_be_unpacked_is_refused(finished, change):
+    data = bytearray(finished.read_bytes())
+    entry = data.rfind(b"PK\1\2", 0, data.rfind(b"fast.tflite"))
+    data[entry + change[0] : entry + change[0] + 1] = change[1]
+    finished.write_bytes(data)
+    with pytest.raises(ModelFileError, match="it is damaged"):
+        load(finished)
+
+
 def test_network_that_litert_does_not_know_keeps_its_file_as_it_was(preprocessing, tmp_path):
     faces = keras.Input(preprocessing.input_shape)
     values = keras.layers.Flatten()(keras.ops.erfinv(faces / 256))

@@ -1,5 +1,6 @@
 """Pictures of every kind in, one tidy table out."""
 
+import io
 import os
 import subprocess
 import sys
@@ -83,6 +84,28 @@ def test_a_single_picture_needs_no_list(face, detector, tmp_path):
     cv2.imwrite(str(path), face)
     for source in (path, str(path), path.read_bytes(), face, Image.open(path)):
         assert read(source, detector)["label"].tolist() == ["angry"]
+
+
+def test_what_a_widget_or_an_open_file_gives_is_one_picture(face, detector, tmp_path):
+    path = tmp_path / "face.png"
+    cv2.imwrite(str(path), face)
+    data = path.read_bytes()
+    written = io.BytesIO()
+    written.write(data)  # and not rewound
+    with open(path, "rb") as file:
+        sources = [memoryview(data), io.BytesIO(data), written, file]
+        for source in sources:
+            assert read(source, detector)["label"].tolist() == ["angry"]
+        assert read(sources, detector)["label"].tolist() == ["angry"] * 4
+
+
+def test_what_imread_could_not_read_gets_a_row_and_the_rest_goes_on(face, detector, tmp_path):
+    missing = cv2.imread(str(tmp_path / "missing.png"))
+    with open(__file__, encoding="utf-8") as text:
+        table = read([missing, text, face], detector)
+    labels = table["label"].tolist()
+    assert labels[0].startswith("not read: no picture (None)") and "cv2.imread" in labels[0]
+    assert labels[1].startswith("not read: ") and labels[2] == "angry"
 
 
 def test_the_largest_face_is_the_first_and_boxes_are_the_upright_pictures(face, detector, tmp_path):

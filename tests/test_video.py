@@ -3,6 +3,7 @@
 import csv
 import itertools
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,12 +16,13 @@ import pytest
 
 from utils.camera import CameraUnavailable, LiveCamera
 from utils.config import CLASS_NAMES, PROJECT
+from utils.files import check_writable
 from utils.opencv import cv2
 from utils.overlay import draw_faces
 from utils.panel import LivePanel
 from utils.preprocessing import Preprocessing, prepare_faces
 from utils.reader import ExpressionReader, Face
-from utils.sinks import DisplayUnavailable, NotebookSink, VideoSink, WindowSink
+from utils.sinks import CsvSink, DisplayUnavailable, NotebookSink, VideoSink, WindowSink
 from utils.sources import FrameSource, PictureSequence, VideoFile, open_source
 from utils.video import annotate_video, live
 
@@ -242,7 +244,8 @@ def test_a_stream_that_stalls_is_opened_again(camera):
     assert camera.opened == camera.released == 2
 
 
-def test_a_stream_is_tried_again_ever_more_slowly_until_it_is_back(camera):
+def test_a_stream_is_tried_again_ever_more_slowly_until_it_is_back(camera, monkeypatch):
+    monkeypatch.setattr("utils.camera._STEADY", 0.0)  # any frame tells that it is back
     dead = {"works": False, "frames": 0}
     cameras = iter([camera(frames=3), camera(**dead), camera(frames=3), camera(frames=10**6)])
     said = []
@@ -370,6 +373,7 @@ def test_an_interrupted_run_keeps_table_video_and_csv(tmp_path):
     assert table.attrs["ended"] == "interrupted" and table["frame"].nunique() == 8
     assert len(pd.read_csv(tmp_path / "out.csv")) == len(table)
     assert sorted(path.name for path in tmp_path.glob("*.m*")) == ["out.interrupted.mp4"]
+    assert str(tmp_path / "out.interrupted.mp4") in said[0]
     assert len(read_video(tmp_path / "out.interrupted.mp4")[0]) == 8
 
 
@@ -388,13 +392,26 @@ def test_a_failing_source_or_sink_still_releases_everything():
             super().close(complete)
             raise OSError("disk full")
 
-    source, released = interrupted(clip(2), ZeroDivisionError)
+    source, released = interrupted([], ZeroDivisionError)
     with pytest.raises(ZeroDivisionError):
         run_live(source, sinks=[Sink()])
     assert released == [True] and closed == [False]
-    with pytest.raises(OSError, match="disk full"):
-        run_live(clip(2), sinks=[Sink(), BadSink(), Sink()])
-    assert closed == [False, True, True, True]
+    source, released = interrupted(clip(2), ZeroDivisionError("by none"))
+    table = run_live(source, sinks=[Sink()], say=lambda _: None)
+    assert released == [True] and closed == [False, False]
+    assert table.attrs["error"] == "ZeroDivisionError: by none." and set(table["frame"]) == {0, 1}
+    table = run_live(clip(2), sinks=[Sink(), BadSink(), Sink()], say=lambda _: None)
+    assert closed == [False, False, True, True, True]
+    assert table.attrs == {"frames": 2, "ended": "failed", "error": "disk full."}
+
+
+def test_a_reader_is_of_one_run_and_has_its_own_settings():
+    reader = ExpressionReader(BrightnessPredictor(), **SETTINGS)
+    with pytest.raises(TypeError, match="thresold"):
+        live(clip(2), reader, thresold=3)
+    assert len(live(clip(2), reader)) == 4
+    with pytest.raises(ValueError, match="new ExpressionReader"):
+        live(clip(2), reader)
 
 
 def test_stop_ends_the_run_from_outside():
@@ -434,20 +451,21 @@ def raising(error):
     ("end", "ended"),
     [
         (lambda: False, "stopped"),  # a closed window
-        (raising(KeyboardInterrupt()), "interrupted"),  # the stop button of a notebook
-        (raising(OSError("disk full")), None),  # what nobody foresaw
+        (raising(KeyboardInterrupt()), "stopped"),  # the usual end of a camera
+        (raising(OSError("disk full")), "failed"),  # what nobody foresaw
     ],
 )
 def test_however_a_run_ends_camera_and_sinks_are_closed(camera, end, ended):
     source = LiveCamera(0, open_capture=lambda _: camera(frames=10**6))
     sink = Ending(end)
-    settings = {"sinks": [sink], "say": lambda _: None}
-    if ended is None:
-        with pytest.raises(OSError, match="disk full"):
-            run_live(source, **settings)
+    said = []
+    table = run_live(source, sinks=[sink], say=said.append)
+    assert (table.attrs["frames"], table.attrs["ended"]) == (3, ended)
+    assert set(table["frame"]) == {0, 1, 2}
+    if ended == "failed":
+        assert table.attrs["error"] == "disk full." and "disk full. What was read" in said[0]
     else:
-        table = run_live(source, **settings)
-        assert table.attrs == {"frames": 3, "ended": ended} and set(table["frame"]) == {0, 1, 2}
+        assert "error" not in table.attrs
     assert sink.closed == [ended == "stopped"]
     source._thread.join(5)
     assert camera.opened == camera.released == 1
@@ -502,8 +520,65 @@ def test_names_and_folders_that_cannot_be_written_are_explained(tmp_path):
     with pytest.raises(ValueError, match=r"\*\.mp4"):
         VideoSink(tmp_path / "clip.webm")
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(OSError, match="file"):
-        run_live(clip(1), sinks=[VideoSink(tmp_path / "file" / "clip.mp4")])
+    for sink in (VideoSink(tmp_path / "file" / "clip.mp4"), CsvSink(tmp_path / "file" / "t.csv")):
+        with pytest.raises(OSError, match="cannot be written"):
+            run_live(clip(1), sinks=[sink])
+    with pytest.raises(OSError, match="folder or a device"):
+        check_writable(tmp_path)
+
+
+@pytest.mark.parametrize("taken", ["a.mp4", "a.recording.mkv", "a.interrupted.mp4"])
+def test_no_output_overwrites_its_source(video, tmp_path, taken):
+    source = tmp_path / taken
+    shutil.copy(video, source)
+    (tmp_path / "link.csv").symlink_to(source)
+    for outputs in ((tmp_path / "a.mp4",), (None, source), (None, tmp_path / "link.csv")):
+        with pytest.raises(ValueError, match="is a source"):
+            annotate_video(source, BrightnessPredictor(), *outputs, progress=False, **SETTINGS)
+        assert source.read_bytes() == video.read_bytes()
+
+
+def test_no_output_overwrites_a_picture_of_its_source_or_another_output(tmp_path):
+    for number in (1, 2):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), frame_at(50))
+    for source in (tmp_path, PictureSequence(tmp_path), [str(tmp_path / "1.png")]):
+        with pytest.raises(ValueError, match=r"1\.png is a source"):
+            live(source, BrightnessPredictor(), [CsvSink(tmp_path / "1.png")])
+    sinks = [VideoSink(tmp_path / "a.mp4"), CsvSink(tmp_path / "a.mp4")]
+    with pytest.raises(ValueError, match="two outputs"):
+        run_live(clip(2), sinks=sinks)
+    assert len(run_live(tmp_path, sinks=[CsvSink(tmp_path / "faces.csv")])) == 2
+
+
+def test_what_earlier_runs_left_is_kept(tmp_path):
+    killed, cut_short = tmp_path / "a.recording.mkv", tmp_path / "a.interrupted.mp4"
+    for path in (killed, cut_short):
+        path.write_bytes(b"of an earlier run")
+    source, _ = interrupted(clip(3))
+    said = []
+    run_live(source, sinks=[VideoSink(tmp_path / "a.mp4")], say=said.append)
+    assert killed.read_bytes() == cut_short.read_bytes() == b"of an earlier run"
+    assert str(tmp_path / "a.interrupted-2.mp4") in said[0]
+    assert len(read_video(tmp_path / "a.interrupted-2.mp4")[0]) == 3
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_sinks_serve_one_run_after_the_other(tmp_path):
+    sinks = [VideoSink(tmp_path / "a.mp4"), CsvSink(tmp_path / "a.csv")]
+    for count in (20, 5):
+        table = run_live(clip(count), sinks=sinks)
+        assert table.attrs == {"frames": count, "ended": "end of source"}
+    assert len(read_video(tmp_path / "a.mp4")[0]) == 11  # 0 to 0.4 s at 25 frames a second
+    assert len(pd.read_csv(tmp_path / "a.csv")) == 10
+    run_live([], sinks=sinks)  # an empty run leaves no table of an earlier one
+    written = pd.read_csv(tmp_path / "a.csv")
+    assert list(written.columns) == COLUMNS and written.empty
+
+
+def test_a_colon_in_a_relative_name_is_no_protocol(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run_live(clip(3), sinks=[VideoSink("12:30:05.mp4", fps=10)])
+    assert len(read_video(tmp_path / "12:30:05.mp4")[0]) == 3
 
 
 def test_a_window_needs_a_screen(monkeypatch):

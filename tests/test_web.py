@@ -7,16 +7,21 @@ in the environment, the README's pictures are taken anew.
 import http.server
 import io
 import os
+import re
 import shutil
 import threading
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
 from PIL import Image
 from selenium import webdriver
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
+from app import api, cameras
 from app.server import start
 from utils.animated import clip_frames, draw_clip
 from utils.config import CLASS_NAMES, MODELS
@@ -115,6 +120,38 @@ def shares(browser) -> list[int]:
     return [int(element.text.removesuffix(" %")) for element in found]
 
 
+def press(browser, name: str) -> None:
+    browser.find_element(By.ID, name).click()
+
+
+def focused(browser) -> str:
+    return browser.switch_to.active_element.get_attribute("id")
+
+
+def status(address: str) -> int:
+    try:
+        with urllib.request.urlopen(address, timeout=10) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+@pytest.fixture
+def held_upload(monkeypatch):
+    """Uploads whose bytes have come and which wait in the server: names, and what lets them on."""
+    names, go_on = [], threading.Event()
+    save = api.save_video
+
+    def save_later(path, most):
+        names.append(path.parent.name)
+        assert go_on.wait(30)
+        return save(path, most)
+
+    monkeypatch.setattr(api, "save_video", save_later)
+    yield names, go_on
+    go_on.set()
+
+
 def fits(browser) -> bool:
     script = "return document.documentElement.scrollWidth <= window.innerWidth"
     return browser.execute_script(script)
@@ -137,6 +174,70 @@ def test_camera_page_labels_the_face(browser, server):
     browser.find_element(By.ID, "start").click()
     assert text(browser, "hint") == "The camera is off."
     assert browser.execute_script("return document.getElementById('video').srcObject") is None
+
+
+@pytest.mark.parametrize("page, on, off", [("", "start", "start"), ("picture", "take", "cancel")])
+@pytest.mark.parametrize("order", [([0], [1]), ([1], [0]), ([0, 1],)])
+def test_a_camera_that_was_given_late_is_not_left_on(browser, server, page, on, off, order):
+    browser.get(server.url + page)
+    browser.execute_script(
+        "window.tracks = []; window.prompts = [];"
+        "const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);"
+        "navigator.mediaDevices.getUserMedia = async (wish) => {"
+        "  await new Promise((allow) => window.prompts.push(allow));"
+        "  const stream = await ask(wish);"
+        "  window.tracks.push(...stream.getTracks());"
+        "  return stream;"
+        "}"
+    )
+
+    def opened_and_on() -> tuple[int, int]:
+        """How many were opened, and how many of them are on."""
+        return tuple(
+            browser.execute_script(
+                "const on = window.tracks.filter((track) => track.readyState === 'live');"
+                "return [window.tracks.length, on.length]"
+            )
+        )
+
+    for name in (on, off, on):
+        press(browser, name)
+    count = 0
+    for together in order:
+        browser.execute_script(f"{together}.forEach((one) => window.prompts[one]())")
+        count += len(together)
+        wait(browser, lambda count=count: opened_and_on()[0] == count)
+    shown = "return document.getElementById('video').videoWidth > 0"
+    wait(browser, lambda: browser.execute_script(shown))
+    assert opened_and_on() == (2, 1)
+    press(browser, off)
+    assert opened_and_on() == (2, 0)
+
+
+def test_a_session_that_begins_after_stop_is_ended(browser, server, monkeypatch):
+    opened, ended = [], []
+    asked, go_on = threading.Event(), threading.Event()
+    open_session, end_session = cameras.Sessions.open, cameras.Sessions.end
+
+    def open_later(sessions, *arguments):
+        asked.set()
+        assert go_on.wait(30)
+        opened.append(open_session(sessions, *arguments))
+        return opened[-1]
+
+    def end(sessions, name):
+        ended.append(name)
+        end_session(sessions, name)
+
+    monkeypatch.setattr(cameras.Sessions, "open", open_later)
+    monkeypatch.setattr(cameras.Sessions, "end", end)
+    browser.get(server.url)
+    press(browser, "start")
+    wait(browser, asked.is_set)
+    press(browser, "start")
+    go_on.set()
+    wait(browser, lambda: ended)
+    assert ended == opened
 
 
 def test_a_notebook_shows_the_live_page_in_a_frame(browser, server):
@@ -195,6 +296,88 @@ def test_video_page_ends_with_a_playable_file(browser, server, media):
         "fetch(arguments[0]).then((a) => a.text()).then(arguments[1])", table
     ).splitlines()
     assert rows[0].startswith("source,frame,seconds,track,")
+
+
+def test_video_page_says_that_the_file_is_cut_off(browser, server, happy, tmp_path):
+    path = tmp_path / "cut.avi"
+    size = (happy.shape[1], happy.shape[0])
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10.0, size)
+    for _ in range(20):
+        writer.write(happy)
+    writer.release()
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    browser.get(server.url + "video")
+    browser.find_element(By.ID, "file").send_keys(str(path))
+    wait(browser, lambda: text(browser, "summary").startswith("Done"))
+    assert re.search(r"ended after \d+ of 20 frames", text(browser, "notice"))
+
+
+def test_cancel_removes_a_video_that_was_sent_already(browser, server, media, held_upload):
+    names, go_on = held_upload
+    browser.get(server.url + "video")
+    browser.find_element(By.ID, "file").send_keys(str(media / "clip.mp4"))
+    wait(browser, lambda: names)
+    press(browser, "cancel")
+    address = f"{server.url}api/v1/videos/{names[0]}"
+    assert status(address) == 200
+    assert text(browser, "summary") == "Cancelling the video …"
+    go_on.set()
+    wait(browser, lambda: text(browser, "summary") == "The video was cancelled and removed.")
+    assert status(address) == 404
+
+
+def test_cancel_ends_an_upload_that_is_under_way(browser, server, tmp_path, held_upload):
+    names, _ = held_upload
+    (tmp_path / "long.mp4").write_bytes(bytes(8_000_000))
+    browser.get(server.url + "video")
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1}
+    browser.execute_cdp_cmd("Network.enable", {})
+    browser.execute_cdp_cmd("Network.emulateNetworkConditions", slow | {"uploadThroughput": 5e5})
+    try:
+        browser.find_element(By.ID, "file").send_keys(str(tmp_path / "long.mp4"))
+        sent = "return document.getElementById('progress').value"
+        wait(browser, lambda: browser.execute_script(sent) > 0)
+        press(browser, "cancel")
+        wait(browser, lambda: text(browser, "summary") == "The video was cancelled and removed.")
+    finally:
+        browser.execute_cdp_cmd("Network.emulateNetworkConditions", slow | {"uploadThroughput": -1})
+    assert names == []
+
+
+def test_leaving_the_page_removes_the_video(browser, server, media, held_upload):
+    names, go_on = held_upload
+    go_on.set()
+    browser.get(server.url + "video")
+    browser.find_element(By.ID, "file").send_keys(str(media / "clip.mp4"))
+    wait(browser, lambda: text(browser, "stageText").startswith("Reading"))
+    browser.get("about:blank")
+    wait(browser, lambda: status(f"{server.url}api/v1/videos/{names[0]}") == 404)
+
+
+def test_the_keyboard_does_for_videos(browser, server, media):
+    browser.get(server.url + "video")
+    browser.find_element(By.ID, "file").send_keys(str(media / "clip.mp4"))
+    assert focused(browser) == "cancel"
+    browser.switch_to.active_element.send_keys(Keys.ENTER)
+    assert focused(browser) == "choose"
+    browser.find_element(By.ID, "file").send_keys(str(media / "clip.mp4"))
+    wait(browser, lambda: text(browser, "summary").startswith("Done"))
+    assert focused(browser) == "player"
+
+    timeline = browser.find_element(By.ID, "timeline")
+    seconds = float(timeline.get_attribute("aria-valuemax"))
+    for keys, expected in (
+        ((Keys.END,), seconds),
+        ((Keys.HOME, Keys.PAGE_UP), seconds / 10),
+        ((Keys.HOME, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT), 2 * seconds / 20),  # of 21 frames
+        ((Keys.ARROW_LEFT,), seconds / 20),
+    ):
+        timeline.send_keys(*keys)
+        shown = browser.execute_script("return document.getElementById('player').currentTime")
+        assert shown == pytest.approx(expected, abs=0.1)
+        assert float(timeline.get_attribute("aria-valuenow")) == pytest.approx(shown, abs=0.051)
+    assert "seconds, face 1: " in timeline.get_attribute("aria-valuetext")
+    assert focused(browser) == "timeline"
 
 
 def test_pages_fit_a_phone_in_the_dark(browser, server, media):

@@ -5,6 +5,7 @@ run by the real `cv2.FaceDetectorYN`: it takes every white cell of 32 × 32 pixe
 """
 
 import inspect
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -123,6 +124,14 @@ def test_refind_stays_with_the_face_it_was_given(detector):
     assert detector.refind(frame, (180, 100, 64, 64)) is None
     assert detector.refind(frame, (900, 900, 64, 64)) is None
     assert detector.refind(frame, (32, 32, 30, 30)) is None  # there is a face, but a larger one
+
+
+def test_threads_may_share_a_detector(detector):
+    frames = [scene(width=width, cells=((width - 160, 128),)) for width in (320, 480, 640)]
+    alone = [detector.detect(frame) for frame in frames]
+    assert all(len(boxes) == 1 for boxes in alone)
+    with ThreadPoolExecutor(3) as threads:
+        assert list(threads.map(detector.detect, 10 * frames)) == 10 * alone
 
 
 def test_boxes_are_clipped_at_the_border(detector):

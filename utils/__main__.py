@@ -11,14 +11,13 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the process's exit status."""
     options = _parser().parse_args(arguments)
     try:
-        options.command(options)
+        return options.command(options) or 0
     except (ImportError, OSError, ValueError) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("Interrupted. What was complete is kept.", file=sys.stderr)
         return 130
-    return 0
 
 
 def import_pictures(options) -> None:
@@ -133,11 +132,15 @@ def evaluate(options) -> None:
         write_json(Path(options.json), metrics)
 
 
-def predict(options) -> None:
+def predict(options) -> int:
     """read the faces of pictures, videos, cameras or streams, without a screen"""
     from utils.headless import read_sources
     from utils.predictor import load
 
+    if not 0 <= options.threshold <= 1:
+        raise ValueError(f"--threshold is a share from 0 to 1. Received: {options.threshold}")
+    if not 0 <= options.smoothing < float("inf"):
+        raise ValueError(f"--smoothing is a time of 0 s or more. Received: {options.smoothing}")
     table, failures = read_sources(
         options.sources,
         load(options.model),
@@ -152,8 +155,9 @@ def predict(options) -> None:
         print(f"{source}: {len(labels)} readings of a face: {counts}")
     if table.empty:
         print("No face was found.")
-    if failures:
-        raise ValueError("\n".join(failures))
+    for failure in failures:
+        print(failure, file=sys.stderr)
+    return 1 if failures else 0
 
 
 def demo(options) -> None:
@@ -243,7 +247,8 @@ def _parser() -> argparse.ArgumentParser:
         "sources",
         nargs="+",
         metavar="SOURCE",
-        help="picture, video, folder of frames, camera's index (0) or stream's URL",
+        help="picture, video, folder of pictures (read as the frames of a film; name the files "
+        "to read each as a still), camera's index (0; Ctrl-C ends it) or stream's URL",
     )
     command.add_argument("--model", default=config.MODELS / "fer2013.keras")
     command.add_argument("--csv", metavar="FILE", help="one row a face, kept as it is read")

@@ -12,6 +12,9 @@ import numpy as np
 from utils.opencv import cv2
 
 TimedFrame = tuple[float, np.ndarray]
+"""Seconds since the first frame, and the frame: uint8, grey or BGR, 0–255."""
+
+_STEADY = 3.0  # seconds of frames after which a device is taken to be well again
 
 
 class CameraUnavailable(OSError):
@@ -23,7 +26,8 @@ class LiveCamera:
 
     A thread of its own reads the device, so a slow network never makes the picture
     lag behind: frames that come in meanwhile are left out. When no frame comes, the
-    device is opened again after 0.5, 1, 2, 4 … seconds, with a message each time.
+    device is opened again after 0.5, 1, 2, 4 … seconds, with a message each time. A file
+    behind an address is no camera: `utils.sources.open_source` tells them apart.
 
     Args:
         address: index of a camera (0 is the first), or an rtsp:// or http(s):// URL.
@@ -44,12 +48,12 @@ class LiveCamera:
         say: Callable[[str], None] = print,
         open_capture: Callable | None = None,
     ):
-        self.name = f"camera {address}" if isinstance(address, int) else _safe(address)
+        self.name = f"camera {address}" if isinstance(address, int) else safe_address(address)
         self.fps: float | None = None
         self.length = None
         self.stop: threading.Event | None = None
         self.address, self.patience, self._say = address, patience, say
-        self._open_capture = open_capture or _open_capture
+        self._open_capture = open_capture or open_device
         self._fresh = threading.Condition()
         self._newest: TimedFrame | None = None
 
@@ -100,12 +104,15 @@ class LiveCamera:
         return self._left.is_set() or (self.stop is not None and self.stop.is_set())
 
     def _read(self, capture, left: threading.Event, start: float) -> None:
-        pause = 0.5
+        pause, since = 0.5, start
         try:
             while not left.is_set():
                 there, frame = capture.read()
+                if left.is_set():
+                    break  # after a read that hung, when a new run may have begun
                 if there:
-                    pause = 0.5
+                    if time.monotonic() - since > _STEADY:
+                        pause = 0.5
                     with self._fresh:
                         self._newest = time.monotonic() - start, frame
                         self._fresh.notify()
@@ -116,13 +123,15 @@ class LiveCamera:
                 pause = min(2 * pause, 8.0)
                 if not left.is_set():
                     capture = self._open_capture(self.address)
+                    since = time.monotonic()
         except Exception as error:
             self._say(f"Reading {self.name} failed: {error}")  # the iteration ends by itself
         finally:
             capture.release()
 
 
-def _open_capture(address: int | str):
+def open_device(address: int | str):
+    """The `cv2.VideoCapture` of a camera's index or of a URL; it may be closed: no device."""
     if isinstance(address, int):
         # Each of OpenCV's drivers would write why it has no camera; `_advice` says it once.
         level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -160,6 +169,10 @@ def _advice(address: int | str, name: str, opened: bool) -> str:
     )
 
 
-def _safe(address: str) -> str:
-    """An address without its user name and password, for tables and messages."""
-    return re.sub(r"(?<=://)[^/@]*@", "", address)
+def safe_address(address: str) -> str:
+    """An address without its user name and password, for tables and messages.
+
+    >>> safe_address("rtsp://user:p@ssword@camera/1")
+    'rtsp://camera/1'
+    """
+    return re.sub(r"(?<=://)[^/]*@", "", address)

@@ -7,12 +7,16 @@ the contract: class names, size, colour, margin and range of the pictures.
 
 import json
 import zipfile
+import zlib
 from pathlib import Path
 
 from utils.preprocessing import Preprocessing
 
 CONFIG, WEIGHTS, METADATA = "config.json", "model.weights.h5", "metadata.json"
 CONTRACT = "preprocessing"
+# What zipfile and json raise for a damaged or hostile file. Encryption and unknown compression
+# are RuntimeErrors, as is a nesting without end.
+UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, OSError, RuntimeError, ValueError)
 
 
 class ModelFileError(ValueError):
@@ -52,7 +56,7 @@ def read_metadata(path: str | Path) -> dict:
     try:
         with zipfile.ZipFile(path) as archive:
             metadata = json.loads(archive.read(METADATA))
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
+    except UNREADABLE as error:
         raise ModelFileError(
             f"{path} is no complete .keras file ({error}). "
             "Expected one saved by this project; download or train it again."

@@ -16,6 +16,7 @@ BGR, 0–255. Boxes are (left, top, width, height) in whole pixels of that frame
 from collections.abc import Iterable
 from math import hypot
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 
@@ -26,6 +27,7 @@ LEAST_FACE = 24  # pixels; a smaller face says too little to a 48-pixel network
 _WINDOW = 30  # pixels of the least face in the copy that the cascade searches
 _STEP = 1.1  # growth of the search window from one round to the next
 _COARSE = 1.2  # the same where time counts
+_KEPT = 16_000_000  # pixels for which a cascade may keep memory
 _FILES = {
     "alt": "haarcascade_frontalface_alt.xml",
     "alt2": "haarcascade_frontalface_alt2.xml",
@@ -48,6 +50,8 @@ _FALLBACK = (
 class FaceDetector:
     """Haar cascades, loaded once and used for every frame.
 
+    Several threads may share one; their searches then wait for each other.
+
     Args:
         least_share: least side of a face, as a share of the frame's shorter side
             (0.1: a face of 48 pixels at 640×480). Halving it costs about four
@@ -66,7 +70,10 @@ class FaceDetector:
         if not 0 < least_share <= 1:
             raise ValueError(f"least_share must lie above 0, at most 1. Received: {least_share}")
         self.least_share = least_share
+        self._folder = folder
         self._cascades = {name: _load(file, folder) for name, file in _FILES.items()}
+        self._reach = dict.fromkeys(_FILES, (0, 0))
+        self._lock = Lock()  # a cascade keeps the picture that it searches
 
     def detect(self, frame: np.ndarray, thorough: bool = False) -> list[Box]:
         """The boxes of all faces of a frame, the largest first.
@@ -113,29 +120,23 @@ class FaceDetector:
         Returns:
             Its box now, in whole pixels; None if it is not seen there.
         """
-        grey = to_grey(frame)
-        found = self._search_near(grey, box, "alt2", 2, side=64)  # on less, boxes grow too wide
+        found = self._search_near(frame, box, "alt2", 2, side=64)  # on less, boxes grow too wide
         if not found:
             return None
-        return clip_box(nearest_box(found, box), grey.shape)
+        return clip_box(nearest_box(found, box), frame.shape)
 
-    def _search_near(self, grey, box, cascade, neighbours, side) -> list[tuple]:
+    def _search_near(self, frame, box, cascade, neighbours, side) -> list[tuple]:
         """Boxes of about this box's place and size; the face is brought to ``side`` pixels."""
         left, top, width, height = box
         wide = (left - 0.35 * width, top - 0.35 * height, 1.7 * width, 1.7 * height)
-        clipped = clip_box(wide, grey.shape)
+        clipped = clip_box(wide, frame.shape)
         if clipped is None:
             return []
         x, y, across, down = clipped
         scale = side / width
-        copy = _resize(grey[y : y + down, x : x + across], scale)
-        found = self._cascades[cascade].detectMultiScale(
-            copy,
-            _STEP,
-            neighbours,
-            minSize=(round(0.7 * side),) * 2,
-            maxSize=(round(1.4 * side),) * 2,
-        )
+        copy = _resize(to_grey(frame[y : y + down, x : x + across]), scale)
+        least, most = round(0.7 * side), round(1.4 * side)
+        found = self._run(cascade, copy, _STEP, neighbours, least, most)
         return [(x + a / scale, y + b / scale, c / scale, d / scale) for a, b, c, d in found]
 
     def _search_again(self, grey: np.ndarray, least: float) -> list[tuple]:
@@ -176,11 +177,21 @@ class FaceDetector:
         if min(grey.shape) < least:
             return []
         scale = window / least
-        copy = _resize(grey, scale)
-        found = self._cascades[cascade].detectMultiScale(
-            copy, step, neighbours, minSize=(round(0.95 * window),) * 2
-        )
+        found = self._run(cascade, _resize(grey, scale), step, neighbours, round(0.95 * window))
         return [tuple(float(value) / scale for value in box) for box in found]
+
+    def _run(self, cascade, grey, step, neighbours, least, most=0) -> np.ndarray:
+        """Boxes of faces of ``least`` to ``most`` pixels; 0 is no limit."""
+        sizes = {"minSize": (least, least), "maxSize": (most, most)}
+        with self._lock:
+            # A cascade keeps memory for the highest times the widest picture that it has seen,
+            # so a tall strip after a wide one could take all there is, and never give it back.
+            reach = np.maximum(self._reach[cascade], grey.shape)
+            if reach.prod() > max(_KEPT, grey.size):
+                self._cascades[cascade] = _load(_FILES[cascade], self._folder)
+                reach = grey.shape
+            self._reach[cascade] = reach
+            return self._cascades[cascade].detectMultiScale(grey, step, neighbours, **sizes)
 
 
 def to_grey(frame: np.ndarray) -> np.ndarray:
@@ -234,6 +245,19 @@ def apart(box: Box, others: Iterable[Box], overlap: float = 0.4) -> bool:
     """Whether a box shares less than ``overlap`` of the smaller area with each of the others."""
     area = box[2] * box[3]
     return all(_shared(box, one) < overlap * min(area, one[2] * one[3]) for one in others)
+
+
+def intersection_over_union(one: Box, other: Box) -> float:
+    """Area that two boxes have in common, as a share of all that they cover, 0–1.
+
+    Args:
+        one, other: (left, top, width, height) in pixels, fractions allowed.
+
+    >>> intersection_over_union((0, 0, 10, 10), (5, 0, 10, 10))
+    0.3333333333333333
+    """
+    shared = _shared(one, other)
+    return float(shared / (one[2] * one[3] + other[2] * other[3] - shared))
 
 
 def nearest_box(boxes: Iterable[Box], box: Iterable[float]) -> Box:

@@ -3,17 +3,20 @@
 import json
 import sys
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 
 import pandas as pd
 
+from utils.camera import safe_address
 from utils.config import PICTURE_SUFFIXES
-from utils.files import write_text
+from utils.faces import FaceDetector
+from utils.files import check_outputs, check_writable, write_text
 from utils.reader import Face, Reading, table_columns
 from utils.sinks import CsvSink, VideoSink
-from utils.sources import FrameSource, open_source
+from utils.sources import FrameSource, PictureSequence, open_source
 from utils.stills import read_stills
-from utils.video import live
+from utils.video import explain, live, source_files
 
 
 def read_sources(
@@ -31,13 +34,15 @@ def read_sources(
 
     A picture file is searched thoroughly, as a still; its faces are numbered in place of
     tracks. All else goes through `utils.video.live`: a folder is a sequence of frames.
-    A source that cannot be read is reported, and the others go on.
+    A source that fails is reported, and the others go on. Ctrl-C ends a camera or stream,
+    and is otherwise the end: what was read so far is kept and written.
 
     Args:
         sources: picture, video, folder of frames, camera's index or stream's URL.
         predictor: has ``class_names`` and ``predict_faces(frame, boxes)``.
         csv: a CSV file, on the disk after every frame; an old one is overwritten.
-        json_file: a list with one object a row, written at the end in one step.
+        json_file: a list with one object a row, written at the end in one step; an old
+            one is replaced.
         video: the annotated mp4, for a single source that is no picture.
         threshold: least confidence for a label; below it the face is "unsure".
         progress: show a bar for each source.
@@ -50,46 +55,68 @@ def read_sources(
         source that could not be read to its end.
 
     Raises:
-        ValueError: ``video`` with several sources, or with a picture.
+        ValueError: ``video`` with several sources, or with a picture; an output that is
+            a source or another output.
+        OSError: an output cannot be written. Nothing was read then.
     """
     sources = list(sources)
     if video is not None and (len(sources) != 1 or _is_picture(sources[0])):
         raise ValueError(
             "An annotated video is made of one video, folder of frames, camera or stream. "
-            f"Received: {', '.join(map(str, sources))}"
+            f"Received: {', '.join(safe_address(str(source)) for source in sources)}"
         )
     settings = {"threshold": threshold, "progress": progress, "say": say, **reader_settings}
-    rows = None if csv is None else _Shared(CsvSink(csv))
-    sinks = [sink for sink in (rows, video and VideoSink(video)) if sink]
-    tables, failures = [], []
-    try:
-        for source in sources:
-            try:
-                if _is_picture(source):
-                    table = _read_picture(source, predictor, sinks, threshold, say)
-                else:
-                    table = live(_named(source, say), predictor, sinks, **settings)
-                tables.append(table)
-            except (OSError, ValueError) as error:
-                failures.append(f"{source}: {error}")
-                continue
-            ended = table.attrs.get("ended", "end of source")
-            if ended == "interrupted":
-                failures.append(f"{source}: interrupted")
-                break
-            if ended != "end of source":
-                failures.append(f"{source}: {ended}")
-    finally:
-        if rows is not None:
-            rows.sink.close(complete=not failures)
-    tables = [table for table in tables if len(table)]
     columns = table_columns(predictor.class_names)
+    film = [] if video is None else [VideoSink(video)]
+    rows = [] if csv is None else [CsvSink(csv)]
+    json_files = [] if json_file is None else [json_file]
+    outputs = [file for sink in film + rows for file in sink.files] + json_files
+    check_outputs(chain.from_iterable(map(source_files, sources)), outputs)
+    for file in json_files:
+        check_writable(file)
+    for sink in film + rows:
+        sink.begin(columns)
+    sinks = film + [_Shared(sink) for sink in rows]
+    detector = FaceDetector() if any(map(_is_picture, sources)) else None
+    tables, failures = [], []
+    for number, source in enumerate(sources, start=1):
+        problem, interrupted = None, False
+        try:
+            if _is_picture(source):
+                reading = _read_picture(source, predictor, detector, threshold, say)
+                tables.append(pd.DataFrame(reading.rows(), columns=columns))
+                for sink in sinks:
+                    sink.write(reading)
+            else:
+                table = live(_named(source, say), predictor, sinks, **settings)
+                tables.append(table)
+                problem = table.attrs.get("error")
+                interrupted = table.attrs["ended"] == "interrupted"
+        except KeyboardInterrupt:
+            interrupted = True
+        except Exception as error:  # the other sources go on
+            problem = explain(error)
+        if interrupted:
+            left = len(sources) - number
+            problem = "interrupted" + (f"; {left} more not read" if left else "")
+        if problem:
+            failures.append(f"{safe_address(str(source))}: {problem}")
+        if interrupted:
+            break
     # attrs differ from table to table, and pandas compares them when it concatenates.
-    plain = [pd.DataFrame(table.to_dict("list")) for table in tables]
+    plain = [pd.DataFrame(table.to_dict("list")) for table in tables if len(table)]
     result = pd.concat(plain, ignore_index=True) if plain else pd.DataFrame(columns=columns)
-    if json_file is not None:
-        records = result.to_dict("records")
-        write_text(json_file, json.dumps(records, indent=1, ensure_ascii=False) + "\n")
+    try:
+        for sink in rows:
+            sink.close(complete=not failures)
+    except OSError as error:
+        failures.append(f"{csv}: {explain(error)}")
+    try:
+        for file in json_files:
+            records = result.to_dict("records")
+            write_text(file, json.dumps(records, indent=1, ensure_ascii=False) + "\n")
+    except OSError as error:
+        failures.append(f"{json_file}: {explain(error)}")
     return result, failures
 
 
@@ -97,7 +124,6 @@ class _Shared:
     """A sink that stays open from one source to the next."""
 
     def __init__(self, sink):
-        self.sink = sink
         self.write = sink.write
 
     def close(self, complete: bool) -> None:
@@ -106,20 +132,25 @@ class _Shared:
 
 def _is_picture(source) -> bool:
     is_stream = "://" in str(source)
-    return not is_stream and Path(source).suffix.lower() in PICTURE_SUFFIXES
+    return not is_stream and Path(str(source)).suffix.lower() in PICTURE_SUFFIXES
 
 
 def _named(source, say) -> FrameSource:
     """The source, called in the table what the person called it; cameras name themselves."""
     opened = open_source(source, say)
+    if isinstance(opened, PictureSequence):
+        say(
+            f"{source} is read as a film, one picture after the other; name the files themselves "
+            "to read each as a still."
+        )
     if isinstance(opened, FrameSource):
-        opened.name = str(source)
+        opened.name = safe_address(str(source))
     return opened
 
 
-def _read_picture(source, predictor, sinks, threshold, say) -> pd.DataFrame:
-    """A still's faces as the rows of one frame, also sent to the sinks."""
-    stills = read_stills([source], predictor, threshold=threshold)
+def _read_picture(source, predictor, detector, threshold, say) -> Reading:
+    """A still's faces, as those of one frame."""
+    stills = read_stills([source], predictor, detector, threshold=threshold)
     problem = stills["label"].iloc[0]
     if stills["face"].iloc[0] == 0 and problem != "no face":
         raise ValueError(problem)
@@ -136,7 +167,4 @@ def _read_picture(source, predictor, sinks, threshold, say) -> pd.DataFrame:
         )
         for _, row in stills[stills["face"] > 0].iterrows()
     ]
-    reading = Reading(str(source), 0, 0.0, None, faces, classes)
-    for sink in sinks:
-        sink.write(reading)
-    return pd.DataFrame(reading.rows(), columns=reading.columns)
+    return Reading(str(source), 0, 0.0, None, faces, classes)

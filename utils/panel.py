@@ -1,5 +1,6 @@
 """Start, Stop and Snapshot in a notebook: a live picture with its controls."""
 
+import html
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -25,8 +26,10 @@ class LivePanel:
     Args:
         source: see `utils.sources.open_source`; not an iterable that can be read only
             once if Start is to work twice.
-        predictor: see `utils.video.live`.
-        sinks: more sinks beside the picture.
+        predictor: has ``class_names`` and ``predict_faces(frame, boxes)``; no
+            `ExpressionReader`, as the panel makes a new one at every Start.
+        sinks: more sinks beside the picture. What they write at one Start is replaced by
+            the next one.
         width: greatest width of the picture, in pixels.
         snapshots: folder for what Snapshot keeps, as PNG; made when first needed.
         **settings: of `utils.reader.ExpressionReader`, such as ``threshold``.
@@ -34,7 +37,11 @@ class LivePanel:
     Attributes:
         widget: what to display.
         table: the last run's table, see `utils.video.live`; None before its end.
-        error: what ended the last run, if it failed; also written under the picture.
+        error: what kept the last run from its first frame, if anything did; also written
+            under the picture. What went wrong later is in ``table.attrs["error"]``.
+
+    Raises:
+        TypeError: the predictor is a reader.
 
     Example:
         >>> panel = LivePanel(0, predictor)  # doctest: +SKIP
@@ -52,6 +59,11 @@ class LivePanel:
     ):
         import ipywidgets  # only notebooks have it
 
+        if isinstance(predictor, ExpressionReader):
+            raise TypeError(
+                "The panel makes its own reader. Give it the predictor, and the reader's settings "
+                "by name, such as threshold=0.4. Received: an ExpressionReader"
+            )
         self._source, self._predictor, self._settings = source, predictor, settings
         self._picture, self._sinks = NotebookSink(width), tuple(sinks)
         self._snapshots, self._newest = Path(snapshots), _Newest()
@@ -70,7 +82,7 @@ class LivePanel:
         self.smoothing_slider = ipywidgets.FloatSlider(
             self._reader.smoothing, min=0, max=2, step=0.05, description="Smooth (s)"
         )
-        self.status = ipywidgets.Label()
+        self.status = ipywidgets.HTML()  # a Label would cut long messages short
         self.start_button.on_click(lambda _: self.start())
         self.stop_button.on_click(lambda _: self.stop())
         self.snapshot_button.on_click(lambda _: self.snapshot())
@@ -82,7 +94,9 @@ class LivePanel:
 
     def start(self) -> None:
         """Begin, unless it already runs."""
-        if self._thread is not None and self._thread.is_alive():
+        if self._running:
+            if self._stop.is_set():
+                self._say("Still stopping the last run; press Start again when it has ended.")
             return
         self._stop.clear()
         self.table = self.error = None
@@ -96,6 +110,8 @@ class LivePanel:
 
     def stop(self, wait: float = 5.0) -> None:
         """End the run and wait, for so many seconds, until the device is released."""
+        if self._running:
+            self._say("Stopping…")
         self._stop.set()
         self.wait(wait)
 
@@ -105,17 +121,25 @@ class LivePanel:
             self._thread.join(seconds)
 
     def snapshot(self) -> Path | None:
-        """Keep the newest annotated frame as a PNG file; its path, or None without a frame."""
+        """Keep the newest annotated frame as a PNG file; its path, or None if it could not."""
         reading = self._newest.reading
         if reading is None:
             self._say("There is no picture yet.")
             return None
-        self._snapshots.mkdir(parents=True, exist_ok=True)
-        name = f"snapshot-{datetime.now():%Y%m%d-%H%M%S-%f}.png"
+        path = self._snapshots / f"snapshot-{datetime.now():%Y%m%d-%H%M%S-%f}.png"
         encoded = cv2.imencode(".png", reading.picture)[1]
-        (self._snapshots / name).write_bytes(encoded.tobytes())
-        self._say(f"Kept {self._snapshots / name}")
-        return self._snapshots / name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(encoded.tobytes())
+        except OSError as error:
+            self._say(f"The snapshot {path} cannot be written: {error.strerror or error}.")
+            return None
+        self._say(f"Kept {path}")
+        return path
+
+    @property
+    def _running(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
 
     def _new_reader(self) -> ExpressionReader:
         return ExpressionReader(self._predictor, **self._settings)
@@ -143,7 +167,7 @@ class LivePanel:
             self.start_button.disabled, self.stop_button.disabled = False, True
 
     def _say(self, text: str) -> None:
-        self.status.value = text
+        self.status.value = html.escape(text, quote=False)
 
 
 class _Newest:

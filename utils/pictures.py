@@ -7,19 +7,20 @@ else a person may hand over; on complete, opaque 8-bit files both give the same 
 
 import io
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from utils.opencv import cv2
 
-MAX_PIXELS = 50_000_000
+MAX_PIXELS = 64_000_000  # the largest usual photographs, of 50 megapixels, pass
 MAX_ASPECT = 10  # a Haar cascade keeps memory for the widest times the highest it has seen
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")  # Pillow's EPS would run Ghostscript
 
-Picture = str | Path | bytes | Image.Image | np.ndarray
+Picture = str | Path | bytes | memoryview | BinaryIO | Image.Image | np.ndarray
 """What `open_picture` takes."""
 
 
@@ -60,9 +61,10 @@ def open_picture(source: Picture, colour_order: str = "bgr") -> np.ndarray:
     Transparent parts become white, the ground on which browsers and viewers show them.
 
     Args:
-        source: path of a picture file, its bytes, a PIL image, or a uint8 array
-            (height, width) grey or (height, width, 3) in ``colour_order``, 0–255.
-            Addresses on the web are not fetched.
+        source: path of a picture file, its bytes, a binary file (read from its beginning
+            where it can be rewound), a PIL image, or a uint8 array (height, width) grey
+            or (height, width, 3) in ``colour_order``, 0–255. Addresses on the web are not
+            fetched.
         colour_order: "bgr" or "rgb", the order of an array's channels.
 
     Returns:
@@ -73,7 +75,7 @@ def open_picture(source: Picture, colour_order: str = "bgr") -> np.ndarray:
         OSError: the file does not exist or cannot be opened.
         PictureError: a ValueError; the content is no complete picture of a known
             format, or beyond `MAX_PIXELS` or `MAX_ASPECT`, as its header tells before
-            anything is decoded.
+            anything is decoded; or the source is None, as `cv2.imread` returns.
         TypeError: the source is of none of these types.
         ValueError: ``colour_order`` is neither "bgr" nor "rgb".
     """
@@ -84,8 +86,18 @@ def open_picture(source: Picture, colour_order: str = "bgr") -> np.ndarray:
     if isinstance(source, Image.Image):
         with _refusing_clearly():
             return _as_array(_decoded(source).copy())
-    if isinstance(source, bytes | bytearray):
+    if isinstance(source, bytes | bytearray | memoryview):
         return _as_array(load_picture(source))
+    if hasattr(source, "read"):
+        with _refusing_clearly():
+            with suppress(AttributeError, OSError):  # a pipe has no beginning to go back to
+                source.seek(0)
+            return _as_array(load_picture(source.read()))
+    if source is None:
+        raise PictureError(
+            "no picture (None), which cv2.imread returns for a file that is missing or damaged; "
+            "give the file's path, and the reason is told"
+        )
     if isinstance(source, str | Path):
         if not Path(source).is_file():
             raise FileNotFoundError(
@@ -95,12 +107,13 @@ def open_picture(source: Picture, colour_order: str = "bgr") -> np.ndarray:
         with open(source, "rb") as file:
             return _as_array(_load(file))
     raise TypeError(
-        "A picture is a path, the bytes of a picture file, a PIL image or a NumPy array. "
+        "A picture is a path, the bytes of a picture file, a binary file, a PIL image or a NumPy "
+        "array. "
         f"Received: {type(source).__name__}"
     )
 
 
-def load_picture(data: bytes) -> Image.Image:
+def load_picture(data: bytes | memoryview) -> Image.Image:
     """Decode a picture file wholly; a truncated one does not pass.
 
     Returns:

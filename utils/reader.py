@@ -144,10 +144,9 @@ class ExpressionReader:
             The faces in the order of their ids; all were classified in one call, of this
             frame or of one less than ``read_every`` ago.
         """
-        grey = to_grey(frame)
-        self._follow(grey, seconds)
+        self._follow(to_grey(frame), seconds)
         if _due(seconds, self._detected, self.detect_every):
-            self.tracker.update(self._detect(grey, seconds), seconds)
+            self.tracker.update(self._detect(frame, seconds), seconds)
             self._detected = seconds
         shown = []
         for track in self.tracker.visible(seconds):
@@ -161,14 +160,14 @@ class ExpressionReader:
                 track.smooth(row, seconds, self.smoothing)
         return [self._face(track, box) for track, box in shown]
 
-    def _detect(self, grey: np.ndarray, seconds: float) -> list[Box]:
-        known = [self.detector.refind(grey, track.box) for track in self.tracker.tracks]
+    def _detect(self, frame: np.ndarray, seconds: float) -> list[Box]:
+        known = [self.detector.refind(frame, track.box) for track in self.tracker.tracks]
         boxes = merge_boxes(box for box in known if box is not None)
         content = boxes and len(boxes) == len(known)
         pause = self.scan_every if content else min(2 * self.detect_every, self.scan_every)
         if _due(seconds, self._scanned, pause):
             self._scanned = seconds
-            boxes += [box for box in self.detector.scan(grey) if apart(box, boxes)]
+            boxes += [box for box in self.detector.scan(frame) if apart(box, boxes)]
         return boxes
 
     def _follow(self, grey: np.ndarray, seconds: float) -> None:

@@ -13,9 +13,14 @@ from matplotlib.figure import Figure
 
 from utils.overlay import class_colour
 
+_MOST_BARS = 6  # charts beside a picture that can still be read
+_ABSENCE = 0.5  # seconds without a face after which its line is cut
+
 
 def still(picture: np.ndarray, faces: pd.DataFrame, class_names) -> Figure:
     """A picture with its faces boxed and numbered, and every probability as a bar.
+
+    All faces are boxed; where there are more than six, the first six, the largest, have bars.
 
     Args:
         picture: uint8, (height, width) grey or (height, width, 3) BGR.
@@ -23,21 +28,26 @@ def still(picture: np.ndarray, faces: pd.DataFrame, class_names) -> Figure:
         class_names: the classes, in the order of their columns.
     """
     found = faces[faces["face"] > 0]
-    count = max(len(found), 1)
-    figure, (left, *bars) = plt.subplots(
-        1, count + 1, figsize=(min(4 + 2.6 * count, 10), 3.4), facecolor="white"
-    )
+    count = min(max(len(found), 1), _MOST_BARS)
+    rows, columns = -(-count // 3), min(count, 3)
+    figure = plt.figure(figsize=(min(4 + 2.6 * columns, 10), 3.4 * rows), facecolor="white")
+    grid = figure.add_gridspec(rows, columns + 1, width_ratios=[1.5] + [1] * columns)
+    left = figure.add_subplot(grid[:, 0])
+    bars = [figure.add_subplot(grid[place // 3, 1 + place % 3]) for place in range(count)]
     show_picture(left, picture)
     left.axis("off")
     if found.empty:
         bars[0].axis("off")
         bars[0].text(0.5, 0.5, "no face found", ha="center", va="center")
-    for axes, face in zip(bars, found.to_dict("records"), strict=False):
+    if len(found) > count:
+        left.set_title(f"{count} faces, and {len(found) - count} more", fontsize=10)
+    for face in found.to_dict("records"):
         corner = face["x"], face["y"]
         left.add_patch(
             plt.Rectangle(corner, face["width"], face["height"], fill=False, ec="#e69f00", lw=2)
         )
         left.text(*corner, face["face"], color="black", backgroundcolor="#e69f00", fontsize=8)
+    for axes, face in zip(bars, found.to_dict("records"), strict=False):
         values = [face[name] for name in class_names]
         _show_bars(axes, values, class_names)
         axes.set_title(f"{face['face']}: {face['label']}")
@@ -82,7 +92,8 @@ def explanation(
 def timeline(table: pd.DataFrame, class_names, truth: pd.DataFrame | None = None) -> Figure:
     """The probabilities of the faces over time, from the table of a video.
 
-    Where there are more than eight faces, those seen longest are shown.
+    Where there are more than eight faces, those seen longest are shown. While a face was
+    away for more than half a second, nothing is painted.
 
     Args:
         table: as `video.live` returns it.
@@ -95,7 +106,7 @@ def timeline(table: pd.DataFrame, class_names, truth: pd.DataFrame | None = None
         facecolor="white",
     )  # fmt: skip
     for axes, track in zip(grid[:, 0], tracks, strict=True):
-        rows = table[table["track"] == track]
+        rows = _with_absences(table[table["track"] == track])
         axes.stackplot(
             rows["seconds"],
             *(rows[name] for name in class_names),
@@ -148,6 +159,13 @@ def _show_bars(axes, probabilities, class_names) -> None:
     axes.invert_yaxis()
     axes.set(xlim=(0, 1.25), xticks=[])
     axes.spines[["top", "right", "bottom"]].set_visible(False)
+
+
+def _with_absences(rows: pd.DataFrame) -> pd.DataFrame:
+    """A track's rows, with one of NaN in each absence, which cuts what is drawn."""
+    away = (rows["seconds"].diff() > _ABSENCE) & (rows["frame"].diff() > 1)  # or frames are rare
+    absences = pd.DataFrame({"seconds": rows["seconds"].shift()[away]})
+    return pd.concat([rows, absences]).sort_values("seconds", kind="stable")
 
 
 def _show_map(axes, face, importance, name) -> None:

@@ -16,7 +16,7 @@ from queue import Empty, SimpleQueue
 
 import numpy as np
 
-from utils.contract import CONFIG, WEIGHTS, ModelFileError, read_metadata
+from utils.contract import CONFIG, UNREADABLE, WEIGHTS, ModelFileError, read_metadata
 from utils.quiet import quiet_start
 
 ENTRY = "fast.tflite"  # the fast form, in the zip
@@ -53,7 +53,9 @@ def read_fast_form(path: str | Path) -> bytes | None:
                     "one it holds. Call utils.model_file.add_fast_form on it again."
                 )
             return archive.read(ENTRY)
-    except (zipfile.BadZipFile, KeyError, OSError) as error:
+    except ModelFileError:
+        raise
+    except UNREADABLE as error:
         raise ModelFileError(
             f"{path} is refused: it is damaged ({error}). Download or train it again."
         ) from error

@@ -15,6 +15,9 @@ from utils.opencv import cv2
 from utils.overlay import UNSURE
 from utils.pictures import Picture, PictureError, open_picture
 
+# All of these can be iterated over as well, as can an open file.
+_SINGLE = str | Path | bytes | bytearray | memoryview | Image.Image | np.ndarray
+
 
 def read_stills(
     pictures: Picture | Iterable[Picture],
@@ -28,8 +31,9 @@ def read_stills(
 
     Args:
         pictures: a picture as `utils.pictures.open_picture` takes it (path, bytes of a
-            picture file, PIL image, uint8 array), a folder of them, or an iterable of
-            these. Of a folder, the picture files are taken by name, its own folders not.
+            picture file, binary file, PIL image, uint8 array), a folder of them, or an
+            iterable of these. Of a folder, the picture files are taken by name, its own
+            folders not.
         predictor: has ``class_names`` and ``predict_faces(frame, boxes)``, as
             `utils.predictor.Predictor`.
         detector: finds faces; a `FaceDetector` by default, searching thoroughly.
@@ -88,7 +92,7 @@ def _flatten(pictures) -> Iterator[Picture]:
     if isinstance(pictures, str | Path) and os.path.isdir(pictures):
         files = [file for file in sorted(Path(pictures).iterdir()) if _is_picture(file)]
         yield from files or [pictures]  # an empty folder gets its row, too
-    elif isinstance(pictures, str | Path | bytes | bytearray | Image.Image | np.ndarray):
+    elif isinstance(pictures, _SINGLE) or pictures is None or hasattr(pictures, "read"):
         yield pictures
     elif isinstance(pictures, Iterable):
         for one in pictures:

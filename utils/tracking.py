@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from utils.faces import intersection_over_union
 from utils.opencv import cv2
 
 _VELOCITY_SECONDS = 0.15  # time constant of a face's velocity
@@ -111,7 +112,9 @@ class FaceTracker:
         for track, box in zip(self.tracks, boxes, strict=True):
             # Two faces that pass each other share pixels, and flow sticks to the nearer one.
             passing = any(
-                _overlap(track.box, other.box) > 0.1 for other in self.tracks if other is not track
+                intersection_over_union(track.box, other.box) > 0.1
+                for other in self.tracks
+                if other is not track
             )
             if box is None or passing:
                 track.box, track.seconds = track.expected(seconds), seconds
@@ -141,7 +144,7 @@ class FaceTracker:
                 found.append(track)
         for track, before in zip(self.tracks, expected, strict=True):
             # Behind another face there is nothing to read: what shows is the one in front.
-            covered = any(_overlap(before, other.box) > _COVERED for other in found)
+            covered = any(intersection_over_union(before, other.box) > _COVERED for other in found)
             track.lost = track.lost or (covered and track.seen < seconds)
         self.tracks += [self._begin(boxes[column], seconds) for column in sorted(new)]
 
@@ -215,15 +218,7 @@ def _cost(expected: np.ndarray, box: np.ndarray) -> float:
     growth = abs(np.log(box[2] / expected[2]))
     if distance > 1.0 or growth > np.log(2.2):
         return _NEVER
-    return distance + 0.5 * growth + (1 - _overlap(expected, box))
-
-
-def _overlap(one: np.ndarray, other: np.ndarray) -> float:
-    """Intersection over union of two boxes, 0–1."""
-    corner = np.minimum(one[:2] + one[2:], other[:2] + other[2:])
-    across, down = np.maximum(corner - np.maximum(one[:2], other[:2]), 0)
-    shared = across * down
-    return float(shared / (one[2] * one[3] + other[2] * other[3] - shared))
+    return distance + 0.5 * growth + (1 - intersection_over_union(expected, box))
 
 
 def _centre(box: np.ndarray) -> np.ndarray:

@@ -3,10 +3,11 @@
 `live` ends in an orderly way whatever happens; `annotate_video` is `live` for a file.
 """
 
+import os
 import time
 from array import array
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Event
@@ -15,11 +16,13 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from utils.camera import CameraUnavailable
+from utils.camera import CameraUnavailable, LiveCamera
+from utils.config import PICTURE_SUFFIXES
+from utils.files import check_outputs
 from utils.overlay import UNSURE
 from utils.reader import ExpressionReader, Face, Reading, table_columns
 from utils.sinks import CsvSink, VideoSink
-from utils.sources import open_source
+from utils.sources import PictureSequence, VideoFile, open_source
 
 _COMPLETE = ("end of source", "stopped")
 
@@ -37,14 +40,15 @@ def live(
     """Read a source to its end, and send every reading to the sinks.
 
     It ends with the source, when ``stop`` is set, when a sink asks for it, when the
-    camera is lost, or with Ctrl-C (the stop button of a notebook). In every case the
-    device is released, the sinks are closed, a message tells what happened, and the
-    table so far is returned.
+    camera is lost, with Ctrl-C (the stop button of a notebook; the usual end of a camera)
+    or with any failure. In every case the device is released, the sinks are closed, a
+    message tells what happened, and the table so far is returned.
 
     Args:
         source: anything that `utils.sources.open_source` takes.
         predictor: has ``class_names`` and ``predict_faces(frame, boxes)``; or a new
             `ExpressionReader`, whose threshold and smoothing may be changed while it runs.
+            A reader remembers faces and times, so every run needs its own.
         sinks: see `utils.sinks`.
         progress: show a bar.
         stop: set it, from another thread, to end the run.
@@ -54,24 +58,45 @@ def live(
     Returns:
         One row for each face of each frame: source, frame (from 0), seconds, track,
         x, y, width, height (pixels), one column a class (0–1), label, confidence.
-        ``table.attrs`` has "frames" (how many were read) and "ended" (why).
+        ``table.attrs`` has "frames" (how many were read), "ended" ("end of source",
+        "stopped", "interrupted", "camera lost" or "failed") and, where something went wrong,
+        "error" (what, as text).
 
     Raises:
         CameraUnavailable, FileNotFoundError, ValueError: the source cannot be opened.
+        OSError: a sink cannot write its file.
+        TypeError: settings beside a reader, which has its own.
+        ValueError: a sink would overwrite the source, or two sinks each other; the reader
+            has been used before.
+        Exception: whatever else goes wrong before the first frame is read.
     """
-    own = isinstance(predictor, ExpressionReader)
-    reader = predictor if own else ExpressionReader(predictor, **reader_settings)
+    reader = _reader(predictor, reader_settings)
+    outputs = [file for sink in sinks for file in getattr(sink, "files", ())]
+    check_outputs(source_files(source), outputs)
     table, meter = _Table(reader.class_names), _FpsMeter()
-    ended, name = "failed", ""
+    opened, ended, name = None, "failed", ""
+    said, problems = [], []
+
+    def close(sink) -> None:
+        try:
+            kept = sink.close(complete=ended in _COMPLETE)
+            if kept:
+                said.append(f"The video so far is {kept}.")
+        except Exception as error:  # the other sinks must be closed, and the table kept
+            problems.append(explain(error))
+
     with ExitStack() as closing:
         for sink in sinks:
-            closing.callback(lambda sink=sink: sink.close(complete=ended in _COMPLETE))
+            closing.callback(close, sink)
         try:
             with (
                 open_source(source, say) as opened,
                 tqdm(opened, total=opened.length, unit="frame", disable=not progress) as bar,
             ):
                 name, opened.stop = opened.name, stop
+                for sink in sinks:
+                    if hasattr(sink, "begin"):
+                        sink.begin(table_columns(reader.class_names))
                 for seconds, image in bar:
                     faces = reader.read(image, seconds)
                     reading = Reading(
@@ -93,16 +118,71 @@ def live(
                     stopped = stop is not None and stop.is_set()
                     ended = "stopped" if stopped else "end of source"
         except KeyboardInterrupt:
-            ended = "interrupted"
-            say(f"Interrupted after {table.frames} frames; what was read so far is kept.")
-        except CameraUnavailable as error:
+            endless = isinstance(opened, LiveCamera) and opened.length is None
+            ended = "stopped" if endless and table.frames else "interrupted"
+            said.append(
+                f"{ended.capitalize()} after {table.frames} frames; what was read so far is kept."
+            )
+        except Exception as error:
             if not table.frames:
                 raise
-            ended = "camera lost"
-            say(f"{error} What was read so far ({table.frames} frames) is kept.")
+            ended = "camera lost" if isinstance(error, CameraUnavailable) else "failed"
+            problems.append(explain(error))
+    if problems:
+        ended = "failed" if ended in _COMPLETE else ended
+        problem = " ".join(dict.fromkeys(problems))  # a full disk fails again when it is closed
+        said.insert(0, f"{problem} What was read so far ({table.frames} frames) is kept.")
+    if said:
+        say(" ".join(said))
     result = table.to_pandas(name)
     result.attrs.update(frames=table.frames, ended=ended)
+    if problems:
+        result.attrs["error"] = problem
     return result
+
+
+def _reader(predictor, settings: dict) -> ExpressionReader:
+    if not isinstance(predictor, ExpressionReader):
+        return ExpressionReader(predictor, **settings)
+    if settings:
+        raise TypeError(
+            "A reader has its own settings; give them to ExpressionReader. Received beside a "
+            f"reader: {', '.join(settings)}"
+        )
+    if predictor._before is not None:
+        raise ValueError(
+            "This reader has read frames before and still knows their faces and times. Make a "
+            "new ExpressionReader for every run."
+        )
+    return predictor
+
+
+def explain(error: Exception) -> str:
+    """An error as one sentence, with its kind where the text alone would say little."""
+    plain = isinstance(error, OSError | ValueError) and str(error)
+    text = str(error) if plain else f"{type(error).__name__}: {error}"
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def source_files(source) -> Iterator[Path]:
+    """The files that a source reads, as far as it reads files; nothing is opened.
+
+    Args:
+        source: as `live` takes it.
+    """
+    if isinstance(source, VideoFile):
+        yield source.path
+    elif isinstance(source, PictureSequence):
+        yield from source._paths
+    elif isinstance(source, list | tuple):
+        for one in source:
+            yield from source_files(one)
+    elif isinstance(source, str | Path):
+        path = Path(os.path.expanduser(source))
+        if path.is_dir():
+            yield from (file for file in path.iterdir() if file.suffix.lower() in PICTURE_SUFFIXES)
+        else:
+            yield path
 
 
 def annotate_video(

@@ -13,6 +13,7 @@ it marks, where FER-2013's pictures have them.
 
 from collections.abc import Iterable
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 
@@ -51,6 +52,7 @@ class YuNetDetector:
     """
 
     def __init__(self, model_file: str | Path):
+        self._lock = Lock()  # the network keeps the size of the picture that it searches
         path = Path(model_file).expanduser()
         if not path.is_file():
             raise FileNotFoundError(f"There is no YuNet model at {path}. {_WHERE}")
@@ -111,8 +113,9 @@ class YuNetDetector:
         copy = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
         if copy.ndim == 2:
             copy = cv2.cvtColor(copy, cv2.COLOR_GRAY2BGR)
-        self._network.setInputSize(size)
-        _, faces = self._network.detect(copy)
+        with self._lock:
+            self._network.setInputSize(size)
+            _, faces = self._network.detect(copy)
         if faces is None:
             return []
         return [

@@ -1,7 +1,7 @@
 // The live page: frames to the server one at a time, its answers over the live picture.
 
 import {
-  byId, classes, closeCamera, colourOf, colours, drawBox, fitCanvas, notice, openCamera, send,
+  byId, classes, colourOf, colours, drawBox, fitCanvas, notice, openCamera, send,
 } from "./common.js";
 
 const SIDE = 640; // longer side, in pixels, of the frames that are sent
@@ -16,8 +16,8 @@ byId("mirror").addEventListener("change", () => {
   video.classList.toggle("mirrored", byId("mirror").checked);
   draw();
 });
-byId("cameras").addEventListener("change", async () => {
-  await stop();
+byId("cameras").addEventListener("change", () => {
+  stop();
   start(byId("cameras").value);
 });
 new ResizeObserver(draw).observe(byId("stage"));
@@ -30,8 +30,7 @@ async function start(deviceId) {
   byId("hint").firstElementChild.textContent = "Waiting for the camera …";
   byId("hint").hidden = false;
   try {
-    const stream = await openCamera(video, deviceId);
-    if (run !== own) return closeCamera(video);
+    const stream = await openCamera(video, own.abort.signal, deviceId);
     stream.getVideoTracks()[0].addEventListener("ended", () => {
       stop();
       notice("The camera was taken away: unplugged, or its permission withdrawn.");
@@ -48,22 +47,21 @@ async function start(deviceId) {
   }
 }
 
-async function stop() {
+function stop() {
   const last = run;
   run = shown = null;
-  closeCamera(video);
+  last?.abort.abort();
+  if (last?.session) endSession(last);
   draw();
   byId("start").textContent = "Start the camera";
   byId("hint").firstElementChild.textContent = "The camera is off.";
   byId("hint").hidden = false;
   byId("figures").textContent = summary.textContent = "";
   said = { text: "", at: 0 };
-  last?.abort.abort();
-  if (last?.session) {
-    const address = `api/v1/sessions/${last.session}`;
-    await fetch(address, { method: "DELETE", keepalive: true }).catch(() => {});
-  }
 }
+
+const endSession = ({ session }) =>
+  fetch(`api/v1/sessions/${session}`, { method: "DELETE", keepalive: true }).catch(() => {});
 
 async function watch(own) {
   while (run === own) {
@@ -73,6 +71,7 @@ async function watch(own) {
     }
     try {
       own.session ??= (await (await send("api/v1/sessions", { method: "POST" })).json()).session;
+      if (run !== own) return endSession(own); // it came after the camera was stopped
       const before = performance.now();
       const answer = await send(`api/v1/sessions/${own.session}/frames`, {
         method: "POST", body: await grab(), headers: { "Content-Type": "image/jpeg" },

@@ -31,8 +31,9 @@ export function notice(text = "") {
   place.hidden = !text;
 }
 
-// The browser's camera in a video element; failing, an Error that says what to do.
-export async function openCamera(video, deviceId) {
+// The browser's camera in a video element, until the signal (an AbortSignal) closes it, also
+// while the browser still asks the person; failing, an Error that says what to do.
+export async function openCamera(video, signal, deviceId) {
   if (!window.isSecureContext || !navigator.mediaDevices) {
     throw new Error(
       "Browsers give the camera only to pages from https or from this computer itself. Open this " +
@@ -47,14 +48,16 @@ export async function openCamera(video, deviceId) {
   } catch (error) {
     throw new Error(cameraAdvice(error));
   }
+  const close = () => {
+    stream.getTracks().forEach((track) => track.stop());
+    if (video.srcObject === stream) video.srcObject = null; // else it shows a later one
+  };
+  if (signal.aborted) close();
+  signal.throwIfAborted();
+  signal.addEventListener("abort", close);
   video.srcObject = stream;
   await video.play();
   return stream;
-}
-
-export function closeCamera(video) {
-  video.srcObject?.getTracks().forEach((track) => track.stop());
-  video.srcObject = null;
 }
 
 function cameraAdvice(error) {

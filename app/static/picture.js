@@ -1,24 +1,27 @@
 // The picture page: one picture to the server, its faces with bars, and why on demand.
 
 import {
-  barList, byId, closeCamera, colourOf, drawBox, fitCanvas, notice, openCamera, receiveFiles, send,
+  barList, byId, colourOf, drawBox, fitCanvas, notice, openCamera, receiveFiles, send,
 } from "./common.js";
 
 const [picture, video] = [byId("picture"), byId("video")];
 let newest = 0; // number of the picture that was asked about last
 let reading = null;
+let shooting = new AbortController(); // closes the camera
 
 receiveFiles(read);
 new ResizeObserver(drawBoxes).observe(picture);
 
 byId("take").addEventListener("click", async () => {
+  endShooting();
   notice();
+  const own = (shooting = new AbortController());
+  byId("shooting").hidden = false;
   try {
-    byId("shooting").hidden = false;
-    const stream = await openCamera(video);
-    if (byId("shooting").hidden) stream.getTracks().forEach((track) => track.stop());
+    await openCamera(video, own.signal);
     byId("shoot").focus();
   } catch (error) {
+    if (own.signal.aborted) return;
     endShooting();
     notice(error.message);
   }
@@ -35,7 +38,7 @@ byId("shoot").addEventListener("click", () => {
 window.addEventListener("pagehide", endShooting);
 
 function endShooting() {
-  closeCamera(video);
+  shooting.abort();
   byId("shooting").hidden = true;
 }
 

@@ -5,22 +5,31 @@ import { byId, classes, colours, fitCanvas, notice, receiveFiles, send } from ".
 const [player, strip, progress] = [byId("player"), byId("timeline"), byId("progress")];
 const ROW = 26;
 const LEFT = 34;
-let job = null; // { request, id, address } of the upload under way or shown
+const CONTROLS = { drop: "choose", working: "cancel", result: "player" }; // each section: its first
+let job = null; // { answer, id } of the video that is sent, read or shown
 let times = null; // its timeline
+let removal = null; // the removal that the summary speaks of
 
 receiveFiles(begin);
-byId("cancel").addEventListener("click", () => forget("The video was cancelled and removed."));
-byId("another").addEventListener("click", () => {
-  forget("");
-  byId("choose").focus();
-});
-window.addEventListener("pagehide", () => forget(""));
+byId("cancel").addEventListener("click", cancel);
+byId("another").addEventListener("click", forget);
+window.addEventListener("pagehide", forget);
 new ResizeObserver(drawTimeline).observe(strip.parentElement);
 player.addEventListener("timeupdate", drawTimeline);
 strip.addEventListener("click", (event) => {
   const { left, width } = strip.getBoundingClientRect();
-  const share = (event.clientX - left - LEFT) / (width - LEFT);
-  player.currentTime = Math.max(0, Math.min(share, 1)) * times.seconds;
+  goTo(((event.clientX - left - LEFT) / (width - LEFT)) * times.seconds);
+});
+strip.addEventListener("keydown", (event) => {
+  if (event.altKey || event.ctrlKey || event.metaKey) return;
+  const page = times.seconds / 10;
+  const steps = {
+    ArrowLeft: -times.step, ArrowDown: -times.step, ArrowRight: times.step, ArrowUp: times.step,
+    PageDown: -page, PageUp: page, Home: -Infinity, End: Infinity,
+  };
+  if (!(event.key in steps)) return;
+  event.preventDefault(); // or the page would scroll
+  goTo(player.currentTime + steps[event.key]);
 });
 byId("legend").append(...classes.map((name, index) => {
   const item = document.createElement("li");
@@ -31,30 +40,35 @@ byId("legend").append(...classes.map((name, index) => {
 }));
 
 async function begin(file) {
-  await forget("");
-  const own = (job = { request: new XMLHttpRequest(), id: null });
+  forget();
+  const own = (job = { answer: null, id: null });
   notice();
-  byId("drop").hidden = true;
-  byId("working").hidden = false;
+  turnTo("working");
   report("Sending the video", 0);
   try {
-    own.id = (await upload(own.request, file)).video;
-    if (job !== own) return remove(own);
+    own.answer = upload(file, own);
+    own.id = (await own.answer).video;
     const state = await follow(own);
     if (job === own) await show(own, state);
   } catch (error) {
     if (job !== own) return;
-    forget("");
+    forget();
     notice(error.message);
   }
 }
 
 // fetch tells nothing of an upload's progress; XMLHttpRequest does.
-function upload(request, file) {
+function upload(file, own) {
+  const request = new XMLHttpRequest();
   return new Promise((resolve, refuse) => {
-    request.upload.onprogress = ({ loaded, total }) => report("Sending the video", loaded / total);
-    request.onerror = () => refuse(new Error(
-      "The video could not be sent: it is too large, or the server does not answer."));
+    request.upload.onprogress = ({ loaded, total }) => {
+      if (job === own) report("Sending the video", loaded / total);
+      else if (loaded < total) request.abort(); // sent whole, it must be removed by its name
+    };
+    request.onabort = () => refuse(new Error("The video was cancelled before it was sent."));
+    request.onerror = () => refuse(Object.assign(new Error(
+      "The video could not be sent: it is too large, or the server does not answer."),
+    { unknown: true }));
     request.onload = () => {
       let answer = {};
       try { answer = JSON.parse(request.responseText); } catch { /* not the server's own words */ }
@@ -87,13 +101,14 @@ async function show(own, state) {
   const address = `api/v1/videos/${own.id}`;
   times = await (await send(`${address}/timeline`)).json();
   if (job !== own) return;
-  byId("working").hidden = true;
-  byId("result").hidden = false;
+  turnTo("result");
   player.src = byId("keep").href = `${address}/video`;
   byId("table").href = `${address}/table`;
   const faces = state.faces === 1 ? "1 face" : `${state.faces} faces`;
   const text = `${faces} in ${state.frames} frames, ${times.seconds.toFixed(1)} seconds.`;
   byId("summary").textContent = `Done: ${text}`;
+  if (state.detail) notice(`${state.detail[0].toUpperCase()}${state.detail.slice(1)}.`);
+  strip.setAttribute("aria-valuemax", times.seconds.toFixed(1));
   byId("timelineText").textContent = text + times.tracks.map(describe).join("");
   drawTimeline();
 }
@@ -106,8 +121,16 @@ function describe({ track, cells }) {
   return ` Face ${track}: ${order.map(([index]) => classes[index]).join(", ")}.`;
 }
 
+function goTo(seconds) {
+  player.currentTime = Math.max(0, Math.min(seconds, times.seconds));
+  drawTimeline();
+}
+
 function drawTimeline() {
   if (!times || byId("result").hidden) return;
+  const now = Math.min(player.currentTime, times.seconds);
+  strip.setAttribute("aria-valuenow", now.toFixed(1));
+  strip.setAttribute("aria-valuetext", `${now.toFixed(1)} seconds${facesAt(now)}`);
   const width = strip.clientWidth;
   const height = Math.max(1, times.tracks.length) * ROW + 22;
   strip.style.height = `${height}px`;
@@ -129,7 +152,15 @@ function drawTimeline() {
   });
   drawSeconds(context, style, second, height);
   context.fillStyle = style.color;
-  context.fillRect(LEFT + Math.min(player.currentTime, times.seconds) * second - 1, 0, 2, height - 18);
+  context.fillRect(LEFT + now * second - 1, 0, 2, height - 18);
+}
+
+// What the faces are read as at a time, in words.
+function facesAt(seconds) {
+  const column = Math.floor(seconds / times.step);
+  return times.tracks.flatMap(({ track, cells }) => cells
+    .filter(([one]) => one === column)
+    .map(([, index]) => `, face ${track}: ${classes[index]}`)).join("");
 }
 
 function drawSeconds(context, style, second, height) {
@@ -149,18 +180,43 @@ function report(text, share) {
   else progress.value = share;
 }
 
-// Back to the beginning; the server removes what it has.
-async function forget(text) {
-  const last = job;
-  job = times = null;
-  player.removeAttribute("src");
-  player.load();
-  byId("result").hidden = byId("working").hidden = true;
-  byId("drop").hidden = false;
-  byId("summary").textContent = text;
-  last?.request.abort();
-  if (last?.id) await remove(last);
+// Show one of the sections. Focus that would be lost with another goes to its first control.
+function turnTo(name) {
+  const sections = Object.keys(CONTROLS);
+  const lost = document.activeElement === document.body ||
+    sections.some((one) => one !== name && byId(one).contains(document.activeElement));
+  sections.forEach((one) => { byId(one).hidden = one !== name; });
+  if (lost) byId(CONTROLS[name]).focus();
 }
 
-const remove = ({ id }) =>
-  fetch(`api/v1/videos/${id}`, { method: "DELETE", keepalive: true }).catch(() => {});
+async function cancel() {
+  const own = forget();
+  removal = own;
+  byId("summary").textContent = "Cancelling the video …";
+  const removed = await own;
+  if (removal !== own) return;
+  byId("summary").textContent = removed
+    ? "The video was cancelled and removed."
+    : "The video was cancelled, but the server does not answer. It removes videos after a while by itself.";
+}
+
+// Back to the beginning; says in the end whether the server has nothing of the video any more.
+async function forget() {
+  const last = job;
+  job = times = removal = null;
+  player.removeAttribute("src");
+  player.load();
+  turnTo("drop");
+  byId("summary").textContent = "";
+  return !last || remove(last);
+}
+
+async function remove({ answer, id }) {
+  try {
+    id ??= (await answer).video;
+  } catch (error) {
+    return !error.unknown; // refused, or never sent whole
+  }
+  const options = { method: "DELETE", keepalive: true }; // also while the page is left
+  return fetch(`api/v1/videos/${id}`, options).then((reply) => reply.ok, () => false);
+}
