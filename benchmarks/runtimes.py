@@ -134,7 +134,8 @@ def opencv(options) -> Answer:
         try:
             network = read(str(Path(options.forms, name)))
         except cv2.error as error:
-            problems.append(f"{name}: {' '.join(str(error.err).split())}")
+            reason = str(error.err).replace(f"{options.forms}/", "")
+            problems.append(f"{name}: {' '.join(reason.split())}")
             continue
 
         def answer(faces, network=network):

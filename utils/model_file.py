@@ -96,7 +96,7 @@ def load_model(path: str | Path, compile: bool = False) -> tuple[keras.Model, Pr
         reason = (
             "it holds a Lambda layer, which may run any code when it is loaded"
             if "Lambda" in str(error)
-            else f"Keras cannot load it ({type(error).__name__}: {str(error).splitlines()[0]})"
+            else f"Keras cannot load it ({type(error).__name__}: {_first_line(error)})"
         )
         raise ModelFileError(f"{path} is refused: {reason}.") from error
     try:
@@ -151,7 +151,7 @@ def _converted(model: keras.Model) -> bytes:
     except Exception as error:  # the converter raises many kinds
         raise ModelFileError(
             "The network has no fast form, for LiteRT does not know all of its layers "
-            f"({str(error).splitlines()[0]}). Its file is complete without one."
+            f"({_first_line(error)}). Its file is complete without one."
         ) from error
 
 
@@ -190,6 +190,10 @@ def _portable(config):
         kept = {key: value for key, value in config.items() if (key, value) not in _UNUSED}
         return {key: _portable(value) for key, value in kept.items()}
     return [_portable(value) for value in config] if isinstance(config, list) else config
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [""])[0]
 
 
 def check_fit(model: keras.Model, preprocessing: Preprocessing) -> None:

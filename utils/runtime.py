@@ -2,9 +2,9 @@
 
 A finished model file may hold its network a second time, as LiteRT reads it
 (`utils.model_file.add_fast_form` writes it). It answers as Keras does, but is ready in
-well under a second and spends nothing on the way to the arithmetic. LiteRT is the
-smallest of the runtimes that do so (`benchmarks/runtimes.py` compares them), and
-TensorFlow itself writes its format.
+well under a second and spends nothing on the way to the arithmetic. Of the runtimes that
+do so LiteRT is not the quickest, but the smallest, and TensorFlow itself writes its
+format (`benchmarks/runtimes.py` compares them).
 """
 
 import os
