@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DATA ?= data/fer2013
-EPOCHS ?= 44
+EPOCHS ?= 30
 BENCHMARKS := $(filter-out __init__ measuring,$(basename $(notdir $(wildcard benchmarks/*.py))))
 
 .DEFAULT_GOAL := help
@@ -22,7 +22,7 @@ $(BIN)/.ready: requirements.txt requirements-dev.txt pyproject.toml
 demo: setup  ## run both notebooks on drawn faces: nothing to download, no camera
 	$(BIN)/python -m utils demo
 
-train: setup  ## train on DATA=data/fer2013 for EPOCHS=44; again to go on after a stop
+train: setup  ## train on DATA=data/fer2013 for EPOCHS=30; again to go on after a stop
 	$(BIN)/python -m utils train $(DATA) --epochs $(EPOCHS)
 
 test: setup  ## run the tests

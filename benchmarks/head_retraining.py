@@ -27,16 +27,15 @@ def main() -> None:
     model, preprocessing = load_model(project_path(options.model))
     trunk = model.get_layer("trunk")
     table = datasets.find_pictures(project_path(options.data))
-    learn = Pictures(datasets.split_of(table, "train"), preprocessing)
+    pictures = Pictures(table, preprocessing)
     held_out = Pictures(datasets.split_of(table, "validation"), preprocessing)
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        for pictures in (learn, held_out):
-            features.trunk_features(trunk, pictures, folder)
+        features.trunk_features(trunk, pictures, folder)
         computed = time.perf_counter()
         head = networks.mlp_head(len(preprocessing.class_names), units=(192, 96), dropout=0.5)
         settings = training.Settings(epochs=8, learning_rate=1e-3)
-        features.train_head(head, trunk, learn, held_out, settings, runs=folder, cache=folder)
+        features.train_head(head, trunk, pictures, settings, runs=folder, cache=folder)
         probabilities = Predictor(
             networks.mirrored(networks.join(trunk, head)), preprocessing
         ).predict_pictures(held_out)
@@ -47,7 +46,7 @@ def main() -> None:
     save(
         "head_retraining",
         {
-            "training_pictures": len(learn.table),
+            "training_pictures": int((table["split"] == "train").sum()),
             "features_once_seconds": computed - start,
             "edited_head_to_matrices_seconds": finished - computed,
             "validation_accuracy": metrics["accuracy"],

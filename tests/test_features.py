@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from utils import datasets, features, networks, training
+from utils import datasets, features, networks, splits, training
 from utils.augmentation import Augmentation
 from utils.backend import keras
 from utils.config import CLASS_NAMES
@@ -13,6 +13,11 @@ from utils.streaming import Pictures
 @pytest.fixture
 def pictures(table, preprocessing):
     return Pictures(datasets.split_of(table, "train"), preprocessing, batch_size=16)
+
+
+@pytest.fixture
+def all_pictures(table, preprocessing):
+    return Pictures(table, preprocessing, batch_size=16)
 
 
 @pytest.fixture
@@ -73,15 +78,25 @@ def test_batches_of_features_hold_the_rows_asked_for(tmp_path):
     np.save(tmp_path / "features.npy", np.arange(20, dtype=np.float16).reshape(10, 2))
     found = np.load(tmp_path / "features.npy", mmap_mode="r")
     labels, weights = np.arange(10) % 3, np.linspace(0, 1, 10, dtype=np.float32)
-    rows = features.Features(found, labels, 3, batch_size=4, seed=1, rows=[1, 3, 5, 7, 9, 8])
+    rows = features.Features(found, labels, 3, [1, 3, 5, 7, 9, 8], seed=1, batch_size=4)
     assert len(rows) == 2
     seen = np.concatenate([rows[index][0] for index in range(2)])
     assert sorted(seen[:, 0] / 2) == [1, 3, 5, 7, 8, 9]
-    weighted = features.Features(found, labels, 3, seed=1, weights=weights)
+    chosen = [9, 2, 4]
+    weighted = features.Features(found, labels, 3, chosen, seed=1, weights=weights[chosen])
     values, one_hot, weight = weighted[0]
     number = (values[:, 0] / 2).astype(int)
+    assert sorted(number) == sorted(chosen)
     assert np.array_equal(one_hot.argmax(axis=1), labels[number])
     assert np.array_equal(weight, weights[number])
+
+
+def test_another_split_of_the_same_pictures_finds_their_features(trunk, all_pictures, tmp_path):
+    first = features.trunk_features(trunk, all_pictures, tmp_path)
+    parted = splits.random_split(all_pictures.table, seed=5)
+    other = Pictures(parted, all_pictures.preprocessing, batch_size=16)
+    assert features.trunk_features(trunk, other, tmp_path).filename == first.filename
+    assert other.fingerprint != all_pictures.fingerprint
 
 
 def test_key_follows_trunk_pictures_and_preprocessing(trunk, pictures, preprocessing):
@@ -107,23 +122,25 @@ def test_head_that_gives_no_classes_is_refused_before_any_work(
     forgotten = keras.Sequential([keras.layers.Dense(7, activation="softmax")])  # no Flatten
     with pytest.raises(ModelFileError, match="the contract says"):
         features.train_head(
-            forgotten, trunk, pictures, pictures, training.Settings(), tmp_path, cache=tmp_path
+            forgotten, trunk, pictures, training.Settings(), tmp_path, cache=tmp_path
         )
     assert not list(tmp_path.iterdir())
 
 
-def test_domains_are_weighed_and_logged_apart(trunk, pictures, preprocessing, tmp_path):
-    table = pictures.table.assign(domain=["people"] * 8 + ["animated"] * (len(pictures.table) - 8))
-    mixed = Pictures(table, preprocessing, batch_size=16)
+def test_domains_are_weighed_and_logged_apart(trunk, table, preprocessing, tmp_path):
+    people = np.arange(len(table)) % 5 == 0
+    mixed = Pictures(
+        table.assign(domain=np.where(people, "people", "animated")), preprocessing, batch_size=16
+    )
     head = networks.mlp_head(len(CLASS_NAMES), units=(8,))
     settings = training.Settings(epochs=2, balance_domains=True)
-    run = features.train_head(head, trunk, mixed, mixed, settings, tmp_path, cache=tmp_path)
+    run = features.train_head(head, trunk, mixed, settings, tmp_path, cache=tmp_path)
     apart = run.log[["val_accuracy_people", "val_accuracy_animated"]]
     assert np.allclose(run.log["val_accuracy"], apart.mean(axis=1))
 
 
 def test_head_alone_learns_and_the_saved_model_is_the_whole_network(
-    trunk, pictures, table, preprocessing, tmp_path
+    trunk, all_pictures, table, preprocessing, tmp_path
 ):
     before = [weight.copy() for weight in trunk.get_weights()]
     head = networks.mlp_head(len(CLASS_NAMES), units=(32,), dropout=0)
@@ -131,8 +148,7 @@ def test_head_alone_learns_and_the_saved_model_is_the_whole_network(
     run = features.train_head(
         head,
         trunk,
-        pictures,
-        validation,
+        all_pictures,
         training.Settings(epochs=30, learning_rate=1e-2),
         runs=tmp_path,
         cache=tmp_path,
@@ -144,5 +160,7 @@ def test_head_alone_learns_and_the_saved_model_is_the_whole_network(
     saved = load(run.best_file).predict_pictures(validation)
     assert np.allclose(whole, saved, atol=1e-5)
     accuracy = (whole.argmax(axis=1) == validation.labels).mean()
-    # The log was measured on float16 features; one picture may fall on the other side.
+    stored = features.head_accuracy(head, trunk, all_pictures, "validation", tmp_path)
+    # Those were measured on float16 features; one picture may fall on the other side.
+    assert stored == pytest.approx(accuracy, abs=1.5 / len(whole))
     assert accuracy == pytest.approx(run.log["val_accuracy"].max(), abs=1.5 / len(whole))

@@ -4,7 +4,7 @@ import pytest
 
 from utils.config import CLASS_NAMES
 from utils.datasets import count_classes
-from utils.splits import check_subjects_apart, grouped_split, random_split
+from utils.splits import check_subjects_apart, grouped_split, random_split, split_table
 
 
 def pictures_of(people: int, per_class: int = 3, classes=CLASS_NAMES, prefix="S") -> pd.DataFrame:
@@ -85,6 +85,13 @@ def test_the_random_split_is_stratified_and_shares_people():
         check_subjects_apart(parted)
 
 
+def test_of_a_small_data_set_each_random_part_has_every_class():
+    parted = random_split(pictures_of(4, per_class=1))
+    counts = count_classes(parted).loc[list(CLASS_NAMES)]
+    assert (counts[["validation", "test"]] == 1).all(axis=None)
+    assert (counts["train"] == 2).all()
+
+
 def test_a_leak_is_named():
     table = pictures_of(4).assign(split="train")
     table.loc[table["subject"] == "S003", "split"] = "test"
@@ -112,3 +119,24 @@ def test_what_cannot_be_parted_is_said():
         grouped_split(pictures_of(10), test_share=0.5)
     with pytest.raises(ValueError, match="too few to part at random"):
         random_split(pictures_of(1, per_class=1))
+
+
+def test_only_what_comes_in_one_piece_is_parted():
+    table = pictures_of(10)
+    official = table.assign(split="train", subject="", dataset="official")
+    both = pd.concat([official, table.assign(dataset="one piece")], ignore_index=True)
+    for way in ("grouped", "random"):
+        parted = split_table(both, way, seed=1)
+        assert set(parted.loc[: len(official) - 1, "split"]) == {"train"}
+        assert set(parted["split"]) == {"train", "validation", "test"}
+    check_subjects_apart(split_table(both, "grouped"))
+    with pytest.raises(ValueError, match="Unknown split"):
+        split_table(both, "by person")
+
+
+def test_official_parts_that_share_a_subject_are_no_grouped_split():
+    table = pictures_of(4)
+    table["split"] = ["train", "test"] * (len(table) // 2)
+    with pytest.raises(ValueError, match="stand in more than one part"):
+        split_table(table, "grouped")
+    assert split_table(table, "random")["split"].equals(table["split"])

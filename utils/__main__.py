@@ -42,8 +42,9 @@ def import_pictures(options) -> None:
 def audit_pictures(options) -> None:
     """look for copies, leaks between splits, conflicting labels and blank pictures"""
     from utils.audit import audit
+    from utils.datasets import find_pictures
 
-    report = audit(options.folder)
+    report = audit(find_pictures(options.folder))
     print(report)
     if options.save:
         report.save(options.save)
@@ -60,15 +61,15 @@ def draw(options) -> None:
 
 def train(options) -> None:
     """train a network; run it again to go on after an interruption"""
-    from utils import calibration, datasets, networks, splits, training
+    from utils import calibration, datasets, distillation, networks, splits, training
     from utils.augmentation import STRONG, Augmentation
     from utils.model_file import save_model
+    from utils.predictor import load
     from utils.preprocessing import Preprocessing
     from utils.streaming import Pictures
 
     table = datasets.find_pictures(options.data, options.classes)
-    if set(table["split"]) == {"all"}:
-        table = splits.grouped_split(table, seed=options.seed)
+    table = splits.split_table(table, "grouped", options.seed)
     classes = options.classes or datasets.class_order(table)
     preprocessing = Preprocessing(
         classes, size=options.size, colour=options.colour, margin=options.margin
@@ -80,20 +81,27 @@ def train(options) -> None:
         epochs=options.epochs,
         learning_rate=options.learning_rate,
         weight_decay=options.weight_decay,
+        label_smoothing=0.0 if options.teachers else 0.1,  # a teacher smooths better
+        patience=options.patience,
         balance_classes=options.balance_classes,
         seed=options.seed,
     )
     makers = {"six-layer": networks.six_layer_network, "residual": networks.residual_network}
     network = makers[options.network](preprocessing)
     augmentation = STRONG if options.augmentation == "strong" else Augmentation()
+    pictures = Pictures(learn, preprocessing, options.batch_size, True, augmentation, options.seed)
+    if options.teachers:
+        teachers = [load(file) for file in options.teachers]
+        pictures.targets = distillation.soft_targets(teachers, pictures)
     held_out = Pictures(datasets.split_of(table, "validation"), preprocessing)
     run = training.train(
         network,
-        Pictures(learn, preprocessing, options.batch_size, True, augmentation, options.seed),
+        pictures,
         held_out,
         settings,
         runs=options.runs,
         name=Path(options.data).resolve().name,
+        start=options.start,
     )
     best = run.log.iloc[run.best_epoch - 1]
     print(f"Best epoch {run.best_epoch}: validation accuracy {best['val_accuracy']:.2%}")
@@ -221,12 +229,25 @@ def _parser() -> argparse.ArgumentParser:
         "is parted by subject",
     )
     _add_classes(command)
-    command.add_argument("--network", choices=("six-layer", "residual"), default="six-layer")
+    command.add_argument("--network", choices=("residual", "six-layer"), default="residual")
     command.add_argument("--augmentation", choices=("usual", "strong"), default="usual")
-    command.add_argument("--epochs", type=int, default=50)
+    command.add_argument("--epochs", type=int, default=30)
     command.add_argument("--batch-size", type=int, default=128)
     command.add_argument("--learning-rate", type=float, default=2e-3)
-    command.add_argument("--weight-decay", type=float, default=1e-2)
+    command.add_argument("--weight-decay", type=float, default=5e-2)
+    command.add_argument(
+        "--patience", type=int, default=15, help="stop so many epochs after the best one (15)"
+    )
+    command.add_argument(
+        "--teachers",
+        nargs="+",
+        default=(),
+        metavar="MODEL",
+        help="learn half from the labels, half from these models' mean answer",
+    )
+    command.add_argument(
+        "--start", metavar="MODEL", help="begin with the weights of a run's best.keras"
+    )
     command.add_argument("--size", type=int, default=48, help="side of the input in pixels")
     command.add_argument("--colour", choices=("grey", "rgb"), default="grey")
     command.add_argument(

@@ -48,9 +48,20 @@ _IRISES = ("#4a2f1c", "#6b4423", "#4d7a4a", "#3f78a8", "#5c6f7d", "#7a6a2e")
 _CLOTHES = ("#c8553d", "#3d6fa8", "#4f8a5b", "#8a5aa0", "#d9a441", "#50545c", "#d98aa0", "#e6e2d8")
 
 
-def margin_of(folder: str | os.PathLike) -> float:
-    """The crop margin that suits a data set: `MARGIN` for one drawn here, else 0."""
-    return MARGIN if (Path(folder) / "drawing.json").is_file() else 0.0
+def margin_of(*folders: str | os.PathLike) -> float:
+    """The crop margin that suits data sets: `MARGIN` for those drawn here, else 0.
+
+    Raises:
+        ValueError: they differ.
+    """
+    margins = {MARGIN if (Path(one) / "drawing.json").is_file() else 0.0 for one in folders}
+    if len(margins) > 1:
+        raise ValueError(
+            "The data sets were cut with different margins around the face, but a model has one. "
+            f"Received: {', '.join(map(str, folders))}. Name it yourself (margin=0 for pictures "
+            f"cut to the face, {MARGIN} for those that this project draws)."
+        )
+    return margins.pop()
 
 
 def random_character(rng: np.random.Generator) -> Character:

@@ -19,7 +19,7 @@ from scipy.sparse.csgraph import connected_components
 from tqdm.auto import tqdm
 
 from utils.config import SPLITS
-from utils.datasets import count_classes, find_pictures
+from utils.datasets import count_classes
 from utils.pictures import load_picture
 
 HASH_SIDE = 16
@@ -37,7 +37,6 @@ class AuditReport:
     """What an audit found; print it, or leave it at the end of a notebook cell.
 
     Attributes:
-        folder: the data set.
         pictures: one row a picture: ``file``, ``split``, ``class``, ``sha256`` of the
             bytes, ``pixels`` (digest of what they decode to, "" if unreadable), ``blank``
             (one colour all over), ``problem`` (why it is unreadable, or ""), and the
@@ -51,7 +50,6 @@ class AuditReport:
         balance: pictures per class (rows) and split (columns), with totals.
     """
 
-    folder: Path
     pictures: pd.DataFrame
     duplicates: pd.DataFrame
     summary: pd.DataFrame
@@ -61,8 +59,7 @@ class AuditReport:
         width = self.summary["figure"].str.len().max()
         rows = self.summary.itertuples(index=False, name=None)
         figures = (f"{figure:<{width}}  {count:>7,}" for figure, count in rows)
-        name = self.folder.resolve().name
-        return "\n".join([f"Audit of {name}", *figures, "", self.balance.to_string()])
+        return "\n".join([*figures, "", self.balance.to_string()])
 
     def __repr__(self) -> str:  # what a notebook keeps beside the tables
         return str(self)
@@ -82,9 +79,9 @@ class AuditReport:
 
 
 def audit(
-    folder: str | Path, *, near_distance: int = NEAR_DISTANCE, progress: bool = True
+    table: pd.DataFrame, *, near_distance: int = NEAR_DISTANCE, progress: bool = True
 ) -> AuditReport:
-    """Look for copies, contradictions and blanks in a folder-per-class data set.
+    """Look for copies, contradictions and blanks among pictures.
 
     Near-identity is judged by the difference hash of Krawetz
     (https://www.hackerfactor.com/blog/index.php?/archives/529-Kind-of-Like-That.html),
@@ -93,19 +90,19 @@ def audit(
     are left out of it. Groups are transitive: a ~ b and b ~ c puts all three together.
 
     Args:
-        folder: holds split folders with a folder per class in each, or class folders.
+        table: rows with ``file``, ``split`` and ``class``, as `datasets.find_pictures`,
+            `datasets.combine` and `splits.split_table` give them.
         near_distance: greatest number of differing bits, 0–255; 0 asks for equal hashes.
         progress: show a progress bar.
 
     Raises:
-        FileNotFoundError: no such folder.
-        ValueError: it holds no pictures, or ``near_distance`` is out of range.
+        ValueError: ``near_distance`` is out of range.
     """
     if not 0 <= near_distance < HASH_SIDE**2:
         raise ValueError(
             f"near_distance must be 0 to {HASH_SIDE**2 - 1}. Received: {near_distance}"
         )
-    table = find_pictures(folder)
+    table = table.reset_index(drop=True)
     seen = [
         _look_at(Path(file))
         for file in tqdm(table["file"], "Auditing", unit=" pictures", disable=not progress)
@@ -115,36 +112,29 @@ def audit(
     pictures["identical"] = _number_groups(pd.factorize(pictures["pixels"])[0], pictures)
     pictures["near"] = _number_groups(_near_groups(pictures, hashes, near_distance), pictures)
     duplicates = _duplicates(pictures)
-    return AuditReport(
-        Path(folder), pictures, duplicates, _summary(pictures, duplicates), count_classes(table)
-    )
+    return AuditReport(pictures, duplicates, _summary(pictures, duplicates), count_classes(table))
 
 
-def pictures_also_in_train(
-    report: AuditReport | str | Path, split: str, *, near: bool = False
-) -> set[str]:
+def pictures_also_in_train(report: AuditReport, split: str, *, near: bool = False) -> set[str]:
     """Files of a split whose picture stands in train too.
 
     Args:
-        report: an audit, or the folder to audit.
+        report: an audit.
         split: "validation" or "test".
         near: count nearly identical pictures as well as those with the same pixels.
 
     Returns:
-        Values of the ``file`` column, written as `find_pictures` writes them for the
-        folder as it was given to `audit`.
+        Values of the ``file`` column of the table that was audited.
 
     Raises:
         ValueError: the data set has no such split, or no train.
     """
-    if not isinstance(report, AuditReport):
-        report = audit(report)
     pictures = report.pictures
     absent = sorted({split, "train"} - set(pictures["split"]))
     if absent or split == "train":
         raise ValueError(
-            f"Expected a split other than train, beside train. Received: {split!r} for "
-            f"{report.folder}, which has {', '.join(pictures['split'].unique())}."
+            f"Expected a split other than train, beside train. Received: {split!r} of pictures "
+            f"whose splits are {', '.join(pictures['split'].unique())}."
         )
     return _also_in_train(pictures, split, "near" if near else "identical")
 

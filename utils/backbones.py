@@ -1,9 +1,11 @@
-"""Trunks that have already learned to see, to put a new head on (transfer learning).
+"""Every trunk by its name: new ones, and those that have already learned to see.
 
-VGG16 and MobileNetV2 come from `keras.applications`, trained on ImageNet's photographs;
-"own" is the trunk of a model that this project saved. Each takes pictures as the contract
-has them, uint8-valued, 0–255, grey or RGB: repeating grey and scaling to the range that
-the weights were trained with are layers of the trunk, so a saved model needs no other code.
+"residual" and "six-layer" are this project's own designs, to be trained from the start;
+"own" is the trunk of a model that this project saved. VGG16 and MobileNetV2 come from
+`keras.applications`, trained on ImageNet's photographs (transfer learning). Each takes
+pictures as the contract has them, uint8-valued, 0–255, grey or RGB: repeating grey and
+scaling to the range that the weights were trained with are layers of the trunk, so a
+saved model needs no other code.
 
 What to expect of each, for one picture of 350 × 350 (224, 48) pixels:
 
@@ -25,12 +27,17 @@ from utils.preprocessing import Preprocessing
 
 layers = keras.layers
 
-TRUNKS = ("own", "vgg16", "mobilenetv2")
+NEW = {"residual": networks.residual_trunk, "six-layer": networks.convolutional_trunk}
+APPLICATIONS = {
+    "vgg16": keras.applications.VGG16,
+    "mobilenetv2": keras.applications.MobileNetV2,
+}
+TRUNKS = (*NEW, "own", *APPLICATIONS)
 _LEAST_SIZE = 32  # both of keras.applications halve the side five times
 
 
 def make_trunk(
-    name: str, preprocessing: Preprocessing, weights: str | Path | None = "imagenet"
+    name: str, preprocessing: Preprocessing, weights: str | Path | None = None
 ) -> keras.Model:
     """The convolutional part of a network, with or without what it has learned.
 
@@ -38,9 +45,9 @@ def make_trunk(
         name: one of `TRUNKS`.
         preprocessing: gives the input, uint8-valued (size, size, channels), 0–255, grey
             or RGB.
-        weights: for "vgg16" and "mobilenetv2" "imagenet" (downloaded once by Keras), a
-            local weights file, or None for random ones. For "own" a ``.keras`` file
-            whose trunk is taken, or None for a new `networks.convolutional_trunk`.
+        weights: None for random ones. For "vgg16" and "mobilenetv2" also "imagenet"
+            (downloaded once by Keras) or a local weights file. "own" needs the
+            ``.keras`` file whose trunk it takes.
 
     Returns:
         A model named "trunk" from pictures to a (side, side, channels) map.
@@ -56,6 +63,13 @@ def make_trunk(
         raise ValueError(f"Unknown trunk. Received: {name!r}; expected one of {', '.join(TRUNKS)}.")
     if name == "own":
         return _own(preprocessing, weights)
+    if name in NEW:
+        if weights is not None:
+            raise ValueError(
+                f"The trunk {name!r} begins with random weights. Received: weights={weights!r}; "
+                "expected None. To go on from a saved model, take the trunk 'own'."
+            )
+        return NEW[name](preprocessing)
     if preprocessing.size < _LEAST_SIZE:
         raise ValueError(
             f"{name} takes pictures of at least {_LEAST_SIZE} × {_LEAST_SIZE} pixels. "
@@ -66,11 +80,7 @@ def make_trunk(
     if preprocessing.colour == "grey":
         values = layers.Concatenate(name="repeat")([pictures] * 3)
     values = _vgg16_scaling(values, preprocessing) if name == "vgg16" else _to_one(values)
-    application = {
-        "vgg16": keras.applications.VGG16,
-        "mobilenetv2": keras.applications.MobileNetV2,
-    }[name]
-    return keras.Model(pictures, _apply(application, values, weights).output, name="trunk")
+    return keras.Model(pictures, _apply(APPLICATIONS[name], values, weights).output, name="trunk")
 
 
 def unfreeze_from(trunk: keras.Model, layer_name: str) -> None:
@@ -88,10 +98,24 @@ def unfreeze_from(trunk: keras.Model, layer_name: str) -> None:
     Args:
         trunk: as `make_trunk` gives it. A network that holds it changes with it.
         layer_name: the first layer to train, such as "block5_conv1" of VGG16,
-            "block_13_expand" of MobileNetV2 or "block4_convolution" of this project's.
+            "block_13_expand" of MobileNetV2 or "stage3_block1_first_convolution" of this
+            project's.
 
     Raises:
         ValueError: no layer of that name; the message lists the nearest.
+    """
+    first = layer_position(trunk, layer_name)
+    trunk.trainable = True  # the trunk as a whole; a frozen one would hide what is set below
+    for position, layer in enumerate(trunk.layers):
+        normalises = isinstance(layer, layers.BatchNormalization)
+        layer.trainable = position >= first and not normalises
+
+
+def layer_position(trunk: keras.Model, layer_name: str) -> int:
+    """Which of a trunk's layers has that name, counted from 0.
+
+    Raises:
+        ValueError: none; the message lists the nearest.
     """
     names = [layer.name for layer in trunk.layers]
     if layer_name not in names:
@@ -101,20 +125,15 @@ def unfreeze_from(trunk: keras.Model, layer_name: str) -> None:
             + (f"Did you mean {', '.join(near)}? " if near else "")
             + "trunk.summary() lists all of them."
         )
-    trunk.trainable = True  # the trunk as a whole; a frozen one would hide what is set below
-    first = names.index(layer_name)
-    for position, layer in enumerate(trunk.layers):
-        normalises = isinstance(layer, layers.BatchNormalization)
-        layer.trainable = position >= first and not normalises
+    return names.index(layer_name)
 
 
 def _own(preprocessing, weights) -> keras.Model:
-    if weights is None:
-        return networks.convolutional_trunk(preprocessing)
-    if weights == "imagenet":
+    if weights in (None, "imagenet"):
         raise ValueError(
-            "There are no ImageNet weights for the trunk 'own'. Received: weights='imagenet'; "
-            "expected a .keras file of this project, such as models/fer2013.keras, or None."
+            f"The trunk 'own' is that of a saved model. Received: weights={weights!r}; expected "
+            "a .keras file of this project, such as models/fer2013.keras. For random weights "
+            f"take the trunk {' or '.join(map(repr, NEW))}."
         )
     model, contract = load_model(weights)
     if contract.input_shape != preprocessing.input_shape:

@@ -17,17 +17,19 @@ from utils.streaming import Pictures
 _RANGE = 0.2, 5.0  # no sensible network is outside
 
 
-def calibrate(network: keras.Model, pictures: Pictures) -> float:
-    """Fit a temperature and set it, for a network that `networks.mirrored` will average.
+def calibrate(network: keras.Model, pictures: Pictures, mirror: bool = True) -> float:
+    """Fit a temperature and set it.
 
     Args:
         network: as `networks.join` makes it; its last layer is changed.
         pictures: neither shuffled nor augmented, and not those it was trained on.
+        mirror: whether `networks.mirrored` will average the network's answers.
 
     Returns:
         The temperature.
     """
-    temperature = fit_temperature(pictures.labels, mirrored_views(network, pictures))
+    views = mirrored_views(network, pictures)
+    temperature = fit_temperature(pictures.labels, views if mirror else views[:1])
     set_temperature(network, temperature)
     return temperature
 

@@ -35,10 +35,10 @@ def find_pictures(folder: str | Path, class_names=None) -> pd.DataFrame:
 
 
 def combine(folders, class_names=None) -> pd.DataFrame:
-    """List the pictures of several data sets together.
+    """List the pictures of one or several data sets together.
 
     Args:
-        folders: two or more, each as for `find_pictures`.
+        folders: one or more, each as for `find_pictures`.
         class_names: the classes to take; each must be in one of the folders at least.
 
     Returns:
@@ -107,6 +107,12 @@ def balanced_subset(table: pd.DataFrame, per_class: int, seed: int = 0) -> pd.Da
             f"{counts.idxmin()} has only {counts.min()}. Ask for at most that many."
         )
     return table.groupby("class").sample(per_class, random_state=seed).sort_index()
+
+
+def balanced_train(table: pd.DataFrame, per_class: int, seed: int = 0) -> pd.DataFrame:
+    """The table with a `balanced_subset` of its train part; the other parts stay whole."""
+    train = balanced_subset(split_of(table, "train"), per_class, seed)
+    return pd.concat([train, table[table["split"] != "train"]], ignore_index=True)
 
 
 def fingerprint(table: pd.DataFrame) -> str:

@@ -19,6 +19,7 @@ from tqdm.auto import tqdm
 
 from utils.backend import keras, rebuild, xla_pays
 from utils.config import CACHE, RUNS
+from utils.datasets import fingerprint, split_of
 from utils.domains import balancing_weights, evaluate_apart, rows_by_domain
 from utils.files import write_text
 from utils.model_file import check_fit, save_model
@@ -32,7 +33,8 @@ def trunk_features(trunk: keras.Model, pictures: Pictures, cache: str | Path = C
     """What a trunk makes of every picture, computed once and then read from disk.
 
     The file is keyed by the pictures, the trunk's layers and weights, and the
-    preprocessing; change any of them and it is computed anew. Batch by batch is added
+    preprocessing; change any of them and it is computed anew. Which part a picture
+    belongs to makes no difference. Batch by batch is added
     to its end, and it gets its name when it is complete: however many the pictures,
     memory stays small, and when killed it goes on with the batch that it was at.
 
@@ -126,22 +128,22 @@ class Features(keras.utils.PyDataset):
         features: (n, …), as `trunk_features` returns them.
         labels: int, (n,).
         classes: number of classes.
-        batch_size: rows a batch.
+        rows: positions of those to take.
         seed: of the order, which is new for every epoch; None keeps the given order.
-        rows: positions of those to take; None takes all.
-        weights: float32, (n,), given to Keras as a third item; None leaves it out.
+        weights: float32, one for each of ``rows``, given to Keras as a third item; None
+            leaves it out.
+        batch_size: rows a batch.
     """
 
-    def __init__(
-        self, features, labels, classes, batch_size=256, seed=None, rows=None, weights=None
-    ):
+    def __init__(self, features, labels, classes, rows, seed=None, weights=None, batch_size=256):
         super().__init__()
         self.file = features.filename
-        self.one_hot = np.eye(classes, dtype=np.float32)[labels]
+        self.rows = np.asarray(rows)
+        self.one_hot = np.eye(classes, dtype=np.float32)[labels[self.rows]]
         self.weights = weights
         self.batch_size = batch_size
         self._random = None if seed is None else np.random.default_rng(seed)
-        self._order = np.arange(len(labels)) if rows is None else np.array(rows)
+        self._order = np.arange(len(self.rows))
         self.on_epoch_end()
 
     def on_epoch_end(self) -> None:
@@ -156,15 +158,14 @@ class Features(keras.utils.PyDataset):
         # Opened for each batch: while a map stays open, all that was ever read through it
         # counts as resident, and grows to the size of the file.
         features = np.load(self.file, mmap_mode="r")
-        batch = features[chosen].astype(np.float32), self.one_hot[chosen]
+        batch = features[self.rows[chosen]].astype(np.float32), self.one_hot[chosen]
         return batch if self.weights is None else (*batch, self.weights[chosen])
 
 
 def train_head(
     head: keras.Model,
     trunk: keras.Model,
-    training: Pictures,
-    validation: Pictures,
+    pictures: Pictures,
     settings: Settings,
     runs: str | Path = RUNS,
     name: str = "head",
@@ -176,30 +177,25 @@ def train_head(
         head: maps the trunk's output to (classes,) probabilities. Training begins
             with new weights; it has those of the best epoch afterwards.
         trunk: not changed.
-        training: pictures to learn from, neither shuffled nor augmented.
-        validation: pictures that choose the epoch.
-        settings: epochs, learning rate, label smoothing, class balance and seed are used.
+        pictures: all parts together, neither shuffled nor augmented. Those whose
+            ``split`` is "train" are learned from; "validation" chooses the epoch.
+        settings: epochs, learning rate, label smoothing, balance and seed are used.
         runs: folder that the run's folder is made in.
         name: begins the run folder's name.
-        cache: where the features are kept.
+        cache: where the features are kept; another split of the same pictures, or
+            another head, finds them there.
 
     Returns:
         The run; its `best_file` is the whole network, trunk and head.
     """
     model = join(trunk, head)
-    check_fit(model, training.preprocessing)
+    check_fit(model, pictures.preprocessing)
+    training, validation = (_part(pictures, split) for split in ("train", "validation"))
     weights = balancing_weights(training.table, settings.balance_classes, settings.balance_domains)
-    classes = len(training.preprocessing.class_names)
-    examples = Features(
-        trunk_features(trunk, training, cache),
-        training.labels,
-        classes,
-        seed=settings.seed,
-        weights=weights,
-    )
-    held_out = trunk_features(trunk, validation, cache)
+    found = trunk_features(trunk, pictures, cache)
+    examples = _rows(found, pictures, "train", seed=settings.seed, weights=weights)
     parts = {
-        domain: Features(held_out, validation.labels, classes, rows=rows)
+        domain: _rows(found, pictures, "validation", chosen=rows)
         for domain, rows in rows_by_domain(validation.table).items()
     }
     described = {**describe(training, validation, settings), "trunk": _key(trunk, training)}
@@ -229,8 +225,29 @@ def train_head(
     log = pd.DataFrame(recorder.log)
     write_text(folder / "log.csv", log.to_csv(index=False))
     run = Run(folder, log)
-    save_model(model, training.preprocessing, run.best_file, fast_form=False)
+    save_model(model, pictures.preprocessing, run.best_file, fast_form=False)
     return run
+
+
+def head_accuracy(
+    head: keras.Model, trunk: keras.Model, pictures: Pictures, split: str, cache: str | Path = CACHE
+) -> float:
+    """Share of one part's pictures that a head names rightly, 0–1; features as in `train_head`."""
+    part = _rows(trunk_features(trunk, pictures, cache), pictures, split)
+    answers = head.predict(part, verbose=0).argmax(axis=1)
+    return float((answers == pictures.labels[part.rows]).mean())
+
+
+def _part(pictures: Pictures, split: str) -> Pictures:
+    return Pictures(split_of(pictures.table, split), pictures.preprocessing, pictures.batch_size)
+
+
+def _rows(found, pictures, split, chosen=slice(None), seed=None, weights=None) -> "Features":
+    """The features of one part, or of some of its rows."""
+    rows = np.flatnonzero(pictures.table["split"] == split)[chosen]
+    return Features(
+        found, pictures.labels, len(pictures.preprocessing.class_names), rows, seed, weights
+    )
 
 
 class _Recorder(keras.callbacks.Callback):
@@ -260,7 +277,7 @@ class _Recorder(keras.callbacks.Callback):
 
 def _key(trunk, pictures) -> str:
     digest = hashlib.blake2b(digest_size=8)
-    digest.update(pictures.fingerprint.encode())
+    digest.update(fingerprint(pictures.table.assign(split="all")).encode())
     digest.update(json.dumps(pictures.preprocessing.to_dict()).encode())
     digest.update(trunk.to_json().encode())
     for weight in trunk.get_weights():

@@ -108,13 +108,14 @@ def _residual_block(values, width, strides, name):
     return layers.ReLU(name=f"{name}_relu")(layers.Add(name=f"{name}_add")([values, change]))
 
 
-def mlp_head(classes: int, units=(256, 128), dropout: float = 0.3) -> keras.Sequential:
-    """The decision part of the usual network: two dense blocks and a softmax.
+def mlp_head(classes: int, units=(256, 128), dropout: float = 0.3, pool=False) -> keras.Sequential:
+    """The decision part: dense blocks and a softmax.
 
     Args:
         classes: number of outputs.
         units: width of each dense block (dense, batch normalisation, ReLU, dropout).
         dropout: share of values dropped after each block.
+        pool: take the mean of each channel instead of the whole map.
 
     Returns:
         A model named "head" from the trunk's map to (classes,) probabilities.
@@ -129,8 +130,9 @@ def mlp_head(classes: int, units=(256, 128), dropout: float = 0.3) -> keras.Sequ
             layers.Dropout(dropout),
         )
     ]
+    first = layers.GlobalAveragePooling2D() if pool else layers.Flatten()
     return keras.Sequential(
-        [layers.Flatten(), *blocks, layers.Dense(classes, activation="softmax")], name="head"
+        [first, *blocks, layers.Dense(classes, activation="softmax")], name="head"
     )
 
 
@@ -170,13 +172,6 @@ def six_layer_network(preprocessing: Preprocessing) -> keras.Model:
 
 
 def residual_network(preprocessing: Preprocessing) -> keras.Model:
-    """`residual_trunk` and the least of heads: the mean of each channel, and one dense layer."""
-    head = keras.Sequential(
-        [
-            layers.GlobalAveragePooling2D(),
-            layers.Dropout(0.3),
-            layers.Dense(len(preprocessing.class_names), activation="softmax"),
-        ],
-        name="head",
-    )
+    """`residual_trunk` and one dense block over the mean of each channel."""
+    head = mlp_head(len(preprocessing.class_names), units=(128,), pool=True)
     return join(residual_trunk(preprocessing), head)

@@ -100,22 +100,25 @@ def learning_curves(log: pd.DataFrame, best_epoch: int | None = None) -> Figure:
     return finish(figure)
 
 
-def confusion_matrix(metrics: dict) -> Figure:
-    """Counts: rows are the true classes, columns the predicted ones."""
+def confusion_matrix(metrics: dict, of: str = "") -> Figure:
+    """Counts: rows are the true classes, columns the predicted ones; ``of`` heads the title."""
     counts = np.array(metrics["confusion"])
-    return _matrix(counts, metrics["classes"], "Confusion matrix (pictures)", "d", counts.max())
+    title = _title("Confusion matrix (pictures)", of)
+    return _matrix(counts, metrics["classes"], title, "d", counts.max())
 
 
-def precision_matrix(metrics: dict) -> Figure:
+def precision_matrix(metrics: dict, of: str = "") -> Figure:
     """Of what was called a class, what it really was. Columns sum to one."""
     shares = evaluation.precision_matrix(metrics["confusion"])
-    return _matrix(shares, metrics["classes"], "Precision matrix (columns sum to 1)", ".2f", 1)
+    title = _title("Precision matrix (columns sum to 1)", of)
+    return _matrix(shares, metrics["classes"], title, ".2f", 1)
 
 
-def recall_matrix(metrics: dict) -> Figure:
+def recall_matrix(metrics: dict, of: str = "") -> Figure:
     """Of each true class, what it was called. Rows sum to one."""
     shares = evaluation.recall_matrix(metrics["confusion"])
-    return _matrix(shares, metrics["classes"], "Recall matrix (rows sum to 1)", ".2f", 1)
+    title = _title("Recall matrix (rows sum to 1)", of)
+    return _matrix(shares, metrics["classes"], title, ".2f", 1)
 
 
 def reliability(labels: np.ndarray, probabilities: np.ndarray, bins: int = 10) -> Figure:
@@ -214,6 +217,10 @@ def risk_coverage(labels: np.ndarray, probabilities: np.ndarray, threshold: floa
         axis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.grid(alpha=0.3)
     return finish(figure)
+
+
+def _title(text: str, of: str) -> str:
+    return f"{of}: {text}" if of else text
 
 
 def _matrix(values, class_names, title, number_format, highest) -> Figure:

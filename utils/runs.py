@@ -75,7 +75,7 @@ def start_run(runs: str | Path, name: str, model: keras.Model, settings: dict) -
     return folder
 
 
-def record_result(run: Run, head: keras.Model, metrics: dict, split: str) -> None:
+def record_result(run: Run, head: keras.Model, metrics: dict, split: str, **about) -> None:
     """Keep what a run reached, for the table of `list_runs`.
 
     Args:
@@ -84,9 +84,11 @@ def record_result(run: Run, head: keras.Model, metrics: dict, split: str) -> Non
         metrics: what `evaluation.evaluate` returned; its headline numbers are kept.
         split: what they were measured on. ``val_accuracy``, by which runs are to be
             compared, is kept from the run's log.
+        about: anything else worth a line, such as ``trunk`` or ``parted``.
     """
     settings = run.settings
     result = {
+        **about,
         "head": describe_head(head),
         **{key: settings[key] for key in ("data", "pictures", "learning_rate")},
         "epochs": len(run.log),

@@ -7,12 +7,40 @@ each person on one side. `random_split` is what papers and tutorials often did; 
 between the two accuracies is what knowing the people was worth.
 """
 
+import math
 import warnings
 from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
+
+
+def split_table(table: pd.DataFrame, way: str, seed: int = 0) -> pd.DataFrame:
+    """Part the pictures of data sets that come in one piece; official parts stay.
+
+    Args:
+        table: as `datasets.find_pictures` and `datasets.combine` give it.
+        way: "grouped" or "random": `grouped_split` or `random_split`.
+        seed: of the split.
+
+    Returns:
+        A copy in which no ``split`` is "all".
+
+    Raises:
+        ValueError: an unknown way, or as the two functions say; with "grouped" also
+            where an official split has somebody in two parts.
+    """
+    ways = {"grouped": grouped_split, "random": random_split}
+    if way not in ways:
+        raise ValueError(f"Unknown split. Received: {way!r}; expected {' or '.join(ways)}.")
+    whole = table["split"] == "all"
+    parted = table.copy()
+    if whole.any():
+        parted.loc[whole, "split"] = ways[way](table[whole], seed=seed)["split"]
+    if way == "grouped":
+        check_subjects_apart(parted)
+    return parted
 
 
 def grouped_split(
@@ -54,6 +82,8 @@ def random_split(
     table: pd.DataFrame, *, validation_share: float = 0.1, test_share: float = 0.1, seed: int = 0
 ) -> pd.DataFrame:
     """Part pictures at random, whoever is on them; only for comparing with `grouped_split`.
+
+    Every part gets a picture of each class at least, of a small data set thus more than its share.
 
     Args, returns: as for `grouped_split`; ``subject`` is not needed.
 
@@ -153,10 +183,11 @@ def _one_fold_of_subjects(
 def _one_share_of_pictures(
     table: pd.DataFrame, share: float, random: np.random.Generator
 ) -> np.ndarray:
+    least = table["class"].nunique()  # of a small data set a tenth can be fewer
     try:
         return train_test_split(
             np.arange(len(table)),
-            test_size=share,
+            test_size=max(math.ceil(share * len(table)), least),
             stratify=table["class"],
             random_state=int(random.integers(2**31)),
         )[1]

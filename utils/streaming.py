@@ -20,7 +20,7 @@ class Pictures(keras.utils.PyDataset):
     that is what lets an interrupted training resume.
 
     Each item is a pair: uint8 (batch, size, size, channels), 0–255, grey or RGB,
-    and one-hot float32 (batch, classes).
+    and float32 (batch, classes), what to train towards: one-hot labels, or ``targets``.
 
     Args:
         table: rows with ``file`` and ``class``, as `find_pictures` gives them.
@@ -29,6 +29,7 @@ class Pictures(keras.utils.PyDataset):
         shuffle: draw a new order for every epoch.
         augmentation: random changes to apply, or None.
         seed: source of all chance here.
+        targets: float32, (rows, classes), in place of one-hot labels; see `distillation`.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Pictures(keras.utils.PyDataset):
         shuffle: bool = False,
         augmentation: Augmentation | None = None,
         seed: int = 0,
+        targets: np.ndarray | None = None,
     ):
         super().__init__()
         unknown = sorted(set(table["class"]) - set(preprocessing.class_names))
@@ -54,6 +56,7 @@ class Pictures(keras.utils.PyDataset):
         self.augmentation = augmentation
         self.seed = seed
         self.labels = pd.Categorical(table["class"], preprocessing.class_names).codes.astype(int)
+        self.targets = targets
         self.start_epoch(0)
 
     @cached_property
@@ -85,5 +88,7 @@ class Pictures(keras.utils.PyDataset):
         for row, file in zip(batch, self.table["file"].iloc[chosen], strict=True):
             picture = prepare(read_picture(file), self.preprocessing)
             row[:] = self.augmentation(picture, random) if self.augmentation else picture
+        if self.targets is not None:
+            return batch, self.targets[chosen]
         one_hot = np.eye(len(self.preprocessing.class_names), dtype=np.float32)
         return batch, one_hot[self.labels[chosen]]

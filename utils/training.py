@@ -49,7 +49,7 @@ class Settings:
 
     epochs: int = 50
     learning_rate: float = 2e-3
-    weight_decay: float = 1e-2
+    weight_decay: float = 5e-2
     label_smoothing: float = 0.1
     balance_classes: bool = False
     balance_domains: bool = False
@@ -93,6 +93,9 @@ def train(
     if start is not None:
         first_weights = _weights_of(start, model, training.preprocessing)
         described["start"] = digest(first_weights)
+    if training.targets is not None:
+        # Rounded, as another machine's teachers differ in the last digits.
+        described["targets"] = digest([training.targets.round(2)])
     folder = start_run(runs, name, model, described)
     worker = _begin(model, training, settings, first_weights)
     log = _resume(worker, folder, len(training))
@@ -142,11 +145,11 @@ def describe(training: Pictures, validation: Pictures, settings: Settings) -> di
     }
 
 
-def digest(weights: list[np.ndarray]) -> str:
-    """Sixteen hex digits that follow from a network's weights."""
+def digest(arrays: list[np.ndarray]) -> str:
+    """Sixteen hex digits that follow from what arrays hold, such as a network's weights."""
     state = hashlib.blake2b(digest_size=8)
-    for weight in weights:
-        state.update(weight.tobytes())
+    for array in arrays:
+        state.update(array.tobytes())
     return state.hexdigest()
 
 
