@@ -6,7 +6,7 @@ EPOCHS ?= 30
 BENCHMARKS := $(filter-out __init__ measuring,$(basename $(notdir $(wildcard benchmarks/*.py))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train test lint lab web bench
+.PHONY: help setup demo train release test lint lab web bench
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-8s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,11 @@ demo: setup  ## run both notebooks on drawn faces: nothing to download, no camer
 
 train: setup  ## train on DATA=data/fer2013 for EPOCHS=30; again to go on after a stop
 	$(BIN)/python -m utils train $(DATA) --epochs $(EPOCHS)
+
+release: setup  ## train the released model anew: three trainings, some hours
+	$(BIN)/python -m utils train $(DATA) --network six-layer --epochs 44 --weight-decay 0.01 --save models/six-layer.keras
+	$(BIN)/python -m utils train $(DATA) --save models/residual.keras
+	$(BIN)/python -m utils train $(DATA) --augmentation strong --epochs 40 --patience 40 --start models/residual.keras --teachers models/six-layer.keras models/residual.keras --save models/fer2013.keras
 
 test: setup  ## run the tests
 	$(BIN)/python -m pytest

@@ -49,7 +49,14 @@ def test_good_settings_give_the_folders(tmp_path):
         ({"weights": "imagenet"}, "'whole' trains everything from random weights"),
         ({"trunk": "own"}, "'whole' trains everything from random weights"),
         ({"method": "bottleneck"}, "needs a trunk that has learned, and 'residual' is new"),
-        ({"method": "bottleneck", "trunk": "own"}, "TRUNK 'own' needs WEIGHTS"),
+        (
+            {"method": "bottleneck", "trunk": "own", "weights": "imagenet"},
+            "'own' is that of a saved model",
+        ),
+        (
+            {"method": "bottleneck", "trunk": "own", "size": 64},
+            r"fer2013\.keras takes grey pictures of 48 × 48 pixels",
+        ),
         (
             {"method": "bottleneck", "trunk": "vgg16", "weights": "no/such.h5"},
             "There is no file .*which WEIGHTS names",

@@ -63,11 +63,15 @@ def train(options) -> None:
     """train a network; run it again to go on after an interruption"""
     from utils import calibration, datasets, distillation, networks, splits, training
     from utils.augmentation import STRONG, Augmentation
+    from utils.files import check_outputs, check_writable
     from utils.model_file import save_model
     from utils.predictor import load
     from utils.preprocessing import Preprocessing
     from utils.streaming import Pictures
 
+    if options.save:
+        check_outputs([*options.teachers, *filter(None, [options.start])], [options.save])
+        check_writable(options.save)
     table = datasets.find_pictures(options.data, options.classes)
     table = splits.split_table(table, "grouped", options.seed)
     classes = options.classes or datasets.class_order(table)
@@ -108,7 +112,8 @@ def train(options) -> None:
     temperature = calibration.calibrate(network, held_out)
     print(f"Temperature {temperature:.3f}, fitted on the validation part")
     # As in the notebook, what is kept answers with the mean over a face and its mirror image.
-    print(save_model(networks.mirrored(network), preprocessing, run.folder / "model.keras"))
+    for file in filter(None, (run.folder / "model.keras", options.save)):
+        print(save_model(networks.mirrored(network), preprocessing, file))
 
 
 def evaluate(options) -> None:
@@ -246,7 +251,10 @@ def _parser() -> argparse.ArgumentParser:
         help="learn half from the labels, half from these models' mean answer",
     )
     command.add_argument(
-        "--start", metavar="MODEL", help="begin with the weights of a run's best.keras"
+        "--start", metavar="MODEL", help="begin with the weights of a model of the same network"
+    )
+    command.add_argument(
+        "--save", metavar="FILE", help="the model goes there too, not only to RUNS"
     )
     command.add_argument("--size", type=int, default=48, help="side of the input in pixels")
     command.add_argument("--colour", choices=("grey", "rgb"), default="grey")

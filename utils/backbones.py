@@ -22,6 +22,7 @@ from pathlib import Path
 
 from utils import networks
 from utils.backend import keras
+from utils.config import MODELS
 from utils.model_file import load_model
 from utils.preprocessing import Preprocessing
 
@@ -46,8 +47,8 @@ def make_trunk(
         preprocessing: gives the input, uint8-valued (size, size, channels), 0–255, grey
             or RGB.
         weights: None for random ones. For "vgg16" and "mobilenetv2" also "imagenet"
-            (downloaded once by Keras) or a local weights file. "own" needs the
-            ``.keras`` file whose trunk it takes.
+            (downloaded once by Keras) or a local weights file. "own" takes the trunk
+            of a ``.keras`` file, for None that of the released model.
 
     Returns:
         A model named "trunk" from pictures to a (side, side, channels) map.
@@ -129,12 +130,14 @@ def layer_position(trunk: keras.Model, layer_name: str) -> int:
 
 
 def _own(preprocessing, weights) -> keras.Model:
-    if weights in (None, "imagenet"):
+    if weights == "imagenet":
         raise ValueError(
-            f"The trunk 'own' is that of a saved model. Received: weights={weights!r}; expected "
-            "a .keras file of this project, such as models/fer2013.keras. For random weights "
+            "The trunk 'own' is that of a saved model. Received: weights='imagenet'; expected a "
+            ".keras file of this project, or None for models/fer2013.keras. For random weights "
             f"take the trunk {' or '.join(map(repr, NEW))}."
         )
+    if weights is None:
+        weights = MODELS / "fer2013.keras"
     model, contract = load_model(weights)
     if contract.input_shape != preprocessing.input_shape:
         raise ValueError(

@@ -53,10 +53,9 @@ def check_parameters(
     if not isinstance(learning_rate, int | float) or not 0 < learning_rate < 1:
         problems.append(f"LEARNING_RATE lies between 0 and 1. Received: {learning_rate!r}")
     if not problems:  # what follows needs to know what these mean
-        problems = [
-            *_of_weights(method, trunk, weights),
-            *_of_trunk(size, colour, method, trunk, weights, unfreeze_from),
-        ]
+        problems = list(_of_weights(method, trunk, weights))
+    if not problems:
+        problems = list(_of_trunk(size, colour, method, trunk, weights, unfreeze_from))
     if problems:
         raise ValueError("These settings cannot be used:\n- " + "\n- ".join(problems))
     return folders
@@ -98,10 +97,8 @@ def _of_weights(method, trunk, weights):
     if method != "whole" and trunk in backbones.NEW:
         yield (
             f"METHOD {method!r} needs a trunk that has learned, and {trunk!r} is new. Take TRUNK = "
-            "'own' with WEIGHTS = 'models/fer2013.keras', or the METHOD 'whole'"
+            "'own', which is that of models/fer2013.keras, or the METHOD 'whole'"
         )
-    if trunk == "own" and method != "whole" and (weights is None or weights == "imagenet"):
-        yield f"TRUNK 'own' needs WEIGHTS, the .keras file of a model. Received: {weights!r}"
     if weights not in (None, "imagenet") and not config.project_path(weights).is_file():
         yield f"There is no file {config.project_path(weights)}, which WEIGHTS names"
 
@@ -115,12 +112,10 @@ def _of_trunk(size, colour, method, trunk, weights, unfreeze_from):
         )
     try:
         preprocessing = Preprocessing(config.CLASS_NAMES, size=size, colour=colour)
-        if trunk == "own":
-            if weights in (None, "imagenet") or not config.project_path(weights).is_file():
-                return  # said already
+        if trunk == "own" and weights not in (None, "imagenet"):
             weights = config.project_path(weights)
         made = backbones.make_trunk(trunk, preprocessing, weights if trunk == "own" else None)
         if unfreeze_from:
             backbones.layer_position(made, unfreeze_from)
-    except ValueError as error:
+    except (FileNotFoundError, ValueError) as error:
         yield str(error)
