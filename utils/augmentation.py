@@ -94,5 +94,14 @@ class Augmentation:
         picture[top : top + tall, left : left + wide] = random.integers(0, 256)
 
 
-STRONG = Augmentation(rotation=12, shift=0.1, zoom=0.15, erasing=0.4, blur=1.0, noise=0.05)
+STRONG = Augmentation(
+    rotation=12,
+    shift=0.1,
+    zoom=0.15,
+    brightness=0.15,
+    contrast=0.4,
+    erasing=0.4,
+    blur=1.0,
+    noise=0.05,
+)
 """For long trainings of a network that is to face a camera."""
