@@ -63,7 +63,7 @@ def create_app(
     def close() -> None:
         """End what runs and remove what was uploaded; the last call for this application."""
         if feed is not None:
-            feed.close()
+            feed.end()
         detectors.close()
         videos.close()
         shared.close()

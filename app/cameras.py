@@ -44,7 +44,7 @@ class Sessions:
         """Begin a session.
 
         Args:
-            detector: any; each `read` brings its own.
+            detector: any; each `read` brings one.
 
         Returns:
             Its name, which cannot be guessed.
@@ -70,7 +70,7 @@ class Sessions:
         Args:
             name: the session.
             frame: uint8, (height, width) grey or (height, width, 3) BGR, 0–255.
-            detector: to search with; no other thread may use it meanwhile.
+            detector: to search with; a search in another thread waits for it.
 
         Raises:
             Problem: 404 no such session, 429 its last frame is still being read.
@@ -148,8 +148,11 @@ class CameraFeed:
             self._jpeg, self._number = encoded.tobytes(), self._number + 1
             self._news.notify_all()
 
-    def close(self, complete: bool = True) -> None:
-        """A sink's end, and the application's: no more pictures come."""
+    def close(self, complete: bool) -> None:
+        """A sink's part: nothing, as the reason for the end is known a little later."""
+
+    def end(self) -> None:
+        """No more pictures come: the camera has ended, or the application does."""
         self._stop.set()
         with self._news:
             self._end = self._end or "The server's camera has ended."
@@ -189,6 +192,8 @@ class CameraFeed:
             live(self._source, reader, [self], stop=self._stop, say=self._say)
         except Exception as error:  # no camera, no network: the viewers are told
             self._say(str(error))
+        finally:
+            self.end()
 
     def _say(self, text: str) -> None:
         with self._news:

@@ -2,10 +2,12 @@
 
 Waitress stores a body wholly before the application sees the request, and waits for slow
 clients as long as they send anything. Here a request is judged when its headers have come,
-the body of a refused one is dropped as it comes (closing at once would cut the answer off,
-too), and a client that stalls is let go.
+the body of a refused one is dropped as it comes, a client that stalls is let go, and none
+has all the connections. Where an answer goes out before the request has come wholly, some more
+of it is read away: closing at once would cut the answer off, too.
 """
 
+import socket
 import time
 from http import HTTPStatus
 from io import BytesIO
@@ -23,6 +25,8 @@ HEADER_SECONDS = 10.0  # for a request's headers
 BODY_SECONDS = 30.0  # for its body, and more as it comes:
 LEAST_RATE = 10_000  # bytes a second
 STUCK_SECONDS = 10.0  # for which a client may read nothing of an answer that goes on
+LINGER_SECONDS = 5.0  # for which a request that was answered early is read away,
+LINGER_BYTES = 20_000_000  # and how much of it
 _VIDEOS = "/api/v1/videos"
 
 
@@ -114,6 +118,7 @@ class _ProblemTask(ErrorTask):
         self.status = f"{problem.status} {HTTPStatus(problem.status).phrase}"
         self.response_headers.extend(answer.headers)
         self.set_close_on_finish()
+        self.channel.answered_early = True
         self.content_length = answer.content_length
         self.write(answer.get_data())
 
@@ -122,6 +127,7 @@ class Channel(HTTPChannel):
     """A connection; give `Channel.of` to a waitress server as its ``channel_class``."""
 
     error_task_class = _ProblemTask
+    answered_early = False  # more of the request may come than was read
     app: Flask
     limits: Limits
 
@@ -133,7 +139,11 @@ class Channel(HTTPChannel):
     def __init__(self, *arguments, **more):
         self._began = time.time()
         self._reading = True
+        self._lingers, self._read_away = False, 0
         super().__init__(*arguments, **more)
+        others = self.server.active_channels.values()
+        if sum(one.addr[0] == self.addr[0] for one in others) > self.limits.connections:
+            self.will_close = True
 
     def parser_class(self, adjustments) -> _Parser:
         return _Parser(self)
@@ -145,8 +155,38 @@ class Channel(HTTPChannel):
             self._began = time.time()
         return going_on
 
+    def handle_close(self) -> None:
+        if self.answered_early and self.connected and not self._lingers:
+            try:
+                self.socket.shutdown(socket.SHUT_WR)  # the answer ends here; the client may go on
+            except OSError:  # it has gone
+                pass
+            else:
+                self._lingers, self._began = True, time.time()
+                return
+        super().handle_close()
+
+    def writable(self) -> bool:
+        return not self._lingers and super().writable()
+
+    def readable(self) -> bool:
+        return self._lingers or super().readable()
+
+    def handle_read(self) -> None:
+        if not self._lingers:
+            super().handle_read()
+            return
+        try:
+            self._read_away += len(self.recv(65_536))  # which closes at the client's end
+        except OSError:
+            self.handle_close()
+        if self._read_away > LINGER_BYTES:
+            self.handle_close()
+
     def overdue(self, now: float) -> bool:
         """Whether the client sends its request, or reads its answer, too slowly."""
+        if self._lingers:
+            return now - self._began > LINGER_SECONDS
         if self.total_outbufs_len:
             # What is sent counts as activity. The first look at a full buffer only begins the
             # time: an answer that took long to make was not refused by anybody.

@@ -42,7 +42,7 @@ class Server:
             map=self._connections,
             sockets=[listening],
             threads=waiting + 8,
-            connection_limit=2 * waiting + 50,
+            connection_limit=2 * limits.connections + 2,  # it counts two of its own
             max_request_body_size=limits.video_bytes + 1_000_000,  # beyond: waitress's own 413
             max_request_header_size=32_768,
             channel_timeout=60,

@@ -5,20 +5,20 @@ import queue
 import secrets
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from app.decoding import UploadedVideo
 from app.folders import PrivateFolder
 from app.limits import Limits
 from app.problems import Problem
 from app.timelines import timeline
 from app.trackers import FewFacesTracker
 from app.webm import WebmSink
-from utils.opencv import cv2
 from utils.reader import ExpressionReader
 from utils.sinks import CsvSink
-from utils.sources import TimedFrame, VideoFile
 from utils.video import live
 
 
@@ -35,6 +35,7 @@ class Video:
         faces: different faces seen.
         detail: why it failed, or what of it could not be read.
         timeline: see `app.timelines.timeline`; None before the end.
+        asked: when somebody last asked about it, as `time.monotonic` tells it.
     """
 
     id: str
@@ -45,6 +46,7 @@ class Video:
     faces: int = 0
     detail: str = ""
     timeline: dict | None = None
+    asked: float = math.inf  # until it has come wholly
     upload: Path | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     expiry: threading.Timer | None = None
@@ -63,9 +65,10 @@ class Video:
 class VideoJobs:
     """Reads uploaded videos in a thread of its own, in the order in which they came.
 
-    An upload is removed as soon as it is read; what was made of it when it is deleted,
-    after ``limits.video_keep`` seconds, when ``limits.videos_kept`` later ones are done,
-    or when the server ends.
+    An upload is removed as soon as it is read, and before that when nobody has asked about it
+    for ``limits.video_unasked`` seconds; what was made of it when it is deleted, after
+    ``limits.video_keep`` seconds, when ``limits.videos_kept`` later ones are done, or when the
+    server ends.
 
     Args:
         predictor: see `utils.video.live`.
@@ -100,10 +103,12 @@ class VideoJobs:
         try:
             video.folder.mkdir()
             video.upload = save(video.folder / "upload")
-            video.length = check_video(video.upload, self._limits)
+            with UploadedVideo(video.upload, self._limits) as checked:
+                video.length = checked.length
         except BaseException:
             self.remove(name)
             raise
+        video.asked = time.monotonic()
         self._waiting.put(video)
         return video
 
@@ -112,7 +117,9 @@ class VideoJobs:
         with self._lock:
             if name not in self._videos:
                 raise Problem(404, "There is no such video here; it was removed. Send it again.")
-            return self._videos[name]
+            video = self._videos[name]
+            video.asked = time.monotonic()
+            return video
 
     def finished(self, name: str) -> Video:
         """The same, once it has been read; Problem 409 before."""
@@ -132,6 +139,18 @@ class VideoJobs:
             if video.state != "reading":  # else the reading thread does it
                 shutil.rmtree(video.folder, ignore_errors=True)
 
+    def remove_unasked(self) -> None:
+        """Remove the videos that wait or are being read, and that nobody waits for any more."""
+        latest = time.monotonic() - self._limits.video_unasked
+        with self._lock:
+            unasked = [
+                one.id
+                for one in self._videos.values()
+                if one.state in ("waiting", "reading") and one.asked < latest
+            ]
+        for name in unasked:
+            self.remove(name)
+
     def close(self) -> None:
         """Stop, and remove everything."""
         with self._lock:
@@ -144,6 +163,7 @@ class VideoJobs:
 
     def _run(self) -> None:
         while (video := self._waiting.get()) is not None:
+            self.remove_unasked()
             if video.stop.is_set():
                 continue
             video.state = "reading"
@@ -170,11 +190,11 @@ class VideoJobs:
         video.expiry.start()
 
     def _read(self, video: Video) -> str:
-        progress = _Progress(video)
-        messages: list[str] = []
+        progress = _Progress(video, self.remove_unasked)
+        upload = UploadedVideo(video.upload, self._limits)
         sinks = [progress, CsvSink(video.table), WebmSink(video.picture, self._limits.video_side)]
         table = live(
-            _Upload(video.upload, self._limits, say=messages.append),
+            upload,
             ExpressionReader(self._predictor, tracker=FewFacesTracker(self._limits.faces)),
             sinks,
             stop=video.stop,
@@ -184,7 +204,7 @@ class VideoJobs:
             raise ValueError(table.attrs["error"])
         if not table.attrs["frames"]:
             raise ValueError("none of the video's frames can be decoded")
-        video.detail = _plain(" ".join(messages), video)
+        video.detail = _plain(" ".join(upload.messages), video)
         video.faces = int(table["track"].nunique())
         video.timeline = timeline(
             table, self._predictor.class_names, progress.seconds, video.frames
@@ -192,73 +212,19 @@ class VideoJobs:
         return "done"
 
 
-class _Upload(VideoFile):
-    """A video that must also turn out as short as its header said."""
-
-    def __init__(self, path: Path, limits: Limits, say: Callable[[str], None]):
-        super().__init__(path, say)
-        self._limits = limits
-
-    def __iter__(self) -> Iterator[TimedFrame]:
-        longest = self._limits.video_seconds
-        for number, (seconds, frame) in enumerate(super().__iter__(), start=1):
-            if seconds > longest or number > longest * self._limits.video_fps:
-                raise ValueError(_too_long(longest))
-            yield seconds, frame
-
-
 class _Progress:
-    """A sink that counts."""
+    """A sink that counts, and looks for videos that nobody waits for."""
 
-    def __init__(self, video: Video):
-        self._video, self.seconds = video, 0.0
+    def __init__(self, video: Video, look: Callable[[], None]):
+        self._video, self._look, self.seconds = video, look, 0.0
 
     def write(self, reading) -> None:
         self._video.frames += 1
         self.seconds = reading.seconds
+        self._look()
 
     def close(self, complete: bool) -> None:
         pass
-
-
-def check_video(path: Path, limits: Limits) -> int | None:
-    """Refuse a file whose header announces what would not be read to the end.
-
-    Returns:
-        The number of frames that the header announces, if it does.
-
-    Raises:
-        Problem: 413 too long or too large, 422 no video.
-    """
-    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
-    try:
-        if not capture.isOpened():
-            raise Problem(
-                422,
-                "The video cannot be read: it is damaged, or its codec is not known. Convert it "
-                "to MP4 (H.264) and try again.",
-            )
-        width, height = (
-            capture.get(cv2.CAP_PROP_FRAME_WIDTH),
-            capture.get(cv2.CAP_PROP_FRAME_HEIGHT),
-        )
-        fps, length = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
-    finally:
-        capture.release()
-    if width * height > limits.video_pixels:
-        raise Problem(
-            413,
-            f"The video's frames are too large: {width:.0f}×{height:.0f} pixels, at most "
-            f"{limits.video_pixels / 1e6:g} million are taken. Scale it down and try again.",
-        )
-    known = 0 < length < 1e9 and 0 < fps <= limits.video_fps
-    if known and length / fps > limits.video_seconds:
-        raise Problem(413, f"{_too_long(limits.video_seconds)}. Cut it and try again.")
-    return int(length) if known else None
-
-
-def _too_long(seconds: float) -> str:
-    return f"The video is too long: at most {math.ceil(seconds / 60)} minutes are read"
 
 
 def _plain(text: str, video: Video) -> str:

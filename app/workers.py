@@ -1,8 +1,8 @@
 """One network and a few detectors, shared by many threads.
 
-Neither may be used by two threads at once, and both are what the machine's cores are
-spent on. So the network has a thread of its own behind a bounded queue, which answers
-the faces of all waiting requests in one call; each detector has a thread, too.
+Both are what the machine's cores are spent on, and a detector searches one picture at a
+time. So the network has a thread of its own behind a bounded queue, which answers the
+faces of all waiting requests in one call; each detector has a thread, too.
 Whoever would have to wait too long is told so at once (`Busy`).
 """
 

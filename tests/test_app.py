@@ -19,7 +19,9 @@ import time
 import urllib.request
 import weakref
 import zlib
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -458,6 +460,25 @@ def test_a_video_can_be_cancelled_and_only_some_wait(private_files, make, clip):
     assert {path.parent.name for path in private_files()} == {later}
 
 
+def test_a_video_that_nobody_asks_about_is_not_read_on(private_files, make, clip, monkeypatch):
+    now = 0.0
+    monkeypatch.setattr("app.videos.time", SimpleNamespace(monotonic=lambda: now))
+    model = BlockingPredictor()
+    client = make(model, limits=Limits(video_unasked=150))
+    reading = client("POST", "/api/v1/videos", data=clip).json["video"]
+    assert model.asked.wait(20)
+    left, awaited = (client("POST", "/api/v1/videos", data=clip).json["video"] for _ in range(2))
+    now = 100.0
+    assert client("GET", f"/api/v1/videos/{awaited}").status_code == 200
+    now = 200.0
+    model.go_on.set()
+    assert finish(client, awaited)["state"] == "done"
+    now = 400.0
+    for name, status in ((reading, 404), (left, 404), (awaited, 200)):
+        assert client("GET", f"/api/v1/videos/{name}").status_code == status
+    assert {path.parent.name for path in private_files()} == {awaited}
+
+
 def test_videos_do_not_outlive_their_time_nor_the_server(private_files, make, clip):
     client = make(limits=Limits(video_keep=0.05))
     name = client("POST", "/api/v1/videos", data=clip).json["video"]
@@ -708,9 +729,9 @@ def test_pages_of_other_sites_are_kept_out(client, frames, headers):
 # ---------------------------------------------------------------- connections
 
 
-def connected(server):
+def connected(server, own="127.0.0.1"):
     port = int(server.url.rstrip("/").rsplit(":", 1)[1])
-    return socket.create_connection(("127.0.0.1", port), timeout=20)
+    return socket.create_connection(("127.0.0.1", port), timeout=20, source_address=(own, 0))
 
 
 def exchange(server, data: bytes, most: int | None = None) -> bytes:
@@ -771,6 +792,52 @@ def test_a_request_that_stalls_is_let_go(predictor, monkeypatch, begun):
     monkeypatch.setattr(channels, "BODY_SECONDS", 0.1)
     with start(predictor) as server:
         assert exchange(server, begun) == b""
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (head("/api/v1/videos", "Content-Length: 99999999999"), 413),
+        (b"GET / HTTP/1.1\r\nX: ".ljust(40_000, b"x"), 431),
+    ],
+)
+def test_an_answer_reaches_those_who_still_send(predictor, data, status):
+    with start(predictor) as server:
+        answer = exchange(server, data + bytes(10_000_000))
+    assert int(answer.split()[1]) == status
+    assert json.loads(answer.split(b"\r\n\r\n", 1)[1])["status"] == status
+
+
+@pytest.mark.parametrize(("name", "bound"), [("LINGER_BYTES", 1_000_000), ("LINGER_SECONDS", 0.1)])
+def test_nobody_may_send_for_ever_after_the_answer(predictor, monkeypatch, name, bound):
+    monkeypatch.setattr(channels, name, bound)
+    with start(predictor) as server, connected(server) as connection:
+        connection.sendall(head("/api/v1/videos", "Content-Length: 99999999999"))
+        assert connection.recv(12) == b"HTTP/1.1 413"
+        with pytest.raises(OSError):
+            while True:
+                connection.sendall(bytes(100_000))
+
+
+def test_nobody_has_all_the_connections(predictor, monkeypatch):
+    monkeypatch.setattr(channels, "HEADER_SECONDS", 1000)
+    with start(predictor, limits=Limits(connections=2)) as server, ExitStack() as held:
+        for _ in range(2):
+            held.enter_context(connected(server))
+        assert exchange(server, b"") == b""  # closed at once
+        if sys.platform == "linux":  # where all of 127.0.0.0/8 is this machine
+            with connected(server, "127.0.0.2") as other:
+                other.sendall(b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n")
+                assert other.recv(12) == b"HTTP/1.0 200"
+        held.close()
+        answer = b""
+        for _ in range(200):
+            with suppress(ConnectionError):
+                answer = exchange(server, b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n", 12)
+            if answer:
+                break
+            time.sleep(0.05)
+        assert answer == b"HTTP/1.0 200"  # its places are free again
 
 
 # ---------------------------------------------------------------- the process

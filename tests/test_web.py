@@ -4,6 +4,7 @@ Debian's packages chromium and chromium-driver are what it needs. With SCREENSHO
 in the environment, the README's pictures are taken anew.
 """
 
+import base64
 import http.server
 import io
 import os
@@ -126,6 +127,23 @@ def press(browser, name: str) -> None:
 
 def focused(browser) -> str:
     return browser.switch_to.active_element.get_attribute("id")
+
+
+def outlined(browser) -> bool:
+    """Whether the focus can be seen."""
+    focus = browser.switch_to.active_element
+    width = focus.value_of_css_property("outline-width").removesuffix("px")
+    return focus.value_of_css_property("outline-style") == "solid" and float(width) >= 2
+
+
+def tab_to(browser, name: str) -> None:
+    """Press Tab until an element has the focus, which can be seen all the way."""
+    for _ in range(12):
+        browser.switch_to.active_element.send_keys(Keys.TAB)
+        assert outlined(browser)
+        if focused(browser) == name:
+            return
+    raise AssertionError(f"Tab does not lead to {name}")
 
 
 def status(address: str) -> int:
@@ -275,6 +293,81 @@ def test_picture_page_shows_bars_that_sum_to_100(browser, server, media):
     browser.find_element(By.CSS_SELECTOR, ".face button").click()
     wait(browser, lambda: browser.find_elements(By.CSS_SELECTOR, ".face .wide canvas"))
     screenshot(browser, "picture")
+
+
+@pytest.mark.parametrize("way", ["drop", "paste"])
+def test_a_picture_can_be_dropped_and_pasted(browser, server, media, way):
+    look(browser)
+    browser.get(server.url + "picture")
+    prevented = browser.execute_script(
+        """
+        const [way, bytes] = arguments;
+        const content = Uint8Array.from(atob(bytes), (one) => one.charCodeAt(0));
+        const files = new DataTransfer();
+        files.items.add(new File([content], "happy.jpg", { type: "image/jpeg" }));
+        const section = document.getElementById("drop");
+        const kind = { bubbles: true, cancelable: true };
+        if (way === "paste") {
+          return section.dispatchEvent(new ClipboardEvent(way, { ...kind, clipboardData: files }));
+        }
+        return ["dragover", "drop"].map((name) => {
+          const event = new DragEvent(name, { ...kind, dataTransfer: files });
+          section.dispatchEvent(event);
+          return [event.defaultPrevented, section.classList.contains("over")];
+        });
+        """,
+        way,
+        base64.b64encode((media / "happy.jpg").read_bytes()).decode(),
+    )
+    if way == "drop":  # else the browser would leave the page for the picture
+        assert prevented == [[True, True], [True, False]]
+    wait(browser, lambda: text(browser, "summary") == "1 face: happy.")
+    shown = "return document.getElementById('picture').naturalWidth"
+    assert browser.execute_script(shown) == cv2.imread(str(media / "happy.jpg")).shape[1]
+
+
+def test_a_picture_can_be_taken_with_the_keyboard_alone(browser, server):
+    look(browser)
+    browser.get(server.url + "picture")
+    tab_to(browser, "take")
+    browser.switch_to.active_element.send_keys(Keys.ENTER)
+    wait(browser, lambda: focused(browser) == "shoot")
+    tab_to(browser, "cancel")
+    browser.switch_to.active_element.send_keys(Keys.ENTER)
+    assert focused(browser) == "take"
+    browser.switch_to.active_element.send_keys(Keys.ENTER)
+    wait(browser, lambda: focused(browser) == "shoot")
+    browser.switch_to.active_element.send_keys(Keys.ENTER)
+    wait(browser, lambda: text(browser, "summary").startswith("1 face: "))
+    assert browser.execute_script("return document.getElementById('video').srcObject") is None
+    assert focused(browser) == "take"
+
+
+def test_the_keyboard_does_for_pictures(browser, server, media):
+    look(browser)
+    browser.get(server.url + "picture")
+    tab_to(browser, "choose")
+    browser.execute_script(
+        "window.asked = 0; document.getElementById('file').addEventListener('click', (event) => {"
+        "  event.preventDefault(); window.asked += 1;"  # the system's dialogue, which hides pages
+        "})"
+    )
+    browser.switch_to.active_element.send_keys(Keys.ENTER)
+    assert browser.execute_script("return window.asked") == 1
+    browser.find_element(By.ID, "file").send_keys(str(media / "happy.jpg"))
+    summary = browser.find_element(By.ID, "summary")
+    assert summary.get_attribute("aria-live") == "polite"  # so the result is also said
+    wait(browser, lambda: summary.text == "1 face: happy.")
+    assert focused(browser) == "choose"
+    browser.switch_to.active_element.send_keys(Keys.TAB, Keys.TAB)
+    why = browser.switch_to.active_element
+    assert why.get_attribute("aria-label") == "Why happy, face 1"
+    assert outlined(browser)
+    why.send_keys(Keys.ENTER)
+    wait(browser, lambda: browser.find_elements(By.CSS_SELECTOR, ".face .wide canvas"))
+    assert browser.switch_to.active_element == why
+    browser.find_element(By.ID, "file").send_keys(str(media / "happy.jpg"))
+    wait(browser, lambda: focused(browser) == "choose")  # what was focused is gone
 
 
 def test_video_page_ends_with_a_playable_file(browser, server, media):

@@ -39,13 +39,20 @@ window.addEventListener("pagehide", endShooting);
 
 function endShooting() {
   shooting.abort();
-  byId("shooting").hidden = true;
+  hide("shooting", "take");
+}
+
+// Hide a section. Focus that would be lost with it goes to a control.
+function hide(section, control) {
+  const lost = byId(section).contains(document.activeElement);
+  byId(section).hidden = true;
+  if (lost) byId(control).focus();
 }
 
 async function read(blob) {
   const own = ++newest;
   notice();
-  byId("result").hidden = true;
+  hide("result", "choose");
   byId("summary").textContent = "Reading the picture …";
   try {
     const answer = await send("api/v1/faces", { method: "POST", body: blob });
@@ -114,12 +121,13 @@ function card(face, number, blob) {
   top.append(crop, title, why);
   element.append(top, barList(face.probabilities, face.label));
   why.addEventListener("click", async () => {
-    why.disabled = true;
+    if (why.hasAttribute("aria-disabled")) return;
+    why.setAttribute("aria-disabled", "true"); // `disabled` would take the focus away
     try {
       element.append(await heatmap(face, blob));
     } catch (error) {
       notice(error.message);
-      why.disabled = false;
+      why.removeAttribute("aria-disabled");
     }
   });
   return element;
