@@ -30,7 +30,7 @@ def main() -> None:
     table = datasets.find_pictures(project_path(options.data), preprocessing.class_names)
     pictures = Pictures(table, preprocessing)
     labels = pictures.labels
-    views = calibration.mirrored_views(network, pictures)
+    views = calibration.views_of(network, pictures)
     as_it_is = np.mean(views, axis=0)
     held_out = np.empty_like(as_it_is, dtype=np.float64)
     temperatures = []

@@ -76,7 +76,7 @@ def _answers(model, preprocessing, table):
     """Labels, the answers with the mirror image, and those without."""
     pictures = Pictures(table, preprocessing)
     network = networks.join(model.get_layer("trunk"), model.get_layer("head"))
-    views = calibration.mirrored_views(network, pictures)
+    views = calibration.views_of(network, pictures)
     return pictures.labels, np.mean(views, axis=0), views[0]
 
 

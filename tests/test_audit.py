@@ -170,8 +170,9 @@ def test_near_pairs_are_those_of_a_plain_count(distance):
         for i, j in itertools.combinations(range(60), 2)
         if np.count_nonzero(hashes[i] != hashes[j]) <= distance
     }
-    assert {tuple(pair) for pair in near_pairs(hashes, distance)} == expected
-    assert near_pairs(hashes[:0], distance).shape == (0, 2)
+    pairs = [tuple(pair) for block in near_pairs(hashes, distance) for pair in block]
+    assert sorted(pairs) == sorted(expected)
+    assert not list(near_pairs(hashes[:0], distance))
 
 
 def test_the_real_archive_holds_the_copies_that_its_bytes_say(tmp_path):

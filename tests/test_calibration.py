@@ -1,8 +1,16 @@
 import numpy as np
+import pandas as pd
 import pytest
 
-from utils import datasets, networks
-from utils.calibration import calibrate, fit_temperature, set_temperature, tempered
+from utils import networks
+from utils.calibration import (
+    LEAST_PICTURES,
+    calibrate,
+    fit_temperature,
+    set_temperature,
+    tempered,
+    views_of,
+)
 from utils.evaluation import evaluate, expected_calibration_error
 from utils.predictor import Predictor
 from utils.streaming import Pictures
@@ -51,7 +59,7 @@ def test_what_cannot_be_calibrated_is_refused(small_network):
 
 
 def test_calibrating_lowers_the_loss_of_the_mirror_average(table, small_network, preprocessing):
-    pictures = Pictures(datasets.split_of(table, "validation"), preprocessing)
+    pictures = Pictures(pd.concat([table, table]), preprocessing)
     last = small_network.get_layer("head").layers[-1]
     last.set_weights([30 * weight for weight in last.get_weights()])  # far too sure
 
@@ -61,5 +69,20 @@ def test_calibrating_lowers_the_loss_of_the_mirror_average(table, small_network,
         return evaluate(pictures.labels, probabilities, preprocessing.class_names)["log_loss"]
 
     before = loss()
-    assert calibrate(small_network, pictures) > 1
+    views = views_of(small_network, pictures)
+    few = LEAST_PICTURES - 1
+    assert calibrate(small_network, pictures.labels[:few], [view[:few] for view in views]) == 1
+    assert loss() == before
+    assert calibrate(small_network, pictures.labels, views) > 1
     assert loss() < before
+
+
+def test_views_are_the_answers_to_the_pictures_and_to_their_mirror_images(
+    table, small_network, preprocessing
+):
+    pictures = Pictures(table, preprocessing, batch_size=16)
+    plain, mirrored = views_of(small_network, pictures)
+    assert np.allclose(views_of(small_network, pictures, mirror=False), [plain])
+    faces = np.concatenate([pictures[index][0] for index in range(len(pictures))])
+    for view, seen in ((plain, faces), (mirrored, faces[:, :, ::-1])):
+        assert np.allclose(view, small_network.predict(seen, verbose=0), atol=1e-5)

@@ -1,13 +1,13 @@
 """Small sources with the file names, the formats and the untidiness of the real ones."""
 
 import io
-import zipfile
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from drawn_layouts import write_folder, write_zip
 from PIL import Image
 
 from utils.__main__ import main
@@ -34,21 +34,6 @@ def picture(seed: int, form: str = "PNG") -> bytes:
 
 def three_channels(seed: int, form: str = "PNG") -> bytes:
     return encode(np.repeat(pixels(seed)[..., None], 3, axis=2), form)
-
-
-def write_folder(folder: Path, files: dict[str, bytes]) -> Path:
-    for path, data in files.items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).mkdir() if path.endswith("/") else (folder / path).write_bytes(data)
-    return folder
-
-
-def write_zip(path: Path, files: dict[str, bytes]) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
-    return path
 
 
 def run(source, destination, **settings):

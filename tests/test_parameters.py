@@ -43,6 +43,7 @@ def test_good_settings_give_the_folders(tmp_path):
         ({"classes": "happy"}, "CLASSES is None, or a list of two names"),
         ({"classes": ["joy", "joy"]}, "CLASSES is None, or a list of two names"),
         ({"data": []}, "Received: an empty list"),
+        ({"data": ["data/a/ck", "data/b/ck"]}, "DATA names 'ck' more than once"),
         ({"data": ["data/a", "data/b"]}, "SOURCE fills one folder, but DATA names 2"),
         ({"source": "no/such/archive.zip"}, "There is nothing at SOURCE"),
         ({"source": "", "data": "data/no such"}, "There is no folder .*Set SOURCE to the download"),

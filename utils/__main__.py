@@ -109,7 +109,8 @@ def train(options) -> None:
     )
     best = run.log.iloc[run.best_epoch - 1]
     print(f"Best epoch {run.best_epoch}: validation accuracy {best['val_accuracy']:.2%}")
-    temperature = calibration.calibrate(network, held_out)
+    views = calibration.views_of(network, held_out)
+    temperature = calibration.calibrate(network, held_out.labels, views)
     print(f"Temperature {temperature:.3f}, fitted on the validation part")
     # As in the notebook, what is kept answers with the mean over a face and its mirror image.
     for file in filter(None, (run.folder / "model.keras", options.save)):

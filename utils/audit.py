@@ -7,6 +7,7 @@ disagree, blank and unreadable pictures, and how the classes are balanced.
 
 import hashlib
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -139,8 +140,8 @@ def pictures_also_in_train(report: AuditReport, split: str, *, near: bool = Fals
     return _also_in_train(pictures, split, "near" if near else "identical")
 
 
-def near_pairs(hashes: np.ndarray, distance: int) -> np.ndarray:
-    """All pairs of hashes that differ in at most ``distance`` bits.
+def near_pairs(hashes: np.ndarray, distance: int) -> Iterator[np.ndarray]:
+    """All pairs of hashes that differ in at most ``distance`` bits, block by block.
 
     Every pair is compared, as blocks of one matrix product: 31,000 hashes of 256 bits
     take some seconds and 130 MB; time grows with the square of their number.
@@ -149,18 +150,16 @@ def near_pairs(hashes: np.ndarray, distance: int) -> np.ndarray:
         hashes: bool, (number, bits).
         distance: greatest number of differing bits.
 
-    Returns:
+    Yields:
         int, (pairs, 2): row numbers, the smaller first.
     """
     count, bits = hashes.shape
     signs = np.where(hashes, np.float32(1), np.float32(-1))  # product = bits − 2 · distance
-    pairs = [np.empty((0, 2), int)]
     step = max(1, 2**24 // max(count, 1))
     for start in range(0, count, step):
         alike = signs[start : start + step] @ signs[start:].T >= bits - 2 * distance
         found = np.argwhere(alike)
-        pairs.append(found[found[:, 0] < found[:, 1]] + start)
-    return np.concatenate(pairs)
+        yield found[found[:, 0] < found[:, 1]] + start
 
 
 def _look_at(file: Path) -> tuple[dict, np.ndarray | None]:
@@ -192,9 +191,13 @@ def _near_groups(pictures: pd.DataFrame, hashes: list, distance: int) -> np.ndar
     hashed = np.array([hashes[row] is not None for row in first])
     kept = np.flatnonzero(hashed)
     codes = np.array([hashes[row] for row in first[hashed]], bool).reshape(len(kept), -1)
-    left, right = kept[near_pairs(codes, distance)].T
-    graph = coo_array((np.ones(len(left), bool), (left, right)), shape=(len(first),) * 2)
-    return connected_components(graph, directed=False)[1][content]
+    group = np.arange(len(first))
+    # Joined block by block: of thousands of like renderings all pairs would not fit in memory.
+    for pairs in near_pairs(codes, distance):
+        left, right = group[kept[pairs]].T
+        graph = coo_array((np.ones(len(left), bool), (left, right)), shape=(len(first),) * 2)
+        group = connected_components(graph, directed=False)[1][group]
+    return group[content]
 
 
 def _number_groups(labels: np.ndarray, pictures: pd.DataFrame) -> np.ndarray:

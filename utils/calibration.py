@@ -14,33 +14,46 @@ from scipy.optimize import minimize_scalar
 from utils.backend import compiled, keras
 from utils.streaming import Pictures
 
+LEAST_PICTURES = 100
 _RANGE = 0.2, 5.0  # no sensible network is outside
 
 
-def calibrate(network: keras.Model, pictures: Pictures, mirror: bool = True) -> float:
+def calibrate(network: keras.Model, labels: np.ndarray, views: Sequence[np.ndarray]) -> float:
     """Fit a temperature and set it.
 
     Args:
         network: as `networks.join` makes it; its last layer is changed.
-        pictures: neither shuffled nor augmented, and not those it was trained on.
-        mirror: whether `networks.mirrored` will average the network's answers.
+        labels, views: as for `fit_temperature`.
 
     Returns:
-        The temperature.
+        The temperature; 1, and nothing is changed, where there are fewer than
+        `LEAST_PICTURES`: so few are soon all right or all wrong by chance.
     """
-    views = mirrored_views(network, pictures)
-    temperature = fit_temperature(pictures.labels, views if mirror else views[:1])
+    if len(labels) < LEAST_PICTURES:
+        return 1.0
+    temperature = fit_temperature(labels, views)
     set_temperature(network, temperature)
     return temperature
 
 
-def mirrored_views(network: keras.Model, pictures: Pictures) -> list[np.ndarray]:
-    """A network's answers to pictures and to their mirror images, (n, classes) each."""
+def views_of(network: keras.Model, pictures: Pictures, mirror: bool = True) -> list[np.ndarray]:
+    """A network's answers to pictures and, with ``mirror``, to their mirror images.
+
+    Args:
+        network: maps pictures to (classes,) probabilities.
+        pictures: neither shuffled nor augmented.
+        mirror: whether `networks.mirrored` is going to average the network's answers.
+
+    Returns:
+        One or two arrays, (n, classes).
+    """
     answer = compiled(network)
-    batches = [pictures[index][0] for index in range(len(pictures))]
-    plain = [answer(batch) for batch in batches]
-    mirrored = [answer(batch[:, :, ::-1]) for batch in batches]
-    return [np.concatenate(plain), np.concatenate(mirrored)]
+    batches = (pictures[index][0] for index in range(len(pictures)))
+    answers = [
+        [answer(view) for view in ([batch, batch[:, :, ::-1]] if mirror else [batch])]
+        for batch in batches
+    ]
+    return [np.concatenate(view) for view in zip(*answers, strict=True)]
 
 
 def fit_temperature(labels: np.ndarray, views: Sequence[np.ndarray]) -> float:

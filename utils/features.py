@@ -80,7 +80,7 @@ def _compute(trunk, pictures, file: Path) -> None:
         stream.seek(first * pictures.batch_size * row_bytes, os.SEEK_CUR)
         for index in tqdm(
             range(first, len(pictures)),
-            desc="trunk features",
+            desc=f"trunk features, {row_bytes * shape[0] / 1e9:.1f} GB",
             unit="batch",
             initial=first,
             total=len(pictures),
@@ -229,13 +229,17 @@ def train_head(
     return run
 
 
-def head_accuracy(
+def head_answers(
     head: keras.Model, trunk: keras.Model, pictures: Pictures, split: str, cache: str | Path = CACHE
-) -> float:
-    """Share of one part's pictures that a head names rightly, 0–1; features as in `train_head`."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """What a head says of one part's pictures, from the features that `train_head` left.
+
+    Returns:
+        The true classes, int (n,), and the probabilities, float32 (n, classes), in the
+        order of `datasets.split_of`.
+    """
     part = _rows(trunk_features(trunk, pictures, cache), pictures, split)
-    answers = head.predict(part, verbose=0).argmax(axis=1)
-    return float((answers == pictures.labels[part.rows]).mean())
+    return pictures.labels[part.rows], head.predict(part, verbose=0)
 
 
 def _part(pictures: Pictures, split: str) -> Pictures:

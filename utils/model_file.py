@@ -142,7 +142,6 @@ def _converted(model: keras.Model) -> bytes:
     """A network as LiteRT reads it, with float16 weights; its arithmetic stays float32."""
     import tensorflow as tf
 
-    tf.get_logger().setLevel("ERROR")  # it tells where its temporary files are
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.target_spec.supported_types = [tf.float16]

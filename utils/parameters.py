@@ -69,6 +69,9 @@ def _among(name, value, allowed):
 def _of_data(source, folders, classes):
     if not folders:
         yield "DATA names one folder, or a list of several. Received: an empty list"
+    names = [folder.name for folder in folders]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"DATA names {name!r} more than once. Data sets are told apart by the folder's name"
     if source and len(folders) > 1:
         yield (
             f"SOURCE fills one folder, but DATA names {len(folders)}. Import each data set by "

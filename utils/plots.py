@@ -84,7 +84,7 @@ def learning_curves(log: pd.DataFrame, best_epoch: int | None = None) -> Figure:
     """Loss and accuracy per epoch, on training and validation pictures, and on each domain's."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), facecolor="white")
     for axes, measure in ((left, "loss"), (right, "accuracy")):
-        axes.plot(log["epoch"], log[measure], label="training (augmented, with dropout)")
+        axes.plot(log["epoch"], log[measure], label="training")
         axes.plot(log["epoch"], log[f"val_{measure}"], label="validation")
         each = f"val_{measure}_"
         for column in log.columns[log.columns.str.startswith(each)]:
