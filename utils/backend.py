@@ -3,7 +3,6 @@
 Every module of the project takes Keras from here: ``from utils.backend import keras``.
 """
 
-import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -14,12 +13,15 @@ from utils.quiet import quiet_start
 
 # Later messages, such as a missing GPU reported as an error, obey this setting.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# So do those of its Python half, which tells of temporary files and of every new batch size.
-logging.getLogger("tensorflow").setLevel(logging.ERROR)
-
 
 with quiet_start():
     import keras
+
+if keras.backend.backend() == "tensorflow":
+    import tensorflow
+
+    # Its Python half tells of temporary files and of every new batch size.
+    tensorflow.get_logger().setLevel("ERROR")
 
 
 def fastest_precision() -> str:

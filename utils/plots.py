@@ -237,7 +237,7 @@ def _matrix(values, class_names, title, number_format, highest) -> Figure:
         linewidths=0.5,
         xticklabels=class_names,
         yticklabels=class_names,
-        cbar_kws={"shrink": 0.8},
+        cbar_kws={"shrink": 0.8, "ticks": MaxNLocator(5, integer=number_format == "d")},
         ax=axes,
     )
     axes.set(xlabel="predicted", ylabel="true", title=title)
