@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DATA ?= data/fer2013
 EPOCHS ?= 30
+PORT ?= 8000
 BENCHMARKS := $(filter-out __init__ measuring,$(basename $(notdir $(wildcard benchmarks/*.py))))
 
 .DEFAULT_GOAL := help
@@ -40,8 +41,8 @@ lint: setup  ## check code and notebooks with ruff
 lab: setup  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
 
-web: setup  ## serve the model in the browser, on this machine only
-	$(BIN)/python -m app
+web: setup  ## serve the model in the browser, on this machine only, at PORT=8000
+	$(BIN)/python -m app --port $(PORT)
 
 bench: setup  ## measure again what the README quotes, into results/
 	for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name || exit 1; done

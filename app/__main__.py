@@ -4,7 +4,6 @@ import argparse
 import errno
 import ipaddress
 import signal
-import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -50,13 +49,13 @@ def _serve(options: argparse.Namespace) -> int:
         server = Server(app, options.host, options.port, limits)
     except OSError as error:
         app.extensions["close"]()
-        elsewhere = isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
+        reason = str(error.strerror or error).partition(" (while")[0]  # the address comes here
         print(
-            f"Cannot listen on {options.host}, port {options.port} ({error.strerror or error}). "
+            f"Cannot listen on {options.host}, port {options.port} ({reason}). "
             + (
-                "That is no address of this machine: name one with --host."
-                if elsewhere
-                else "Another server may run there: name a free port with --port."
+                "Another server may run there: name a free port with --port."
+                if error.errno in (errno.EADDRINUSE, errno.EACCES)
+                else "That is no address of this machine: name one with --host."
             ),
             file=sys.stderr,
         )
@@ -86,19 +85,18 @@ def _ended_by_signals() -> Iterator[None]:
 
     def end(*_) -> None:
         nonlocal ended
-        ended = True
-        for number in before:
-            signal.signal(number, signal.SIG_IGN)
-        raise SystemExit(0)
+        if not ended:
+            ended = True
+            raise SystemExit(0)
 
     for number in before:
         signal.signal(number, end)
     try:
         yield
     finally:
-        if not ended:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        # Not earlier: Python complains of a signal that is ignored just after it came.
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_IGN if ended else handler)
 
 
 def _parser() -> argparse.ArgumentParser:

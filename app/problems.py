@@ -10,6 +10,7 @@ ADVICE = {
     404: "There is nothing at this address.",
     405: "This address does not answer to that method.",
     413: "What was sent is larger than this address takes: send a smaller file.",
+    416: "The file has no such part: ask for one range of bytes within its length.",
     431: "The request's headers are too long: send shorter ones.",
     500: "The server failed at this. What was sent is not kept; the server's log says where "
     "it failed.",
@@ -61,8 +62,8 @@ def register(app: Flask) -> None:
             return error  # a redirect
         detail = ADVICE.get(error.code) or error.description or ""
         response = Problem(error.code, detail).response()
-        if error.code == 405 and error.valid_methods:
-            response.headers["Allow"] = ", ".join(error.valid_methods)
+        for name, value in error.get_headers():  # such as Allow, or a range's Content-Range
+            response.headers.setdefault(name, value)
         return response
 
     @app.errorhandler(Exception)

@@ -1,5 +1,6 @@
 """The application behind waitress: run here, or on a thread of its own."""
 
+import logging
 import socket
 import threading
 import time
@@ -45,10 +46,13 @@ class Server:
             connection_limit=2 * limits.connections + 2,  # it counts two of its own
             max_request_body_size=limits.video_bytes + 1_000_000,  # beyond: waitress's own 413
             max_request_header_size=32_768,
+            outbuf_high_watermark=1_000_000,  # a live picture must not queue behind old ones
             channel_timeout=60,
             ident=None,
         )
         self._waitress.channel_class = Channel.of(app, limits)
+        # A warning for every request that waits a little says nothing to people.
+        logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)

@@ -13,7 +13,7 @@ def timeline(
     Args:
         table: as `utils.video.live` returns it.
         class_names: the classes, in order.
-        seconds: length of the video.
+        seconds: length of the video; a single frame counts as a tenth.
         frames: frames in it.
 
     Returns:
@@ -22,7 +22,8 @@ def timeline(
     """
     names = list(class_names)
     count = max(1, min(_BINS, frames - 1))  # no more than frames, or columns would stay empty
-    step = max(seconds, 0.1) / count
+    seconds = max(seconds, 0.1)
+    step = seconds / count
     columns = (table["seconds"] / step + 1e-6).astype(int).clip(upper=count - 1)
     means = table.groupby(["track", columns])[names].mean()
     tracks = []

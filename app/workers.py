@@ -8,7 +8,7 @@ Whoever would have to wait too long is told so at once (`Busy`).
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NoAnswer
 from queue import Empty, Full, Queue
 from typing import TypeVar
@@ -146,10 +146,12 @@ class DetectorPool:
                 answer = self._threads.submit(lambda: work(self._own.detector))
             except RuntimeError:  # it takes nothing after `close`
                 raise Busy(_ENDING) from None
-            wait([answer], self._patience)
-            if not answer.done() and answer.cancel():
-                raise Busy("No place became free in time. Try again in a moment.")
-            return answer.result()
+            try:
+                return answer.result(self._patience)
+            except NoAnswer:  # perhaps of `work` itself, or it has begun: then its end counts
+                if answer.cancel():
+                    raise Busy("No place became free in time. Try again in a moment.") from None
+                return answer.result()
         except CancelledError:
             raise Busy(_ENDING) from None
         finally:

@@ -31,7 +31,7 @@ from openapi_spec_validator import validate
 from PIL import Image
 
 import app as application
-from app import channels, create_app
+from app import cameras, channels, create_app
 from app.__main__ import is_loopback, main
 from app.cameras import CameraFeed, Sessions
 from app.folders import PrivateFolder
@@ -43,7 +43,7 @@ from app.timelines import timeline
 from app.trackers import FewFacesTracker
 from app.uploads import read_picture
 from app.webm import WebmSink
-from app.workers import Busy, SharedPredictor
+from app.workers import Busy, DetectorPool, SharedPredictor
 from utils.animated import clip_frames, draw_clip
 from utils.config import CLASS_NAMES, MODELS, PROJECT
 from utils.faces import FaceDetector
@@ -282,7 +282,9 @@ def test_the_model_describes_itself(make):
 def test_health_and_unknown_addresses(client):
     assert client("GET", "/healthz").json == {"status": "ok"}
     assert "nothing" in refused(client("GET", "/api/v1/nothing"), 404)
-    refused(client._client.put("/api/v1/faces"), 405)
+    wrong = client._client.put("/api/v1/faces")
+    refused(wrong, 405)
+    assert set(wrong.headers["Allow"].split(", ")) == {"POST", "OPTIONS"}
     page = client("GET", "/deep/down", headers={"Accept": "text/html"})
     assert (page.status_code, page.mimetype) == (404, "text/html")
     assert 'href="../static/style.css"' in page.text
@@ -365,6 +367,23 @@ def test_a_viewer_who_reads_nothing_gives_his_place_back(predictor, monkeypatch)
         assert status[-3:] == b"503"  # that camera ended with its viewer
 
 
+def test_a_slow_viewer_does_not_get_the_past(predictor, monkeypatch):
+    sent, part = [], cameras._Watching.__next__
+    monkeypatch.setattr(
+        cameras._Watching, "__next__", lambda self: sent.append(part(self)) or sent[-1]
+    )
+    noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), dtype=np.uint8)
+    camera = FrameSource((0.04 * number, noise) for number in range(100_000))
+    with start(predictor, camera=camera) as server, connected(server) as viewer:
+        viewer.sendall(b"GET /video_feed HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        before = -1
+        while not sent or len(sent) != before:  # it reads nothing, until no more is made for it
+            before = len(sent)
+            time.sleep(1)
+    # What waits for it lies mostly in the system's buffers: some 4 MB on Linux.
+    assert 0 < sum(map(len, sent)) < 12e6
+
+
 def test_a_missing_camera_of_the_server_is_explained(make):
     assert "--camera 0" in refused(make()("GET", "/video_feed"), 404)
     assert "camera 97" in refused(make(camera=97)("GET", "/video_feed"), 503)
@@ -410,6 +429,9 @@ def test_a_video_comes_back_annotated_and_is_removed(private_files, client, clip
     assert (video.mimetype, video.data[:4]) == ("video/webm", b"\x1aE\xdf\xa3")
     part = client("GET", f"{address}/video", headers={"Range": "bytes=0-99"})
     assert (part.status_code, len(part.data)) == (206, 100)
+    beyond = client("GET", f"{address}/video", headers={"Range": "bytes=99999999-"})
+    assert "within its length" in refused(beyond, 416)
+    assert beyond.headers["Content-Range"] == f"bytes */{len(video.data)}"
     table = client("GET", f"{address}/table")
     rows = list(csv.DictReader(io.StringIO(table.text)))
     assert len({row["frame"] for row in rows}) >= 20
@@ -558,6 +580,13 @@ def test_a_timeline_has_a_column_for_every_moment():
     assert 300 * values["step"] == pytest.approx(100)
 
 
+def test_a_timeline_of_a_single_frame_can_be_drawn():
+    table = pd.DataFrame([(1, 0.0, 0.9, 0.1)], columns=["track", "seconds", "happy", "sad"])
+    values = timeline(table, ("happy", "sad"), 0.0, 1)
+    assert values["seconds"] == values["step"] == pytest.approx(0.1)
+    assert values["tracks"] == [{"track": 1, "cells": [[0, 0, 0.9]]}]
+
+
 # ---------------------------------------------------------------- queues
 
 
@@ -615,6 +644,44 @@ def test_who_would_wait_too_long_is_told_to_come_back(make, frames):
     model.go_on.set()
     threads[0].join()
     assert answers[0].status_code == 200
+
+
+def test_who_waits_when_the_server_ends_is_told_at_once():
+    began, go_on = threading.Event(), threading.Event()
+    pool = DetectorPool(size=1, waiting=1, patience=60)
+
+    def work(detector):
+        began.set()
+        assert go_on.wait(20)
+        return "read"
+
+    threads, answers = in_threads(pool.run, [work])
+    assert began.wait(20)
+    waiting, refusals = in_threads(pool.run, [work])
+    while not pool._threads._work_queue.qsize():
+        time.sleep(0.01)
+    pool.close()
+    waiting[0].join(10)
+    assert isinstance(refusals[0], Busy) and "ending" in str(refusals[0])
+    go_on.set()
+    threads[0].join()
+    assert answers == ["read"]  # what had begun is finished
+
+
+def test_who_waits_for_a_detector_in_vain_is_told():
+    go_on = threading.Event()
+    pool = DetectorPool(size=1, waiting=1, patience=0.2)
+    threads, answers = in_threads(pool.run, [lambda detector: go_on.wait(20)] * 2)
+    while not any(answers):
+        time.sleep(0.01)
+    go_on.set()
+    for thread in threads:
+        thread.join()
+    assert sorted(map(str, answers))[0].startswith("No place became free")
+    assert True in answers  # the patience is for a place, not for the work
+    with pytest.raises(TimeoutError, match="of the work"):
+        pool.run(lambda detector: (_ for _ in ()).throw(TimeoutError("of the work")))
+    pool.close()
 
 
 def test_pictures_live_on_the_pools_threads_and_not_while_the_network_is_asked(
@@ -873,7 +940,7 @@ def test_the_program_says_where_it_listens_and_ends_when_told(tmp_path, end):
         process.send_signal(signal.SIGTERM)  # once more, while it ends
         assert process.wait(20) == 0
         assert not list(tmp_path.glob("expressions-web-*"))
-        assert "terminate" not in process.stderr.read()
+        assert process.stderr.read() == ""
     finally:
         process.kill()
         process.stdout.close()
@@ -890,8 +957,11 @@ def test_what_cannot_start_says_why(tmp_path, capsys):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         assert main(["--port", str(taken.getsockname()[1])]) == 2
     assert "--port" in capsys.readouterr().err
-    assert main(["--host", "192.0.2.1"]) == 2  # an address kept for documents
-    assert "--host" in capsys.readouterr().err
+    # An address kept for documents, and a name that can be nobody's.
+    for host in ("192.0.2.1", "none.invalid"):
+        assert main(["--host", host]) == 2
+        said = capsys.readouterr().err
+        assert "--host" in said and said.count(host) == 1
 
 
 @pytest.mark.parametrize("words", [["--port", "99999"], ["--port", "-1"], ["--host", ""]])

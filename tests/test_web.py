@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import threading
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -326,6 +327,42 @@ def test_a_picture_can_be_dropped_and_pasted(browser, server, media, way):
     assert browser.execute_script(shown) == cv2.imread(str(media / "happy.jpg")).shape[1]
 
 
+def test_a_late_answer_does_not_replace_a_later_picture(browser, server, media, happy):
+    small = media / "small.png"
+    cv2.imwrite(str(small), cv2.resize(happy, None, fx=0.5, fy=0.5))
+    browser.get(server.url + "picture")
+    browser.execute_script(
+        "const send = window.fetch; let calls = 0;"
+        "window.fetch = async (...request) => {"
+        "  const answer = await send(...request);"
+        "  if (!calls++) await new Promise((resume) => { window.letFirstOn = resume; });"
+        "  return answer;"
+        "}"
+    )
+    browser.find_element(By.ID, "file").send_keys(str(media / "happy.jpg"))
+    wait(browser, lambda: browser.execute_script("return 'letFirstOn' in window"))
+    browser.find_element(By.ID, "file").send_keys(str(small))
+    wait(browser, lambda: text(browser, "summary") == "1 face: happy.")
+    source = "return document.getElementById('picture').src"
+    shown = browser.execute_script(source)
+    browser.execute_script("window.letFirstOn()")
+    time.sleep(0.5)  # in which nothing may happen
+    assert browser.execute_script(source) == shown
+
+
+def test_a_picture_that_the_browser_cannot_show_is_read_all_the_same(
+    browser, server, happy, tmp_path
+):
+    cv2.imwrite(str(tmp_path / "happy.tiff"), happy)
+    browser.get(server.url + "picture")
+    browser.find_element(By.ID, "file").send_keys(str(tmp_path / "happy.tiff"))
+    wait(browser, lambda: text(browser, "summary").startswith("1 face: happy."))
+    assert "does not show" in text(browser, "summary")
+    assert len(shares(browser)) == len(CLASS_NAMES)
+    for empty in ("#shown", ".face canvas"):
+        assert not browser.find_element(By.CSS_SELECTOR, empty).is_displayed()
+
+
 def test_a_picture_can_be_taken_with_the_keyboard_alone(browser, server):
     look(browser)
     browser.get(server.url + "picture")
@@ -485,6 +522,14 @@ def test_pages_fit_a_phone_in_the_dark(browser, server, media):
     for page in ("", "video"):
         browser.get(server.url + page)
         assert fits(browser)
+
+
+def test_the_way_to_the_servers_camera_is_not_cut_off_on_a_phone(browser, media):
+    with start(load(MODELS / "fer2013.keras"), camera=str(media / "clip.mp4")) as server:
+        look(browser, 360, 640)
+        browser.get(server.url)
+        script = "const n = document.querySelector('nav'); return n.scrollWidth <= n.clientWidth"
+        assert browser.execute_script(script)
 
 
 def test_a_camera_that_cannot_be_had_is_explained(server):

@@ -133,6 +133,11 @@ class ExpressionReader:
         self._detected = self._scanned = -np.inf
         self._before: np.ndarray | None = None
 
+    @property
+    def used(self) -> bool:
+        """Whether it has read a frame, and so knows faces and times."""
+        return self._before is not None
+
     def read(self, frame: np.ndarray, seconds: float) -> list[Face]:
         """The faces of the next frame.
 

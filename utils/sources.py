@@ -150,10 +150,10 @@ class PictureSequence(FrameSource):
                 f"{', '.join(PICTURE_SUFFIXES)}."
             )
         super().__init__(name=name, fps=fps)
-        self._paths, self._say, self.length = paths, say, len(paths)
+        self.paths, self._say, self.length = paths, say, len(paths)
 
     def __iter__(self) -> Iterator[TimedFrame]:
-        for number, path in enumerate(self._paths):
+        for number, path in enumerate(self.paths):
             try:
                 frame = open_picture(path)
             except (OSError, PictureError) as error:

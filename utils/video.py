@@ -149,7 +149,7 @@ def _reader(predictor, settings: dict) -> ExpressionReader:
             "A reader has its own settings; give them to ExpressionReader. Received beside a "
             f"reader: {', '.join(settings)}"
         )
-    if predictor._before is not None:
+    if predictor.used:
         raise ValueError(
             "This reader has read frames before and still knows their faces and times. Make a "
             "new ExpressionReader for every run."
@@ -173,7 +173,7 @@ def source_files(source) -> Iterator[Path]:
     if isinstance(source, VideoFile):
         yield source.path
     elif isinstance(source, PictureSequence):
-        yield from source._paths
+        yield from source.paths
     elif isinstance(source, list | tuple):
         for one in source:
             yield from source_files(one)

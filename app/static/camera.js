@@ -111,7 +111,8 @@ function show(reading, milliseconds, times) {
   times.push(now);
   while (now - times[0] > 2000) times.shift();
   const rate = times.length > 1 ? (1000 * (times.length - 1)) / (now - times[0]) : 0;
-  byId("figures").textContent = `${Math.round(milliseconds)} ms · ${rate.toFixed(0)} frames a second`;
+  const figures = `${Math.round(milliseconds)} ms · ${rate.toFixed(0)} frames a second`;
+  byId("figures").textContent = reading.faces.length ? figures : `No face · ${figures}`;
   say(reading.faces);
 }
 

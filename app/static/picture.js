@@ -57,6 +57,7 @@ async function read(blob) {
   try {
     const answer = await send("api/v1/faces", { method: "POST", body: blob });
     const found = await answer.json();
+    if (own !== newest) return; // a later picture may be shown already
     const address = URL.createObjectURL(blob);
     picture.src = address;
     await picture.decode().catch(() => {}); // a kind that this browser does not show, such as TIFF
@@ -77,10 +78,13 @@ function show(found, blob) {
   let text = faces.length
     ? `${count}: ${faces.map((face) => face.label).join(", ")}.`
     : "No face was found. It may be turned away, covered, tilted or very small.";
+  const visible = picture.naturalWidth > 0;
+  if (!visible) text += " This browser does not show pictures of this kind.";
   if (found.left_out) text += ` ${found.left_out} smaller ones were left out.`;
   byId("summary").textContent = text;
   byId("faces").replaceChildren(...faces.map((face, index) => card(face, index + 1, blob)));
   byId("drop").classList.add("done");
+  byId("shown").hidden = !visible;
   byId("result").hidden = false;
   drawBoxes();
 }
@@ -111,6 +115,7 @@ function card(face, number, blob) {
   top.className = "top";
   const crop = document.createElement("canvas");
   drawCrop(crop, face.box, 168);
+  crop.hidden = !picture.naturalWidth;
   const title = document.createElement("h2");
   title.textContent = `${number} · ${face.label}`;
   const why = document.createElement("button");

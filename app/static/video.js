@@ -105,7 +105,7 @@ async function show(own, state) {
   player.src = byId("keep").href = `${address}/video`;
   byId("table").href = `${address}/table`;
   const faces = state.faces === 1 ? "1 face" : `${state.faces} faces`;
-  const text = `${faces} in ${state.frames} frames, ${times.seconds.toFixed(1)} seconds.`;
+  const text = `${faces} in ${state.frames} ${state.frames === 1 ? "frame" : "frames"}, ${times.seconds.toFixed(1)} seconds.`;
   byId("summary").textContent = `Done: ${text}`;
   if (state.detail) notice(`${state.detail[0].toUpperCase()}${state.detail.slice(1)}.`);
   strip.setAttribute("aria-valuemax", times.seconds.toFixed(1));
