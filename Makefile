@@ -4,7 +4,7 @@ BIN := .venv/bin
 DATA ?= data/fer2013
 EPOCHS ?= 30
 PORT ?= 8000
-BENCHMARKS := $(filter-out __init__ measuring,$(basename $(notdir $(wildcard benchmarks/*.py))))
+BENCHMARKS := $(filter-out __init__ card measuring released,$(basename $(notdir $(wildcard benchmarks/*.py))))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo train release test lint lab web bench

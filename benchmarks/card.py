@@ -22,7 +22,7 @@ def main() -> None:
 
 
 def card(fer2013_publictest, released, calibration, crops, runtimes, thresholds) -> str:
-    """The card's text, every figure of it from a file of `results/`."""
+    """The card's text; every figure of the model is from a file of `results/`."""
     metrics, haar = fer2013_publictest, crops["haar_crops"]
     steps, accuracy = released["steps"], released["intervals"]["accuracy"]
     ours = list(steps.values())[-1]

@@ -1,6 +1,6 @@
 """What the released model's card says: how it came about, and what it reaches.
 
-    python -m benchmarks.released [STEP …] [--runs RUN [RUN …]] [--data data/fer2013]
+    python -m benchmarks.released [STEP …] --runs RUN [RUN …] [--data data/fer2013]
 
 The steps are the model files that `make release` leaves, in order; the last is the one
 released. Each is scored without and with the mirror image. The runs are their folders in
@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument(
         "steps", nargs="*", default=["models/fer2013.keras"], metavar="STEP", help=".keras file"
     )
-    parser.add_argument("--runs", nargs="*", default=[], metavar="RUN", help="folder of a run")
+    parser.add_argument("--runs", nargs="+", required=True, metavar="RUN", help="folder of a run")
     parser.add_argument("--data", default="data/fer2013")
     options = parser.parse_args()
 
@@ -41,11 +41,10 @@ def main() -> None:
     right = probabilities.argmax(axis=1) == labels
     leaked = audit.pictures_also_in_train(audit.audit(whole), "validation")
     unseen = ~table["file"].isin(leaked).to_numpy()
-    logs = {run: pd.read_csv(project_path(run) / "log.csv") for run in options.runs}
-    if logs:
-        log = pd.concat(logs, names=["run"]).reset_index("run")
-        log["run"] = log["run"].str.rstrip("/").str.split("/").str[-1]
-        write_text(RESULTS / "released_log.csv", log.to_csv(index=False))
+    runs = [project_path(run) for run in options.runs]
+    logs = {run.name: pd.read_csv(run / "log.csv") for run in runs}
+    log = pd.concat(logs, names=["run"]).reset_index("run")
+    write_text(RESULTS / "released_log.csv", log.to_csv(index=False))
     save(
         "released",
         {

@@ -1,16 +1,18 @@
 """What the benchmarks measure with: their figures are only as good as this."""
 
+import json
 import subprocess
 import sys
 import time
+from inspect import signature
 from itertools import islice, pairwise
 from types import SimpleNamespace
 
 import pytest
 
-from benchmarks import live, measuring, soak
+from benchmarks import card, live, measuring, soak
 from utils.animated import draw_clip
-from utils.config import PROJECT
+from utils.config import MODELS, PROJECT, RESULTS
 from utils.model_file import save_model
 
 FRAMES = 14
@@ -108,3 +110,15 @@ def test_the_last_line_of_a_process_is_its_result(tmp_path, monkeypatch):
     assert measuring.in_a_process("talks") == {"fps": 3}
     with pytest.raises(SystemExit, match="fails"):
         measuring.in_a_process("fails")
+
+
+def test_the_card_says_what_the_results_say():
+    found = {
+        name: json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+        for name in signature(card.card).parameters
+    }
+    assert (MODELS / "README.md").read_text(encoding="utf-8") == card.card(**found)
+    assert (
+        found["fer2013_publictest"]["accuracy"]
+        == found["released"]["intervals"]["accuracy"]["value"]
+    )

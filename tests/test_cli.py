@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from utils.__main__ import main
-from utils.model_file import save_model
+from utils.model_file import read_contract, save_model
 
 
 def test_help_explains_every_command(capsys):
@@ -44,6 +44,23 @@ def test_errors_are_one_sentence_not_a_traceback(tmp_path, capsys):
     message = capsys.readouterr().err
     assert message.startswith("FileNotFoundError: No model at")
     assert "Traceback" not in message
+
+
+def test_a_training_goes_on_from_a_model_and_learns_from_teachers(faces, tmp_path, capsys):
+    first, second = tmp_path / "first.keras", tmp_path / "second.keras"
+    common = ["train", str(faces), "--epochs", "1", "--runs", str(tmp_path / "runs")]
+    assert main([*common, "--save", str(first)]) == 0
+    further = [*common, "--start", str(first), "--teachers", str(first), "--patience", "3"]
+    assert main([*further, "--save", str(first)]) == 1
+    assert "is a source and would be overwritten" in capsys.readouterr().err
+    assert main([*further, "--save", str(tmp_path / "second")]) == 1
+    assert "--save names a file that ends in .keras" in capsys.readouterr().err
+    assert main([*further, "--save", str(second)]) == 0
+    runs = [json.loads(file.read_text()) for file in (tmp_path / "runs").glob("*/settings.json")]
+    (taught,) = (run for run in runs if "targets" in run)
+    assert {"start", "targets"} <= set(taught)
+    assert (taught["patience"], taught["label_smoothing"]) == (3, 0)
+    assert read_contract(second) == read_contract(first)
 
 
 def test_train_on_three_classes_then_evaluate_on_seven(faces, tmp_path, capsys):

@@ -3,6 +3,7 @@ import shutil
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 
 from utils import datasets, splits
@@ -211,3 +212,12 @@ def test_unreadable_picture_is_named(tiny):
     pictures = Pictures(datasets.find_pictures(tiny), Preprocessing(("angry", "happy", "wink")))
     with pytest.raises(ValueError, match=r"Not a readable picture: .*1\.png \(6 bytes\)"):
         pictures[0]
+
+
+def test_a_part_that_only_some_data_sets_have_does_not_judge():
+    parts = pd.DataFrame(
+        {"dataset": ["a", "a", "b", "b"], "split": ["test", "train", "validation", "test"]}
+    )
+    assert datasets.judging_part(parts) == "test"
+    parts.loc[3, "split"] = "train"
+    assert datasets.judging_part(parts) == "validation"

@@ -149,7 +149,7 @@ def test_bottleneck_judges_people_and_characters_apart(bottleneck):
     apart = numbers["accuracy_apart"]
     assert set(apart) == {"animated", "people"}
     assert sum(apart.values()) / 2 == pytest.approx(numbers["accuracy"])  # two pictures each
-    assert pictures_shown(bottleneck.file, "apart = {}") == 6  # three matrices of either
+    assert pictures_shown(bottleneck.file, "rows_by_domain(pictures.table)") == 6  # three matrices of either
     for log in logs_of(bottleneck).values():
         mean = log[["val_accuracy_animated", "val_accuracy_people"]].mean(axis=1)
         assert log["val_accuracy"].tolist() == pytest.approx(mean.tolist())
@@ -177,7 +177,7 @@ def test_fine_tuning_learns_and_judges_apart(fine_tuned):
     assert numbers["accuracy"] > 2 / 7  # twice chance, on people and characters never seen
     assert set(numbers["accuracy_apart"]) == {"animated", "people"}
     assert set(numbers["accuracy_by_split"]) == {"grouped", "random"}
-    assert pictures_shown(fine_tuned.file, "apart = {}") == 6
+    assert pictures_shown(fine_tuned.file, "rows_by_domain(pictures.table)") == 6
     for step in ("features.train_head(head", "unfreeze_from(trunk"):  # each shows its curves
         assert pictures_shown(fine_tuned.file, step) == 1
     trunks = [

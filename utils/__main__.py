@@ -72,6 +72,8 @@ def train(options) -> None:
     if options.save:
         check_outputs([*options.teachers, *filter(None, [options.start])], [options.save])
         check_writable(options.save)
+        if Path(options.save).suffix != ".keras":
+            raise ValueError(f"--save names a file that ends in .keras. Received: {options.save}")
     table = datasets.find_pictures(options.data, options.classes)
     table = splits.split_table(table, "grouped", options.seed)
     classes = options.classes or datasets.class_order(table)

@@ -77,6 +77,17 @@ def split_of(table: pd.DataFrame, split: str) -> pd.DataFrame:
     return part
 
 
+def judging_part(table: pd.DataFrame) -> str:
+    """The part to judge a model by: "test" where every data set has one, else "validation".
+
+    Args:
+        table: parted, with ``split`` and ``dataset``, as `combine` and `splits.split_table`
+            give it.
+    """
+    every = (table["split"] == "test").groupby(table["dataset"]).any().all()
+    return "test" if every else "validation"
+
+
 def class_order(table: pd.DataFrame) -> tuple[str, ...]:
     """The classes of a table: the seven expressions in their order, then any others."""
     present = set(table["class"])

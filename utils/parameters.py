@@ -1,35 +1,30 @@
 """Whether the training notebook's settings make sense, asked before any work is done."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from utils import backbones, config
+from utils.animated import margin_of
+from utils.backend import keras
+from utils.files import check_writable
 from utils.preprocessing import Preprocessing
 
-METHODS = ("whole", "bottleneck", "fine-tune")
-SPLITS = ("grouped", "random")
+CHOICES = {
+    "SPLIT": ("grouped", "random"),
+    "COLOUR": ("grey", "rgb"),
+    "METHOD": ("whole", "bottleneck", "fine-tune"),
+    "TRUNK": backbones.TRUNKS,
+}
+COUNTS = ("IMAGE_SIZE", "EPOCHS", "BATCH_SIZE", "HEAD_EPOCHS")
+SWITCHES = ("BALANCE_CLASSES", "BALANCE_DOMAINS", "MIRROR")
 
 
-def check_parameters(
-    *,
-    source,
-    data,
-    classes,
-    split,
-    size,
-    colour,
-    method,
-    trunk,
-    weights,
-    unfreeze_from,
-    counts: dict[str, int],
-    learning_rate,
-) -> list[Path]:
+def check_parameters(settings: Mapping[str, object]) -> list[Path]:
     """Look for settings that are unknown or contradict each other.
 
     Args:
-        source, data, classes, split, size, colour, method, trunk, weights,
-        unfreeze_from, learning_rate: as the notebook explains them.
-        counts: those that must be whole numbers of at least 1, by their names.
+        settings: the values of the notebook's settings cell by their names, as
+            ``globals()`` has them there; what else it holds makes no difference.
 
     Returns:
         The folders of the data sets.
@@ -37,41 +32,52 @@ def check_parameters(
     Raises:
         ValueError: the message lists everything that is wrong.
     """
+    data = settings["DATA"]
     folders = [config.project_path(one) for one in ([data] if isinstance(data, str) else data)]
-    problems = [
-        *_of_data(source, folders, classes),
-        *_among("SPLIT", split, SPLITS),
-        *_among("COLOUR", colour, ("grey", "rgb")),
-        *_among("METHOD", method, METHODS),
-        *_among("TRUNK", trunk, backbones.TRUNKS),
-        *(
-            f"{name} is a whole number of at least 1. Received: {count!r}"
-            for name, count in ({"IMAGE_SIZE": size} | counts).items()
-            if type(count) is not int or count < 1
-        ),
-    ]
-    if not isinstance(learning_rate, int | float) or not 0 < learning_rate < 1:
-        problems.append(f"LEARNING_RATE lies between 0 and 1. Received: {learning_rate!r}")
+    problems = [*_of_values(settings), *_of_data(settings, folders), *_of_outputs(settings)]
     if not problems:  # what follows needs to know what these mean
-        problems = list(_of_weights(method, trunk, weights))
+        problems = list(_of_weights(settings))
     if not problems:
-        problems = list(_of_trunk(size, colour, method, trunk, weights, unfreeze_from))
+        problems = list(_of_trunk(settings))
     if problems:
         raise ValueError("These settings cannot be used:\n- " + "\n- ".join(problems))
     return folders
 
 
-def _among(name, value, allowed):
-    if value not in allowed:
-        yield f"{name} is one of {', '.join(map(repr, allowed))}. Received: {value!r}"
+def _of_values(settings) -> Iterator[str]:
+    for name, allowed in CHOICES.items():
+        if settings[name] not in allowed:
+            shown = ", ".join(map(repr, allowed))
+            yield f"{name} is one of {shown}. Received: {settings[name]!r}"
+    counts = [*COUNTS, *(["PER_CLASS"] if settings["PER_CLASS"] is not None else [])]
+    for name in counts:
+        if type(settings[name]) is not int or settings[name] < 1:
+            yield f"{name} is a whole number of at least 1. Received: {settings[name]!r}"
+    for name in SWITCHES:
+        if not isinstance(settings[name], bool):
+            yield f"{name} is True or False. Received: {settings[name]!r}"
+    if type(settings["SEED"]) is not int or settings["SEED"] < 0:
+        yield f"SEED is a whole number of at least 0. Received: {settings['SEED']!r}"
+    rate = settings["LEARNING_RATE"]
+    if not isinstance(rate, int | float) or not 0 < rate < 1:
+        yield f"LEARNING_RATE lies between 0 and 1. Received: {rate!r}"
+    margin = settings["MARGIN"]
+    if margin is not None and (not isinstance(margin, int | float) or not 0 <= margin <= 1):
+        yield f"MARGIN is None, or lies between 0 and 1. Received: {margin!r}"
+    classes = settings["CLASSES"]
+    if classes is not None and (
+        isinstance(classes, str) or len(classes) < 2 or len(set(classes)) < len(classes)
+    ):
+        yield f"CLASSES is None, or a list of two or more different names. Received: {classes!r}"
 
 
-def _of_data(source, folders, classes):
+def _of_data(settings, folders) -> Iterator[str]:
+    source = settings["SOURCE"]
     if not folders:
         yield "DATA names one folder, or a list of several. Received: an empty list"
     names = [folder.name for folder in folders]
     for name in sorted({name for name in names if names.count(name) > 1}):
-        yield f"DATA names {name!r} more than once. Data sets are told apart by the folder's name"
+        yield f"DATA names {name!r} more than once; give each data set's folder its own name"
     if source and len(folders) > 1:
         yield (
             f"SOURCE fills one folder, but DATA names {len(folders)}. Import each data set by "
@@ -79,18 +85,35 @@ def _of_data(source, folders, classes):
         )
     if source and source != "drawn" and not config.project_path(source).exists():
         yield f"There is nothing at SOURCE, {config.project_path(source)}"
-    if not source:
-        for folder in folders:
-            if not folder.is_dir():
-                yield (
-                    f"There is no folder {folder}. Set SOURCE to the download that is to be "
-                    'imported there, or to "drawn" for drawn faces'
-                )
-    if classes is not None and (isinstance(classes, str) or len(set(classes)) < 2):
-        yield f"CLASSES is None, or a list of two names or more. Received: {classes!r}"
+    missing = [folder for folder in folders if not folder.is_dir()] if not source else []
+    for folder in missing:
+        yield (
+            f"There is no folder {folder}. Set SOURCE to the download that is to be imported "
+            'there, or to "drawn" for drawn faces'
+        )
+    if folders and not source and not missing and settings["MARGIN"] is None:
+        try:
+            margin_of(*folders)
+        except ValueError as error:
+            yield str(error)
 
 
-def _of_weights(method, trunk, weights):
+def _of_outputs(settings) -> Iterator[str]:
+    for name, suffix in (("MODEL", ".keras"), ("RESULT", ".json")):
+        if not settings[name]:
+            continue
+        path = config.project_path(settings[name])
+        if path.suffix != suffix:
+            yield f"{name} names a file that ends in {suffix}. Received: {settings[name]!r}"
+        else:
+            try:
+                check_writable(path)
+            except OSError as error:
+                yield f"{name}: {error}"
+
+
+def _of_weights(settings) -> Iterator[str]:
+    method, trunk, weights = settings["METHOD"], settings["TRUNK"], settings["WEIGHTS"]
     if method == "whole" and (trunk == "own" or weights is not None):
         yield (
             "METHOD 'whole' trains everything from random weights. Received: "
@@ -106,19 +129,31 @@ def _of_weights(method, trunk, weights):
         yield f"There is no file {config.project_path(weights)}, which WEIGHTS names"
 
 
-def _of_trunk(size, colour, method, trunk, weights, unfreeze_from):
-    """What only the trunk itself can tell; random weights do for that."""
-    if bool(unfreeze_from) != (method == "fine-tune"):
+def _of_trunk(settings) -> Iterator[str]:
+    """What only the trunk itself can tell; for those from elsewhere random weights do."""
+    method, weights, first = settings["METHOD"], settings["WEIGHTS"], settings["UNFREEZE_FROM"]
+    if bool(first) != (method == "fine-tune"):
         yield (
             "UNFREEZE_FROM names the first layer that the METHOD 'fine-tune' trains, and is \"\" "
-            f"otherwise. Received: METHOD={method!r}, UNFREEZE_FROM={unfreeze_from!r}"
+            f"otherwise. Received: METHOD={method!r}, UNFREEZE_FROM={first!r}"
         )
+        return
+    own = settings["TRUNK"] == "own"
+    if own and weights not in (None, "imagenet"):
+        weights = config.project_path(weights)
     try:
-        preprocessing = Preprocessing(config.CLASS_NAMES, size=size, colour=colour)
-        if trunk == "own" and weights not in (None, "imagenet"):
-            weights = config.project_path(weights)
-        made = backbones.make_trunk(trunk, preprocessing, weights if trunk == "own" else None)
-        if unfreeze_from:
-            backbones.layer_position(made, unfreeze_from)
+        preprocessing = Preprocessing(
+            config.CLASS_NAMES, size=settings["IMAGE_SIZE"], colour=settings["COLOUR"]
+        )
+        trunk = backbones.make_trunk(settings["TRUNK"], preprocessing, weights if own else None)
+        if first:
+            backbones.unfreeze_from(trunk, first)
     except (FileNotFoundError, ValueError) as error:
         yield str(error)
+        return
+    if first and not trunk.trainable_weights:
+        convolutions = [one.name for one in trunk.layers if isinstance(one, keras.layers.Conv2D)]
+        yield (
+            f"From UNFREEZE_FROM on no layer can learn. Received: {first!r}; the last that can is "
+            f"{convolutions[-1]!r}"
+        )

@@ -70,8 +70,8 @@ def grouped_split(
     if unknown:
         raise ValueError(
             f"{unknown} of {len(table)} pictures do not say who is on them, so they cannot be "
-            "parted by subject. Import the data set anew if its file names tell, keep the parts "
-            "it has, or use random_split, whose results are flattering."
+            "parted by subject. Import the data set anew if its file names tell, or use "
+            'random_split (SPLIT = "random" in the notebook), whose results are flattering.'
         )
     result = _split(table, _one_fold_of_subjects, validation_share, test_share, seed)
     check_subjects_apart(result)
@@ -128,8 +128,8 @@ def check_subjects_apart(table: pd.DataFrame) -> None:
         shown = "; ".join(f"{name} in {' and '.join(sorted(of))}" for name, of in leaks[:5].items())
         more = f"; and {len(leaks) - 5} more" if len(leaks) > 5 else ""
         raise ValueError(
-            f"Subjects that stand in more than one part: {shown}{more}. Part the table with "
-            "grouped_split."
+            f"Subjects that stand in more than one part: {shown}{more}. Move each to one part, "
+            "or put all pictures into all/<class>/, and they are parted by subject."
         )
 
 

@@ -94,8 +94,7 @@ def train(
         first_weights = _weights_of(start, model, training.preprocessing)
         described["start"] = digest(first_weights)
     if training.targets is not None:
-        # Rounded, as another machine's teachers differ in the last digits.
-        described["targets"] = digest([training.targets.round(2)])
+        described["targets"] = digest([training.targets])
     folder = start_run(runs, name, model, described)
     worker = _begin(model, training, settings, first_weights)
     log = _resume(worker, folder, len(training))
