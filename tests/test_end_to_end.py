@@ -149,7 +149,8 @@ def test_bottleneck_judges_people_and_characters_apart(bottleneck):
     apart = numbers["accuracy_apart"]
     assert set(apart) == {"animated", "people"}
     assert sum(apart.values()) / 2 == pytest.approx(numbers["accuracy"])  # two pictures each
-    assert pictures_shown(bottleneck.file, "rows_by_domain(pictures.table)") == 6  # three matrices of either
+    # Three matrices of either.
+    assert pictures_shown(bottleneck.file, "rows_by_domain(pictures.table)") == 6
     for log in logs_of(bottleneck).values():
         mean = log[["val_accuracy_animated", "val_accuracy_people"]].mean(axis=1)
         assert log["val_accuracy"].tolist() == pytest.approx(mean.tolist())
