@@ -33,7 +33,7 @@ def main() -> None:
         start = time.perf_counter()
         features.trunk_features(trunk, pictures, folder)
         computed = time.perf_counter()
-        head = networks.mlp_head(len(preprocessing.class_names), units=(192, 96), dropout=0.5)
+        head = networks.mlp_head(len(preprocessing.class_names), (192, 96), 0.5, pool=True)
         settings = training.Settings(epochs=8, learning_rate=1e-3)
         features.train_head(head, trunk, pictures, settings, runs=folder, cache=folder)
         probabilities = Predictor(
