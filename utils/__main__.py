@@ -63,7 +63,7 @@ def train(options) -> None:
     """train a network; run it again to go on after an interruption"""
     from utils import calibration, datasets, distillation, networks, splits, training
     from utils.augmentation import STRONG, Augmentation
-    from utils.files import check_outputs, check_writable
+    from utils.files import check_outputs, check_writable, copy_file
     from utils.model_file import save_model
     from utils.predictor import load
     from utils.preprocessing import Preprocessing
@@ -115,8 +115,10 @@ def train(options) -> None:
     temperature = calibration.calibrate(network, held_out.labels, views)
     print(f"Temperature {temperature:.3f}, fitted on the validation part")
     # As in the notebook, what is kept answers with the mean over a face and its mirror image.
-    for file in filter(None, (run.folder / "model.keras", options.save)):
-        print(save_model(networks.mirrored(network), preprocessing, file))
+    saved = save_model(networks.mirrored(network), preprocessing, run.folder / "model.keras")
+    print(saved)
+    if options.save:
+        copy_file(saved, options.save)
 
 
 def evaluate(options) -> None:

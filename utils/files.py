@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -23,6 +24,14 @@ def write_text(path: str | Path, text: str) -> None:
 def write_json(path: str | Path, values: dict) -> None:
     """Write values as readable JSON, in one step."""
     write_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+
+
+def copy_file(source: str | Path, destination: str | Path) -> None:
+    """Copy a file in one step."""
+    destination = Path(destination)
+    temporary = destination.with_name(f".{destination.name}")
+    shutil.copyfile(source, temporary)
+    os.replace(temporary, destination)
 
 
 def check_writable(path: str | Path) -> None:

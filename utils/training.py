@@ -8,7 +8,6 @@ a run of its own.
 """
 
 import hashlib
-import os
 import shutil
 import time
 from dataclasses import asdict, dataclass
@@ -22,7 +21,7 @@ from utils import plots
 from utils.backend import all_layers, fastest_precision, keras, rebuild, xla_pays
 from utils.config import RUNS
 from utils.domains import Weighted, balancing_weights, evaluate_apart, rows_by_domain
-from utils.files import write_text
+from utils.files import copy_file, write_text
 from utils.model_file import check_fit, load_model, save_model
 from utils.runs import Run, best_epoch, start_run
 from utils.streaming import Pictures
@@ -120,7 +119,7 @@ def train(
             recorder.bar.close()
         run = Run(folder, pd.DataFrame(log))
         # Once more: a kill may have come between writing best.keras and resume.keras.
-        _copy(folder / f"epoch-{run.best_epoch:03d}.keras", run.best_file)
+        copy_file(folder / f"epoch-{run.best_epoch:03d}.keras", run.best_file)
         plots.learning_curves(run.log, run.best_epoch).savefig(folder / "curves.png")
     run = Run(folder, pd.DataFrame(log))
     model.set_weights(load_model(run.best_file)[0].get_weights())
@@ -187,7 +186,7 @@ class _Recorder(keras.callbacks.Callback):
         file = self.folder / f"epoch-{epoch + 1:03d}.keras"
         save_model(self.plain_model, self.preprocessing, file, fast_form=False)
         if best_epoch(pd.DataFrame(self.log)) == epoch + 1:
-            _copy(file, self.folder / "best.keras")
+            copy_file(file, self.folder / "best.keras")
         # resume.keras goes last: when killed before it, the log is one row ahead,
         # which `_resume` cuts off, and the epoch is trained once more.
         write_text(self.folder / "log.csv", pd.DataFrame(self.log).to_csv(index=False))
@@ -252,13 +251,6 @@ def _seed_dropout(model, seed: int, epoch: int) -> None:
         if isinstance(layer, keras.layers.Dropout):
             state = layer.seed_generator.state
             state.assign(np.random.default_rng([seed, epoch, number]).integers(2**31, size=2))
-
-
-def _copy(source: Path, destination: Path) -> None:
-    """Copy a file in one step."""
-    temporary = destination.with_name(f".{destination.name}")
-    shutil.copyfile(source, temporary)
-    os.replace(temporary, destination)
 
 
 def _resume(worker: keras.Model, folder: Path, steps_per_epoch: int) -> list[dict]:
