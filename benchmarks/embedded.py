@@ -1,4 +1,4 @@
-"""What the six-layer network reaches on drawn characters that it never saw.
+"""What the training notebook reaches on drawn characters that it never saw.
 
     python -m benchmarks.embedded
 
@@ -58,7 +58,7 @@ def _train_and_test(table, runs: Path) -> tuple[dict, float, Predictor]:
     preprocessing = Preprocessing(datasets.class_order(table), margin=MARGIN)
     learn, choose, test = (datasets.split_of(table, split) for split in datasets.SPLITS)
     keras.utils.set_random_seed(0)
-    network = networks.six_layer_network(preprocessing)
+    network = networks.residual_network(preprocessing)
     run = training.train(
         network,
         Pictures(learn, preprocessing, DEMO_BATCH_SIZE, shuffle=True, augmentation=Augmentation()),

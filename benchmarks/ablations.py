@@ -1,0 +1,128 @@
+"""What each choice of the released model's training is worth, one changed at a time.
+
+    python -m benchmarks.ablations [VARIANT …] [--data data/fer2013]
+
+Every variant trains on the same quarter of the training part for the same few epochs, with
+the same seed, and is scored on the validation part: a race over a short distance. It tells
+what learns faster, not what would win after a hundred epochs; augmentation, which pays late,
+shows that most. Writes `results/ablations.json`; variants measured before stay in it.
+"""
+
+import argparse
+import json
+import tempfile
+from unittest.mock import patch
+
+from benchmarks.measuring import save
+from utils import datasets, distillation, evaluation, networks, training
+from utils.augmentation import STRONG, Augmentation
+from utils.backend import keras
+from utils.config import MODELS, RESULTS, project_path
+from utils.optimizers import Muon
+from utils.predictor import load
+from utils.preprocessing import Preprocessing
+from utils.streaming import Pictures
+
+SHARE, EPOCHS = 0.25, 8
+USUAL = Augmentation()
+
+
+class Nesterov(keras.optimizers.SGD):
+    """What most networks for FER-2013 were trained by."""
+
+    def __init__(self, learning_rate, **others):
+        super().__init__(learning_rate, momentum=0.9, nesterov=True, **others)
+
+
+VARIANTS = {
+    "as released": {},
+    "AdamW at 0.002": {"optimizer": keras.optimizers.AdamW, "learning_rate": 2e-3},
+    "SGD at 0.1": {"optimizer": Nesterov, "learning_rate": 0.1, "weight_decay": 5e-3},
+    "half the learning rate": {"learning_rate": 5e-3},
+    "blocks begin as the identity": {"identity": True},
+    "no squeeze and excitation": {"excite": False},
+    "six plain layers": {"maker": networks.six_layer_network},
+    "batches of 64": {"batch_size": 64},
+    "no label smoothing": {"label_smoothing": 0.0},
+    "no augmentation": {"augmentation": None},
+    "strong augmentation": {"augmentation": STRONG},
+    "half towards the released model's answers": {"teacher": True},
+}
+"""Each differs from "as released", the network and settings of `make release`'s first step."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("variants", nargs="*", default=list(VARIANTS), metavar="VARIANT")
+    parser.add_argument("--data", default="data/fer2013")
+    options = parser.parse_args()
+    if unknown := set(options.variants) - set(VARIANTS):
+        parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join(VARIANTS)}")
+    table = datasets.find_pictures(project_path(options.data))
+    learn = datasets.split_of(table, "train").sample(frac=SHARE, random_state=0)
+    choose = datasets.split_of(table, "validation")
+    file = RESULTS / "ablations.json"
+    known = json.loads(file.read_text(encoding="utf-8"))["variants"] if file.exists() else {}
+    for name in options.variants:
+        known[name] = _race(learn, choose, **VARIANTS[name])
+        save("ablations", {"pictures": len(learn), "epochs": EPOCHS, "variants": known})
+
+
+def _race(
+    learn,
+    choose,
+    maker=networks.residual_network,
+    optimizer=Muon,
+    augmentation=USUAL,
+    batch_size=128,
+    identity=False,
+    excite=True,
+    teacher=False,
+    **settings,
+) -> dict:
+    """Train one variant; how often its last epoch is right on the validation part."""
+    preprocessing = Preprocessing(datasets.class_order(learn))
+    network = maker(preprocessing)
+    if identity:
+        _begin_as_identity(network)
+    if not excite:
+        _weigh_all_alike(network)
+    pictures = Pictures(learn, preprocessing, batch_size, shuffle=True, augmentation=augmentation)
+    if teacher:
+        pictures.targets = distillation.soft_targets([load(MODELS / "fer2013.keras")], pictures)
+        settings["label_smoothing"] = 0.0
+    with tempfile.TemporaryDirectory() as runs, patch.object(training, "Muon", optimizer):
+        log = training.train(
+            network,
+            pictures,
+            Pictures(choose, preprocessing),
+            training.Settings(epochs=EPOCHS, **settings),
+            runs=runs,
+        ).log
+    last = log.iloc[-1]
+    right = round(last["val_accuracy"] * len(choose))
+    return {
+        "accuracy": last["val_accuracy"],
+        "interval": evaluation.wilson_interval(right, len(choose)),
+        "accuracy_in_training": last["accuracy"],
+        "minutes": log["seconds"].sum() / 60,
+    }
+
+
+def _begin_as_identity(network) -> None:
+    """Let each block's last normalisation scale by zero at first (Goyal et al., 2017)."""
+    for layer in network.get_layer("trunk").layers:
+        if layer.name.endswith("_second_normalisation"):
+            layer.gamma_initializer = keras.initializers.Zeros()
+
+
+def _weigh_all_alike(network) -> None:
+    """Hold the weights of all channels at one half: a sigmoid of zero."""
+    for layer in network.get_layer("trunk").layers:
+        if layer.name.endswith("_excite"):
+            layer.kernel_initializer = keras.initializers.Zeros()
+            layer.trainable = False
+
+
+if __name__ == "__main__":
+    main()
