@@ -241,9 +241,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_classes(command)
     command.add_argument("--network", choices=("residual", "six-layer"), default="residual")
     command.add_argument("--augmentation", choices=("usual", "strong"), default="usual")
-    command.add_argument("--epochs", type=int, default=30)
+    command.add_argument("--epochs", type=int, default=20)
     command.add_argument("--batch-size", type=int, default=128)
-    command.add_argument("--learning-rate", type=float, default=2e-3)
+    command.add_argument("--learning-rate", type=float, default=1e-2)
     command.add_argument("--weight-decay", type=float, default=5e-2)
     command.add_argument(
         "--patience", type=int, default=15, help="stop so many epochs after the best one (15)"

@@ -53,8 +53,7 @@ def residual_trunk(
 
     Two convolutions halve the side; then come stages of residual blocks (He et al.,
     "Deep Residual Learning", 2016), each stage but the first halving it again. Every
-    block weighs its channels by squeeze and excitation (Hu et al., 2018) and begins as
-    the identity, its last normalisation scaling by zero (Goyal et al., 2017).
+    block weighs its channels by squeeze and excitation (Hu et al., 2018).
 
     Args:
         preprocessing: gives the input, uint8-valued (size, size, channels), 0–255.
@@ -75,7 +74,7 @@ def residual_trunk(
     return keras.Model(pictures, values, name="trunk")
 
 
-def _convolution(values, width, strides=1, relu=True, gamma="ones", name=""):
+def _convolution(values, width, strides=1, relu=True, name=""):
     """Convolution 3 × 3 and batch normalisation, with or without a ReLU."""
     values = layers.Conv2D(
         width,
@@ -86,16 +85,14 @@ def _convolution(values, width, strides=1, relu=True, gamma="ones", name=""):
         kernel_initializer="he_normal",
         name=f"{name}_convolution",
     )(values)
-    values = layers.BatchNormalization(
-        momentum=0.9, gamma_initializer=gamma, name=f"{name}_normalisation"
-    )(values)
+    values = layers.BatchNormalization(momentum=0.9, name=f"{name}_normalisation")(values)
     return layers.ReLU(name=f"{name}_relu")(values) if relu else values
 
 
 def _residual_block(values, width, strides, name):
     """Two convolutions, their channels weighed, added to what came in."""
     change = _convolution(values, width, strides, name=f"{name}_first")
-    change = _convolution(change, width, relu=False, gamma="zeros", name=f"{name}_second")
+    change = _convolution(change, width, relu=False, name=f"{name}_second")
     weights = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_squeeze")(change)
     weights = layers.Dense(width // 8, activation="relu", name=f"{name}_reduce")(weights)
     weights = layers.Dense(width, activation="sigmoid", name=f"{name}_excite")(weights)

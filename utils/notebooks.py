@@ -61,7 +61,6 @@ def run_demo(folder: str | Path) -> dict:
         {
             "SOURCE": "drawn",
             "DATA": str(folder / "animated"),
-            "TRUNK": "six-layer",
             "EPOCHS": DEMO_EPOCHS,
             "BATCH_SIZE": DEMO_BATCH_SIZE,
             "MODEL": str(folder / "animated.keras"),

@@ -214,7 +214,7 @@ def risk_coverage(labels: np.ndarray, probabilities: np.ndarray, threshold: floa
         ylim=(0, 1.2 * unselective or 1),
     )
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(PercentFormatter(1, decimals=0))
+        axis.set_major_formatter(PercentFormatter(1))
     axes.grid(alpha=0.3)
     return finish(figure)
 

@@ -84,7 +84,7 @@ def record_result(run: Run, head: keras.Model, metrics: dict, split: str, **abou
         metrics: what `evaluation.evaluate` returned; its headline numbers are kept.
         split: what they were measured on. ``val_accuracy``, by which runs are to be
             compared, is kept from the run's log.
-        about: anything else worth a line, such as ``trunk`` or ``parted``.
+        about: anything else worth a line, such as ``trunk`` or ``split_by``.
     """
     settings = run.settings
     result = {

@@ -23,6 +23,7 @@ from utils.config import RUNS
 from utils.domains import Weighted, balancing_weights, evaluate_apart, rows_by_domain
 from utils.files import copy_file, write_text
 from utils.model_file import check_fit, load_model, save_model
+from utils.optimizers import Muon
 from utils.runs import Run, best_epoch, start_run
 from utils.streaming import Pictures
 
@@ -36,7 +37,8 @@ class Settings:
         learning_rate: its peak. It rises over the first tenth of all steps and
             falls along a cosine to zero (Loshchilov & Hutter, "SGDR", 2017), so it
             depends on the step alone and survives a resume.
-        weight_decay: of AdamW (Loshchilov & Hutter, 2019).
+        weight_decay: decoupled from the gradient (Loshchilov & Hutter, "Decoupled Weight
+            Decay Regularization", 2019); the optimizer is `optimizers.Muon`.
         label_smoothing: share of each label spread over all classes; FER-2013's
             labels are noisy, and smoothing keeps the network from learning that.
         balance_classes: weight each class inversely to its frequency.
@@ -46,8 +48,8 @@ class Settings:
         seed: of the dropout.
     """
 
-    epochs: int = 50
-    learning_rate: float = 2e-3
+    epochs: int = 20
+    learning_rate: float = 1e-2
     weight_decay: float = 5e-2
     label_smoothing: float = 0.1
     balance_classes: bool = False
@@ -133,6 +135,7 @@ def describe(training: Pictures, validation: Pictures, settings: Settings) -> di
         del described["balance_domains"]  # runs from before there were domains keep their folders
     return {
         **described,
+        "optimizer": Muon.__name__,
         "batch_size": training.batch_size,
         "augmentation": asdict(training.augmentation) if training.augmentation else None,
         "picture_seed": training.seed,
@@ -214,7 +217,7 @@ def _begin(model, training, settings, first_weights) -> keras.Model:
         decay_steps=max(steps - steps // 10, 1),
     )
     worker.compile(
-        keras.optimizers.AdamW(schedule, weight_decay=settings.weight_decay, clipnorm=1.0),
+        Muon(schedule, weight_decay=settings.weight_decay, clipnorm=1.0),
         keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing),
         metrics=["accuracy"],
         jit_compile=xla_pays(),
