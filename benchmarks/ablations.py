@@ -23,7 +23,7 @@ from utils.predictor import load
 from utils.preprocessing import Preprocessing
 from utils.streaming import Pictures
 
-SHARE, EPOCHS = 0.25, 8
+SHARE, EPOCHS = 0.25, 6
 USUAL = Augmentation()
 
 
