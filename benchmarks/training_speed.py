@@ -53,12 +53,13 @@ def main() -> None:
 def ours(data: str, pictures: int) -> dict:
     from utils import networks
     from utils.augmentation import Augmentation
-    from utils.backend import fastest_precision, keras, rebuild, xla_pays
+    from utils.backend import fastest_precision, rebuild, xla_pays
+    from utils.optimizers import Muon
 
     table, preprocessing = _table(data)
     stream = Pictures(table, preprocessing, BATCH, True, Augmentation())
     network = rebuild(networks.six_layer_network(preprocessing), fastest_precision())
-    network.compile(keras.optimizers.AdamW(), "categorical_crossentropy", jit_compile=xla_pays())
+    network.compile(Muon(), "categorical_crossentropy", jit_compile=xla_pays())
     return _time(network, stream, pictures)
 
 
