@@ -37,8 +37,8 @@ def test_the_nearest_orthogonal_matrix_of_tall_and_of_wide_ones():
         assert (lengths < 1.3).all()
 
 
-def test_dense_weights_and_biases_are_moved_by_adamw():
-    for shape in ((12, 7), (12,)):
+def test_dense_weights_biases_and_depthwise_kernels_are_moved_by_adamw():
+    for shape in ((12, 7), (12,), (3, 3, 8, 1)):
         gradient = gradient_of(shape)
         ours = one_step(Muon(1e-2, weight_decay=0.1), shape, gradient)
         theirs = one_step(keras.optimizers.AdamW(1e-2, weight_decay=0.1), shape, gradient)

@@ -17,14 +17,14 @@ class Muon(keras.optimizers.AdamW):
     al., "Muon is Scalable for LLM Training", 2025), so rate and decay keep their meaning.
 
     `keras.optimizers.Muon` leaves convolutions to AdamW. Biases, normalisations and
-    dense layers are AdamW's here too.
+    dense layers are AdamW's here too, and so are depthwise kernels, which mix no channels.
 
     Args:
         learning_rate, weight_decay, and all others: as of `keras.optimizers.AdamW`.
     """
 
     def update_step(self, gradient, variable, learning_rate):
-        if len(variable.shape) != 4:
+        if len(variable.shape) != 4 or variable.shape[-1] == 1:
             super().update_step(gradient, variable, learning_rate)
             return
         momentum = self._momentums[self._get_variable_index(variable)]
