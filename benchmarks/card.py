@@ -69,7 +69,7 @@ pictures get the label of the original.
 ### What learns faster
 
 One choice changed at a time, on {ablations["pictures"]:,} training pictures for {ablations["epochs"]} epochs, without the mirror: a
-short race, in which augmentation, which pays late, only costs.
+short race, which tells what learns faster and not what would win after a hundred epochs.
 
 | | PublicTest (95 % interval) | in training |
 | --- | --- | --- |
