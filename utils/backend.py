@@ -72,10 +72,15 @@ def rebuild(model: keras.Model, precision: str = "float32") -> keras.Model:
     """The same layers again, computing in another precision, with new random weights.
 
     Layers that end in a softmax stay in float32: eight bits of mantissa are too
-    few for probabilities and their logarithm.
+    few for probabilities and their logarithm. With the PyTorch backend, layers run
+    as `torch_layers` has them, to the same result in less time.
     """
-    config = keras.saving.serialize_keras_object(model)
-    return keras.saving.deserialize_keras_object(_set_precision(config, precision))
+    config = _set_precision(keras.saving.serialize_keras_object(model), precision)
+    if keras.backend.backend() == "torch":
+        from utils.torch_layers import with_torch_layers
+
+        config = with_torch_layers(config)
+    return keras.saving.deserialize_keras_object(config)
 
 
 def all_layers(model: keras.Model):
