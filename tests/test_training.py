@@ -235,15 +235,36 @@ def test_what_is_frozen_makes_another_run(small_network, tmp_path):
 
 def test_start_of_another_network_or_other_classes_is_refused(table, preprocessing, tmp_path):
     pictures = Pictures(table, preprocessing)
-    trunk = networks.convolutional_trunk(preprocessing, widths=(2, 2))
-    small = networks.join(trunk, networks.mlp_head(7, units=(4,)))
+    trunks = [networks.convolutional_trunk(preprocessing, widths=(2, last)) for last in (2, 3)]
+    small, larger = (networks.join(trunk, networks.mlp_head(7, units=(4,))) for trunk in trunks)
     file = save_model(small, preprocessing, tmp_path / "small.keras", fast_form=False)
-    larger = networks.join(trunk, networks.mlp_head(7, units=(5,)))
-    with pytest.raises(ValueError, match="its layers are not those of the network"):
+    with pytest.raises(ValueError, match="its trunk's layers are not those of the network"):
         training.train(larger, pictures, pictures, training.Settings(), tmp_path, start=file)
     save_model(small, Preprocessing(CLASS_NAMES[::-1]), file)
     with pytest.raises(ValueError, match="has other classes"):
         training.train(small, pictures, pictures, training.Settings(), tmp_path, start=file)
+
+
+def test_another_head_begins_anew_on_the_trunk_of_the_start(table, preprocessing, tmp_path):
+    pictures = Pictures(table, preprocessing)
+    trunk = networks.convolutional_trunk(preprocessing, widths=(2, 2))
+    small = networks.join(trunk, networks.mlp_head(7, units=(4,)))
+    file = save_model(small, preprocessing, tmp_path / "small.keras", fast_form=False)
+    learned = trunk.get_weights()
+    other = networks.join(
+        networks.convolutional_trunk(preprocessing, widths=(2, 2)),
+        networks.mlp_head(7, units=(5,)),
+    )
+    still = training.Settings(epochs=1, learning_rate=0.0, precision="float32")
+    run = training.train(other, pictures, pictures, still, tmp_path, start=file)
+    saved, _ = load_model(run.best_file)
+    convolutions = [
+        (kept, new)
+        for kept, new in zip(learned, saved.get_layer("trunk").get_weights(), strict=True)
+        if kept.ndim == 4
+    ]
+    assert convolutions and all(np.array_equal(kept, new) for kept, new in convolutions)
+    assert saved.get_layer("head").layers[1].units == 5
 
 
 def test_domains_are_weighed_and_logged_apart(table, preprocessing, small_network, tmp_path):
@@ -271,7 +292,7 @@ def test_lambda_in_a_head_is_refused_before_any_training(table, preprocessing, t
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
 def test_one_step_on_each_backend(backend, faces, tmp_path):
     pytest.importorskip(backend)
     script = (

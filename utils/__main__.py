@@ -65,7 +65,6 @@ def train(options) -> None:
     from utils.augmentation import STRONG, Augmentation
     from utils.files import check_outputs, check_writable, copy_file
     from utils.model_file import save_model
-    from utils.predictor import load
     from utils.preprocessing import Preprocessing
     from utils.streaming import Pictures
 
@@ -92,13 +91,22 @@ def train(options) -> None:
         balance_classes=options.balance_classes,
         seed=options.seed,
     )
-    makers = {"six-layer": networks.six_layer_network, "residual": networks.residual_network}
+    makers = {
+        "residual": networks.residual_network,
+        "wide": networks.wide_residual_network,
+        "six-layer": networks.six_layer_network,
+    }
     network = makers[options.network](preprocessing)
     augmentation = STRONG if options.augmentation == "strong" else Augmentation()
-    pictures = Pictures(learn, preprocessing, options.batch_size, True, augmentation, options.seed)
-    if options.teachers:
-        teachers = [load(file) for file in options.teachers]
-        pictures.targets = distillation.soft_targets(teachers, pictures)
+    stream = (
+        *(learn, preprocessing, options.batch_size, True, augmentation),
+        *(options.seed, options.mixing),
+    )
+    pictures = (
+        distillation.TaughtPictures(*stream, teachers=options.teachers)
+        if options.teachers
+        else Pictures(*stream)
+    )
     held_out = Pictures(datasets.split_of(table, "validation"), preprocessing)
     run = training.train(
         network,
@@ -239,8 +247,11 @@ def _parser() -> argparse.ArgumentParser:
         "is parted by subject",
     )
     _add_classes(command)
-    command.add_argument("--network", choices=("residual", "six-layer"), default="residual")
+    command.add_argument("--network", choices=("residual", "wide", "six-layer"), default="residual")
     command.add_argument("--augmentation", choices=("usual", "strong"), default="usual")
+    command.add_argument(
+        "--mixing", type=float, default=0.0, help="mixup: beta distribution's parameter (0: none)"
+    )
     command.add_argument("--epochs", type=int, default=20)
     command.add_argument("--batch-size", type=int, default=128)
     command.add_argument("--learning-rate", type=float, default=1e-2)
@@ -256,7 +267,7 @@ def _parser() -> argparse.ArgumentParser:
         help="learn half from the labels, half from these models' mean answer",
     )
     command.add_argument(
-        "--start", metavar="MODEL", help="begin with the weights of a model of the same network"
+        "--start", metavar="MODEL", help="begin with the weights of a model of the same trunk"
     )
     command.add_argument(
         "--save", metavar="FILE", help="the model goes there too, not only to RUNS"

@@ -3,48 +3,65 @@
 A label says one thing; a model that has learned from all of them says how much a face
 looks like fear and how much like surprise. Trained towards a mixture of both, a network
 learns more from each picture, and less from a wrong label (Hinton et al., "Distilling the
-Knowledge in a Neural Network", 2015).
+Knowledge in a Neural Network", 2015). The teachers see each picture just as it was
+changed for the pupil, so their answer fits what the pupil sees, and is another one every
+time (Beyer et al., "Knowledge distillation: A good teacher is patient and consistent",
+2022).
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
-from utils.predictor import Predictor
+from utils import networks
+from utils.backend import compiled, fastest_precision, rebuild
+from utils.model_file import load_model
 from utils.streaming import Pictures
+from utils.training import digest
 
 
-def soft_targets(
-    teachers: Sequence[Predictor], pictures: Pictures, share: float = 0.5
-) -> np.ndarray:
-    """What to train towards, for `streaming.Pictures`.
+class TaughtPictures(Pictures):
+    """`Pictures` whose targets are half the answers of teachers.
+
+    Each item is as that of `Pictures`, but for its second part: float32
+    (batch, classes), rows summing to 1.
 
     Args:
-        teachers: models whose mean answer is taken, each in its own preprocessing.
-        pictures: those to learn from; only their table and classes count.
+        *args, **others: as for `Pictures`.
+        teachers: ``.keras`` files of this project, whose mean answer is taken, each
+            for the face alone and not for its mirror image.
         share: of the teachers' answer, 0–1; the label has the rest.
 
-    Returns:
-        float32, (n, classes), rows summing to 1, in the order of ``pictures.table``.
-
     Raises:
-        ValueError: a teacher has other classes, or the share is out of range.
+        ValueError: a teacher takes other pictures or knows other classes than
+            ``preprocessing`` says, or the share is out of range.
     """
-    classes = pictures.preprocessing.class_names
-    for teacher in teachers:
-        if teacher.class_names != classes:
+
+    def __init__(self, *args, teachers: Sequence[str | Path], share: float = 0.5, **others):
+        super().__init__(*args, **others)
+        if not teachers or not 0 <= share <= 1:
             raise ValueError(
-                "A teacher must know the same classes in the same order. Received: "
-                f"{', '.join(teacher.class_names)}; expected {', '.join(classes)}."
+                "Expected at least one teacher, and a share between 0 and 1. Received: "
+                f"{len(teachers)} teachers, share {share}."
             )
-    if not teachers or not 0 <= share <= 1:
-        raise ValueError(
-            "Expected at least one teacher, and a share between 0 and 1. Received: "
-            f"{len(teachers)} teachers, share {share}."
-        )
-    answers = [
-        teacher.predict_pictures(Pictures(pictures.table, teacher.preprocessing))
-        for teacher in teachers
-    ]
-    labels = np.eye(len(classes))[pictures.labels]
-    return (share * np.mean(answers, axis=0) + (1 - share) * labels).astype(np.float32)
+        self.share = share
+        self.targets = {"share": share, "teachers": []}
+        self._teachers = []
+        for file in teachers:
+            model, preprocessing = load_model(file)
+            if preprocessing != self.preprocessing:
+                raise ValueError(
+                    f"The teacher {file} reads other pictures than are to be learned from. "
+                    f"Received: {preprocessing}; expected {self.preprocessing}."
+                )
+            network = networks.join(model.get_layer("trunk"), model.get_layer("head"))
+            teacher = rebuild(network, fastest_precision())
+            teacher.set_weights(network.get_weights())
+            self._teachers.append(compiled(teacher))
+            self.targets["teachers"].append(digest(network.get_weights()))
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        pictures, labels = super().__getitem__(index)
+        answers = np.mean([teacher(pictures) for teacher in self._teachers], axis=0)
+        return pictures, self.share * answers + (1 - self.share) * labels

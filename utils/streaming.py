@@ -20,7 +20,11 @@ class Pictures(keras.utils.PyDataset):
     that is what lets an interrupted training resume.
 
     Each item is a pair: uint8 (batch, size, size, channels), 0–255, grey or RGB,
-    and float32 (batch, classes), what to train towards: one-hot labels, or ``targets``.
+    and float32 (batch, classes), one-hot labels, or mixtures of them.
+
+    Attributes:
+        targets: what else than the labels is trained towards, for a run's settings; see
+            `distillation`.
 
     Args:
         table: rows with ``file`` and ``class``, as `find_pictures` gives them.
@@ -29,8 +33,12 @@ class Pictures(keras.utils.PyDataset):
         shuffle: draw a new order for every epoch.
         augmentation: random changes to apply, or None.
         seed: source of all chance here.
-        targets: float32, (rows, classes), in place of one-hot labels; see `distillation`.
+        mixing: above 0, each picture is a weighted mean of two, and its label of theirs; the
+            weight is drawn from the beta distribution with this value for both parameters
+            (Zhang et al., "mixup: Beyond Empirical Risk Minimization", 2018).
     """
+
+    targets: dict | None = None
 
     def __init__(
         self,
@@ -40,7 +48,7 @@ class Pictures(keras.utils.PyDataset):
         shuffle: bool = False,
         augmentation: Augmentation | None = None,
         seed: int = 0,
-        targets: np.ndarray | None = None,
+        mixing: float = 0.0,
     ):
         super().__init__()
         unknown = sorted(set(table["class"]) - set(preprocessing.class_names))
@@ -55,8 +63,8 @@ class Pictures(keras.utils.PyDataset):
         self.shuffle = shuffle
         self.augmentation = augmentation
         self.seed = seed
+        self.mixing = mixing
         self.labels = pd.Categorical(table["class"], preprocessing.class_names).codes.astype(int)
-        self.targets = targets
         self.start_epoch(0)
 
     @cached_property
@@ -88,7 +96,13 @@ class Pictures(keras.utils.PyDataset):
         for row, file in zip(batch, self.table["file"].iloc[chosen], strict=True):
             picture = prepare(read_picture(file), self.preprocessing)
             row[:] = self.augmentation(picture, random) if self.augmentation else picture
-        if self.targets is not None:
-            return batch, self.targets[chosen]
         one_hot = np.eye(len(self.preprocessing.class_names), dtype=np.float32)
-        return batch, one_hot[self.labels[chosen]]
+        labels = one_hot[self.labels[chosen]]
+        return self._mixed(batch, labels, random) if self.mixing else (batch, labels)
+
+    def _mixed(self, batch, labels, random):
+        partners = random.permutation(len(batch))
+        weights = random.beta(self.mixing, self.mixing, (len(batch), 1)).astype(np.float32)
+        both = weights[..., None, None] * batch
+        both += (1 - weights[..., None, None]) * batch[partners]
+        return np.rint(both).astype(np.uint8), weights * labels + (1 - weights) * labels[partners]

@@ -80,8 +80,8 @@ def train(
         settings: how to train.
         runs: folder that the run's folder is made in.
         name: begins the run folder's name.
-        start: a ``.keras`` file of the same layers, whose weights training begins with;
-            for fine-tuning that of `features.train_head`.
+        start: a ``.keras`` file of the same trunk, whose weights training begins with; for
+            fine-tuning that of `features.train_head`. A head of other layers begins anew.
 
     Returns:
         The run; its `best_file` is the model of the best validation accuracy. Of
@@ -90,12 +90,14 @@ def train(
     check_fit(model, training.preprocessing)
     weights = balancing_weights(training.table, settings.balance_classes, settings.balance_domains)
     described = describe(training, validation, settings)
-    first_weights = None
+    first_weights = {}
     if start is not None:
         first_weights = _weights_of(start, model, training.preprocessing)
-        described["start"] = digest(first_weights)
+        described["start"] = digest([one for part in first_weights.values() for one in part])
+    if training.mixing:
+        described["mixing"] = training.mixing
     if training.targets is not None:
-        described["targets"] = digest([training.targets])
+        described["targets"] = training.targets
     folder = start_run(runs, name, model, described)
     worker = _begin(model, training, settings, first_weights)
     log = _resume(worker, folder, len(training))
@@ -207,8 +209,8 @@ def _begin(model, training, settings, first_weights) -> keras.Model:
     # Keras makes every layer inside a model trainable again when it is built from its config.
     for copy, original in zip(all_layers(worker), all_layers(model), strict=True):
         copy.trainable = original.trainable
-    if first_weights is not None:
-        worker.set_weights(first_weights)
+    for name, weights in first_weights.items():
+        worker.get_layer(name).set_weights(weights)
     steps = settings.epochs * len(training)
     schedule = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=settings.learning_rate / 20,
@@ -225,8 +227,8 @@ def _begin(model, training, settings, first_weights) -> keras.Model:
     return worker
 
 
-def _weights_of(file, model, preprocessing) -> list[np.ndarray]:
-    """A saved model's weights, to begin with."""
+def _weights_of(file, model, preprocessing) -> dict[str, list[np.ndarray]]:
+    """A saved model's weights to begin with, of its trunk and, where it fits, its head."""
     saved, contract = load_model(file)
     if contract.class_names != preprocessing.class_names:
         raise ValueError(
@@ -234,14 +236,20 @@ def _weights_of(file, model, preprocessing) -> list[np.ndarray]:
             f"Received: {', '.join(contract.class_names)}; "
             f"expected {', '.join(preprocessing.class_names)}, in this order."
         )
-    shapes = [[weight.shape for weight in one.weights] for one in (saved, model)]
-    if shapes[0] != shapes[1]:
+    parts = {name: saved.get_layer(name).get_weights() for name in ("trunk", "head")}
+    fits = {
+        name: [one.shape for one in weights]
+        == [one.shape for one in model.get_layer(name).get_weights()]
+        for name, weights in parts.items()
+    }
+    if not fits["trunk"]:
+        trunks = saved.get_layer("trunk"), model.get_layer("trunk")
         raise ValueError(
-            f"Training cannot start from {file}: its layers are not those of the network. "
-            f"Received: {saved.count_params():,} parameters in {len(shapes[0])} arrays; "
-            f"expected {model.count_params():,} in {len(shapes[1])}."
+            f"Training cannot start from {file}: its trunk's layers are not those of the network. "
+            f"Received: {trunks[0].count_params():,} parameters; "
+            f"expected {trunks[1].count_params():,}, in arrays of the same shapes."
         )
-    return saved.get_weights()
+    return {name: weights for name, weights in parts.items() if fits[name]}
 
 
 def _seed_dropout(model, seed: int, epoch: int) -> None:
