@@ -15,7 +15,7 @@ import pandas as pd
 
 from benchmarks.measuring import save
 from utils import audit, calibration, datasets, evaluation, networks
-from utils.backend import keras
+from utils.backend import all_layers, keras
 from utils.config import RESULTS, project_path
 from utils.files import write_text
 from utils.model_file import load_model
@@ -65,7 +65,7 @@ def main() -> None:
             "pictures_also_in_train": int((~unseen).sum()),
             "accuracy_without_pictures_in_train": float(right[unseen].mean()),
             "parameters": model.count_params(),
-            "multiply_adds": 2 * _multiply_adds(model.get_layer("trunk")),
+            "multiply_adds": 2 * _multiply_adds(model),
             "megabytes": files[-1].stat().st_size / 1e6,
         },
     )
@@ -90,13 +90,14 @@ def _step(file, table) -> dict:
     }
 
 
-def _multiply_adds(trunk: keras.Model) -> int:
-    """Of the convolutions, which are all but a thousandth of the whole, for one view."""
-    return sum(
-        int(np.prod(layer.output.shape[1:3]) * np.prod(layer.kernel.shape))
-        for layer in trunk.layers
-        if isinstance(layer, keras.layers.Conv2D)
-    )
+def _multiply_adds(model: keras.Model) -> int:
+    """Of the convolutions and dense layers, for one view of one face."""
+    total = 0
+    for layer in all_layers(networks.join(model.get_layer("trunk"), model.get_layer("head"))):
+        if isinstance(layer, keras.layers.Conv2D | keras.layers.Dense):
+            places = layer.output.shape[1:-1]  # none where a dense layer takes a vector
+            total += int(np.prod(places) * np.prod(layer.kernel.shape))
+    return total
 
 
 if __name__ == "__main__":
