@@ -34,6 +34,7 @@ release: setup  ## train the released model anew: three trainings, two hours or 
 	$(TRAIN) --augmentation strong --network wide --epochs 28 --patience 28 --teachers models/first.keras models/second.keras models/third.keras --save models/wide.keras
 	$(TRAIN) --augmentation strong --mixing 0.2 --epochs 38 --patience 38 --learning-rate 5e-3 --start models/third.keras --teachers models/third.keras models/wide.keras --save models/distilled.keras
 	$(TRAIN) --epochs 4 --learning-rate 5e-4 --start models/distilled.keras --teachers models/third.keras models/wide.keras --save models/fer2013.keras
+	KERAS_BACKEND=tensorflow $(BIN)/python -c 'from utils.model_file import add_fast_form as add; add("models/fer2013.keras")'
 
 test: setup  ## run the tests
 	$(BIN)/python -m pytest

@@ -58,7 +58,9 @@ def _train_and_test(table, runs: Path) -> tuple[dict, float, Predictor]:
     preprocessing = Preprocessing(datasets.class_order(table), margin=MARGIN)
     learn, choose, test = (datasets.split_of(table, split) for split in datasets.SPLITS)
     keras.utils.set_random_seed(0)
-    network = networks.residual_network(preprocessing)
+    # The notebook's network: its head takes the mean of each channel.
+    head = networks.mlp_head(len(preprocessing.class_names), units=(128,), pool=True)
+    network = networks.join(networks.residual_trunk(preprocessing), head)
     run = training.train(
         network,
         Pictures(learn, preprocessing, DEMO_BATCH_SIZE, shuffle=True, augmentation=Augmentation()),
