@@ -7,13 +7,13 @@ import resource
 import subprocess
 import sys
 from datetime import date
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from utils.config import PROJECT, RESULTS
 from utils.files import write_json
 
-PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "opencv-python", "numpy")
+PACKAGES = ("tensorflow", "torch", "keras", "ai-edge-litert", "opencv-python", "numpy")
 
 
 def in_a_process(module: str, *arguments: str, python: str | Path = sys.executable) -> dict:
@@ -51,13 +51,20 @@ def save(name: str, values: dict, file: str | Path | None = None) -> Path:
         "commit": commit,
         "processor": _processor(),
         "python": platform.python_version(),
-        **{package: version(package) for package in PACKAGES},
+        **{package: version(package) for package in PACKAGES if _installed(package)},
     }
     file = Path(file).expanduser().resolve() if file else RESULTS / f"{name}.json"
     write_json(file, {**values, "measured_on": about})
     print(json.dumps(values, indent=2))
     print(f"→ {file.relative_to(PROJECT) if file.is_relative_to(PROJECT) else file}")
     return file
+
+
+def _installed(package: str) -> bool:
+    try:
+        return bool(version(package))
+    except PackageNotFoundError:
+        return False
 
 
 def _processor() -> str:
