@@ -213,6 +213,8 @@ def test_mixed_pictures_are_means_of_two_and_so_are_their_labels(table, preproce
             gaps.append((gap, np.abs(weight * label + (1 - weight) * other_label - target).max()))
         assert min(gaps)[0] < 1 and min(gaps)[1] < 0.02
     assert (targets.max(axis=1) < 0.99).any()
+    with pytest.raises(ValueError, match="Received: -1"):
+        Pictures(table, preprocessing, mixing=-1)
 
 
 def test_end_of_epoch_leads_to_the_next_order(table, preprocessing):

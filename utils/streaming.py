@@ -57,6 +57,8 @@ class Pictures(keras.utils.PyDataset):
                 f"Expected pictures of {', '.join(preprocessing.class_names)}. "
                 f"Received: {', '.join(unknown) or 'an empty table'}."
             )
+        if mixing < 0:
+            raise ValueError(f"Expected mixing of at least 0, which is none. Received: {mixing}")
         self.table = table.reset_index(drop=True)
         self.preprocessing = preprocessing
         self.batch_size = batch_size

@@ -3,7 +3,7 @@
 With `KERAS_BACKEND=torch`, Keras 3.15 builds a normalisation of elementary steps and copies
 every map twice on its way into a convolution. These layers have the same weights and
 settings and give the same answers, through one call each; on two AVX-512 cores with bfloat16
-units that makes a training step 1.9 times as fast (`benchmarks/training_speed.py`).
+units that makes a training step 1.6 times as fast (`benchmarks/training_speed.py`).
 `backend.rebuild` puts them in; a saved model never holds them.
 """
 
