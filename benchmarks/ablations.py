@@ -11,8 +11,10 @@ shows that most. Writes `results/ablations.json`; variants measured before stay 
 import argparse
 import json
 import tempfile
+from datetime import date
 from unittest.mock import patch
 
+from benchmarks import measuring
 from benchmarks.measuring import save
 from utils import audit, datasets, distillation, evaluation, networks, training
 from utils.augmentation import STRONG, Augmentation
@@ -130,6 +132,11 @@ def _race(
         "interval": evaluation.wilson_interval(right, len(choose)),
         "accuracy_in_training": last["accuracy"],
         "minutes": log["seconds"].sum() / 60,
+        "raced_on": {
+            "date": date.today().isoformat(),
+            "processor": measuring.processor(),
+            "backend": keras.backend.backend(),
+        },
     }
 
 

@@ -49,7 +49,7 @@ def save(name: str, values: dict, file: str | Path | None = None) -> Path:
     about = {
         "date": date.today().isoformat(),
         "commit": commit,
-        "processor": _processor(),
+        "processor": processor(),
         "python": platform.python_version(),
         **{package: version(package) for package in PACKAGES if _installed(package)},
     }
@@ -67,7 +67,8 @@ def _installed(package: str) -> bool:
         return False
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The processor's name and how many cores there are."""
     cpuinfo = Path("/proc/cpuinfo")
     names = [
         line.split(":")[1].strip()
