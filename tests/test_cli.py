@@ -51,6 +51,7 @@ def test_a_training_goes_on_from_a_model_and_learns_from_teachers(faces, tmp_pat
     common = ["train", str(faces), "--epochs", "1", "--runs", str(tmp_path / "runs")]
     assert main([*common, "--save", str(first)]) == 0
     further = [*common, "--start", str(first), "--teachers", str(first), "--patience", "3"]
+    further += ["--share", "0.7", "--variants", "2"]
     assert main([*further, "--save", str(first)]) == 1
     assert "is a source and would be overwritten" in capsys.readouterr().err
     assert main([*further, "--save", str(tmp_path / "second")]) == 1
@@ -58,7 +59,8 @@ def test_a_training_goes_on_from_a_model_and_learns_from_teachers(faces, tmp_pat
     assert main([*further, "--save", str(second)]) == 0
     runs = [json.loads(file.read_text()) for file in (tmp_path / "runs").glob("*/settings.json")]
     (taught,) = (run for run in runs if "targets" in run)
-    assert {"start", "targets"} <= set(taught)
+    assert "start" in taught
+    assert (taught["targets"]["share"], taught["targets"]["variants"]) == (0.7, 2)
     assert (taught["patience"], taught["label_smoothing"]) == (3, 0)
     assert read_contract(second) == read_contract(first)
 

@@ -15,7 +15,7 @@ SAD = CLASS_NAMES.index("sad")
 
 
 def saved(preprocessing, file, seed):
-    """A model of random weights, and its answers to a face, not to its mirror image."""
+    """A model of random weights, and its answers, which are the mean over both views."""
     network = networks.join(
         networks.convolutional_trunk(preprocessing, widths=(4, 8)),
         networks.mlp_head(len(preprocessing.class_names), units=(8,)),
@@ -23,8 +23,9 @@ def saved(preprocessing, file, seed):
     random = np.random.default_rng(seed)
     last = network.get_layer("head").layers[-1]
     last.set_weights([random.normal(0, 1, weight.shape) for weight in last.get_weights()])
-    save_model(networks.mirrored(network), preprocessing, file, fast_form=False)
-    return Predictor(network, preprocessing).probabilities
+    both = networks.mirrored(network)
+    save_model(both, preprocessing, file, fast_form=False)
+    return Predictor(both, preprocessing).probabilities
 
 
 def test_teachers_answer_the_changed_pictures_themselves(table, preprocessing, tmp_path):
@@ -42,6 +43,28 @@ def test_teachers_answer_the_changed_pictures_themselves(table, preprocessing, t
     # A machine with bfloat16 units lets the teachers answer in that.
     assert np.allclose(targets, 0.4 * answers + 0.6 * labels, atol=0.02)
     assert targets.dtype == np.float32
+
+
+def test_variants_come_again_with_the_answers_remembered(table, preprocessing, tmp_path):
+    teacher = tmp_path / "teacher.keras"
+    saved(preprocessing, teacher, 0)
+    stream = table, preprocessing, 16, True, Augmentation(), 3
+    taught = TaughtPictures(*stream, teachers=[teacher], variants=2)
+    calls = []
+    taught._teachers = [lambda faces, ask=taught._teachers[0]: calls.append(1) or ask(faces)]
+    seen = []
+    for _ in range(4):
+        seen.append(taught[0])
+        taught.on_epoch_end()
+    assert len(calls) == 2
+    for first, again in zip(seen[0] + seen[1], seen[2] + seen[3], strict=True):
+        assert np.array_equal(first, again)
+    assert not np.array_equal(seen[0][0], seen[1][0])
+    endless = TaughtPictures(*stream, teachers=[teacher])
+    endless.start_epoch(2)
+    assert not np.array_equal(endless[0][0], seen[2][0])
+    with pytest.raises(ValueError, match="variants of at least 0"):
+        TaughtPictures(*stream, teachers=[teacher], variants=-1)
 
 
 def test_teachers_that_do_not_fit_are_refused(table, preprocessing, tmp_path):
@@ -71,10 +94,11 @@ def test_training_follows_its_teacher_and_gets_a_run_of_its_own(
     last.set_weights([np.zeros(last.kernel.shape), 9.0 * np.eye(7)[SAD]])
     teacher = save_model(always_sad, preprocessing, tmp_path / "sad.keras", fast_form=False)
     pictures = Pictures(table, preprocessing, batch_size=32)
+    sad = Pictures(table[table["class"] == "sad"], preprocessing)  # choose the best pupil's epoch
     settings = training.Settings(epochs=6, learning_rate=1e-2, label_smoothing=0)
-    plain = training.train(small_network, pictures, pictures, settings, tmp_path)
+    plain = training.train(small_network, pictures, sad, settings, tmp_path)
     taught = TaughtPictures(table, preprocessing, 32, teachers=[teacher], share=1)
-    run = training.train(small_network, taught, pictures, settings, tmp_path)
+    run = training.train(small_network, taught, sad, settings, tmp_path)
     assert run.folder != plain.folder
     answers = Predictor(small_network, preprocessing).predict_pictures(pictures)
     assert (answers.argmax(axis=1) == SAD).mean() > 0.9

@@ -103,7 +103,9 @@ def train(options) -> None:
         *(options.seed, options.mixing),
     )
     pictures = (
-        distillation.TaughtPictures(*stream, teachers=options.teachers)
+        distillation.TaughtPictures(
+            *stream, teachers=options.teachers, share=options.share, variants=options.variants
+        )
         if options.teachers
         else Pictures(*stream)
     )
@@ -264,7 +266,16 @@ def _parser() -> argparse.ArgumentParser:
         nargs="+",
         default=(),
         metavar="MODEL",
-        help="learn half from the labels, half from these models' mean answer",
+        help="learn from these models' mean answer as well as from the labels",
+    )
+    command.add_argument(
+        "--share", type=float, default=0.5, help="of the teachers' answer in the target (0.5)"
+    )
+    command.add_argument(
+        "--variants",
+        type=int,
+        default=0,
+        help="after so many epochs their changes come again, which spares the teachers (0: never)",
     )
     command.add_argument(
         "--start", metavar="MODEL", help="begin with the weights of a model of the same trunk"

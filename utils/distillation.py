@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 
-from utils import networks
 from utils.backend import compiled, fastest_precision, rebuild
 from utils.model_file import load_model
 from utils.streaming import Pictures
@@ -22,23 +21,32 @@ from utils.training import digest
 
 
 class TaughtPictures(Pictures):
-    """`Pictures` whose targets are half the answers of teachers.
+    """`Pictures` whose targets are in part the answers of teachers.
 
     Each item is as that of `Pictures`, but for its second part: float32
     (batch, classes), rows summing to 1.
 
     Args:
         *args, **others: as for `Pictures`.
-        teachers: ``.keras`` files of this project, whose mean answer is taken, each
-            for the face alone and not for its mirror image.
+        teachers: ``.keras`` files of this project, whose mean answer is taken, each as it
+            is saved: over a face and its mirror image, where that was chosen.
         share: of the teachers' answer, 0–1; the label has the rest.
+        variants: so many epochs differ, then they come again just as they were, and the
+            teachers' answers are taken from memory; several large teachers otherwise cost
+            more than the training itself. 0: no epoch is like another.
 
     Raises:
         ValueError: a teacher takes other pictures or knows other classes than
-            ``preprocessing`` says, or the share is out of range.
+            ``preprocessing`` says, or the share or the variants are out of range.
     """
 
-    def __init__(self, *args, teachers: Sequence[str | Path], share: float = 0.5, **others):
+    def __init__(
+        self, *args, teachers: Sequence[str | Path], share: float = 0.5, variants: int = 0, **others
+    ):
+        if variants < 0:
+            raise ValueError(f"Expected variants of at least 0. Received: {variants}")
+        self.variants = variants
+        self._answers = {}
         super().__init__(*args, **others)
         if not teachers or not 0 <= share <= 1:
             raise ValueError(
@@ -47,6 +55,8 @@ class TaughtPictures(Pictures):
             )
         self.share = share
         self.targets = {"share": share, "teachers": []}
+        if variants:
+            self.targets["variants"] = variants
         self._teachers = []
         for file in teachers:
             model, preprocessing = load_model(file)
@@ -55,13 +65,19 @@ class TaughtPictures(Pictures):
                     f"The teacher {file} reads other pictures than are to be learned from. "
                     f"Received: {preprocessing}; expected {self.preprocessing}."
                 )
-            network = networks.join(model.get_layer("trunk"), model.get_layer("head"))
-            teacher = rebuild(network, fastest_precision())
-            teacher.set_weights(network.get_weights())
+            teacher = rebuild(model, fastest_precision())
+            teacher.set_weights(model.get_weights())
             self._teachers.append(compiled(teacher))
-            self.targets["teachers"].append(digest(network.get_weights()))
+            self.targets["teachers"].append(digest(model.get_weights()))
+
+    def start_epoch(self, epoch: int) -> None:
+        super().start_epoch(epoch % self.variants if self.variants else epoch)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         pictures, labels = super().__getitem__(index)
-        answers = np.mean([teacher(pictures) for teacher in self._teachers], axis=0)
+        answers = self._answers.get((self.epoch, index))
+        if answers is None:
+            answers = np.mean([teacher(pictures) for teacher in self._teachers], axis=0)
+            if self.variants:
+                self._answers[self.epoch, index] = answers
         return pictures, self.share * answers + (1 - self.share) * labels
