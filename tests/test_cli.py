@@ -51,9 +51,11 @@ def test_a_training_goes_on_from_a_model_and_learns_from_teachers(faces, tmp_pat
     common = ["train", str(faces), "--epochs", "1", "--runs", str(tmp_path / "runs")]
     assert main([*common, "--save", str(first)]) == 0
     further = [*common, "--start", str(first), "--teachers", str(first), "--patience", "3"]
-    further += ["--share", "0.7", "--variants", "2"]
+    further += ["--share", "0.7", "--variants", "2", "--zoom", "0.2"]
     assert main([*further, "--save", str(first)]) == 1
     assert "is a source and would be overwritten" in capsys.readouterr().err
+    assert main([*common, "--zoom", "1"]) == 1
+    assert "--zoom is a share from 0 to below 1. Received: 1.0" in capsys.readouterr().err
     assert main([*further, "--save", str(tmp_path / "second")]) == 1
     assert "--save names a file that ends in .keras" in capsys.readouterr().err
     assert main([*further, "--save", str(second)]) == 0
@@ -62,6 +64,7 @@ def test_a_training_goes_on_from_a_model_and_learns_from_teachers(faces, tmp_pat
     assert "start" in taught
     assert (taught["targets"]["share"], taught["targets"]["variants"]) == (0.7, 2)
     assert (taught["patience"], taught["label_smoothing"]) == (3, 0)
+    assert taught["augmentation"]["zoom"] == 0.2
     assert read_contract(second) == read_contract(first)
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from utils import config
@@ -73,6 +74,8 @@ def train(options) -> None:
         check_writable(options.save)
         if Path(options.save).suffix != ".keras":
             raise ValueError(f"--save names a file that ends in .keras. Received: {options.save}")
+    if options.zoom is not None and not 0 <= options.zoom < 1:
+        raise ValueError(f"--zoom is a share from 0 to below 1. Received: {options.zoom}")
     table = datasets.find_pictures(options.data, options.classes)
     table = splits.split_table(table, "grouped", options.seed)
     classes = options.classes or datasets.class_order(table)
@@ -98,6 +101,8 @@ def train(options) -> None:
     }
     network = makers[options.network](preprocessing)
     augmentation = STRONG if options.augmentation == "strong" else Augmentation()
+    if options.zoom is not None:
+        augmentation = replace(augmentation, zoom=options.zoom)
     stream = (
         *(learn, preprocessing, options.batch_size, True, augmentation),
         *(options.seed, options.mixing),
@@ -251,6 +256,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_classes(command)
     command.add_argument("--network", choices=("residual", "wide", "six-layer"), default="residual")
     command.add_argument("--augmentation", choices=("usual", "strong"), default="usual")
+    command.add_argument(
+        "--zoom", type=float, help="the augmentation's, else its own; a Haar box needs about 0.2"
+    )
     command.add_argument(
         "--mixing", type=float, default=0.0, help="mixup: beta distribution's parameter (0: none)"
     )

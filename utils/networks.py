@@ -47,7 +47,7 @@ def convolutional_trunk(
 
 
 def residual_trunk(
-    preprocessing: Preprocessing, widths=(32, 64, 192), blocks=(1, 2, 2)
+    preprocessing: Preprocessing, widths=(32, 64, 192), blocks=(1, 2, 2), stem: int = 24
 ) -> keras.Model:
     """A small residual network: more accurate for its cost than plain convolutions.
 
@@ -59,13 +59,14 @@ def residual_trunk(
         preprocessing: gives the input, uint8-valued (size, size, channels), 0–255.
         widths: channels of each stage.
         blocks: residual blocks of each stage.
+        stem: channels of the very first convolution.
 
     Returns:
         A model named "trunk" from pictures to a (side, side, widths[-1]) map.
     """
     pictures = keras.Input(preprocessing.input_shape, name="pictures")
     values = layers.Rescaling(1 / 127.5, offset=-1, name="scale")(pictures)
-    values = _convolution(values, 24, strides=2, name="stem1")
+    values = _convolution(values, stem, strides=2, name="stem1")
     values = _convolution(values, widths[0], name="stem2")
     for stage, (width, count) in enumerate(zip(widths, blocks, strict=True), start=1):
         for block in range(1, count + 1):
