@@ -26,6 +26,7 @@ from utils.streaming import Pictures
 
 SHARE, EPOCHS = 0.25, 6
 USUAL = Augmentation()
+CROPS = Augmentation(rotation=0, shift=2 / 48, zoom=0, brightness=0, contrast=0, erasing=0)
 
 
 class Nesterov(keras.optimizers.SGD):
@@ -45,10 +46,16 @@ class Averaged(Muon):
         )
 
 
+def _wider_stem(preprocessing) -> keras.Model:
+    head = networks.mlp_head(len(preprocessing.class_names), (128,))
+    return networks.join(networks.residual_trunk(preprocessing, stem=48), head)
+
+
 VARIANTS = {
-    "the network released before": {},
-    "dense layer over the whole map, as now": {"pool": False},
+    "the released network": {},
+    "mean of each channel instead of the whole map": {"pool": True},
     "six plain layers": {"maker": networks.six_layer_network},
+    "a stem of twice the channels": {"maker": _wider_stem},
     "no squeeze and excitation": {"excite": False},
     "blocks begin as the identity": {"identity": True},
     "AdamW at 0.002": {"optimizer": keras.optimizers.AdamW, "learning_rate": 2e-3},
@@ -58,12 +65,13 @@ VARIANTS = {
     "batches of 256": {"batch_size": 256},
     "no label smoothing": {"label_smoothing": 0.0},
     "no augmentation": {"augmentation": None},
+    "mirrored and moved only, as crops of 44 pixels are": {"augmentation": CROPS},
     "strong augmentation": {"augmentation": STRONG},
     "mixup": {"mixing": 0.4},
     "without blank and contradictory pictures": {"clean": True},
     "half towards the released model's answers": {"teacher": True},
 }
-"""Each differs from the first, whose head takes the mean of each channel, in one choice."""
+"""Each differs from the first in one choice."""
 
 
 def main() -> None:
@@ -92,7 +100,7 @@ def _race(
     batch_size=128,
     identity=False,
     excite=True,
-    pool=True,
+    pool=False,
     clean=False,
     mixing=0.0,
     teacher=False,
@@ -103,7 +111,7 @@ def _race(
     if clean:
         learn = _consistent(learn)
     network = maker(preprocessing)
-    if pool and maker is networks.residual_network:
+    if pool:
         head = networks.mlp_head(len(preprocessing.class_names), (128,), pool=True)
         network = networks.join(network.get_layer("trunk"), head)
     if identity:

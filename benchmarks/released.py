@@ -1,10 +1,12 @@
 """What the released model's card says: how it came about, and what it reaches.
 
-    python -m benchmarks.released [STEP …] --runs RUN [RUN …] [--data data/fer2013]
+    python -m benchmarks.released [STEP …] --runs RUN [RUN …] [--tried MODEL[+MODEL…] …]
+        [--data data/fer2013]
 
 The steps are the model files that `make release` leaves, in order; the last is the one
-released. Each is scored without and with the mirror image. The runs are their folders in
-`models/runs`, whose logs are kept. Writes `results/released.json` and
+released. Each is scored without and with the mirror image, and so is what was tried and
+dropped; of models joined by "+", the mean of their answers. The runs are the steps' folders
+in `models/runs`, whose logs are kept. Writes `results/released.json` and
 `results/released_log.csv`.
 """
 
@@ -29,13 +31,18 @@ def main() -> None:
         "steps", nargs="*", default=["models/fer2013.keras"], metavar="STEP", help=".keras file"
     )
     parser.add_argument("--runs", nargs="+", required=True, metavar="RUN", help="folder of a run")
+    parser.add_argument("--tried", nargs="*", default=[], metavar="MODEL", help=".keras file")
     parser.add_argument("--data", default="data/fer2013")
     options = parser.parse_args()
 
     whole = datasets.find_pictures(project_path(options.data))
     table = datasets.split_of(whole, "validation")
     files = [project_path(step) for step in options.steps]
-    steps = {file.stem: _step(file, table) for file in files}
+    steps = {file.stem: _step([file], table) for file in files}
+    tried = {}
+    for name in options.tried:
+        members = [project_path(file) for file in name.split("+")]
+        tried[" + ".join(file.stem for file in members)] = _step(members, table)
     model, preprocessing = load_model(files[-1])
     labels, probabilities = _answers(model, preprocessing, table)[:2]
     right = probabilities.argmax(axis=1) == labels
@@ -49,6 +56,7 @@ def main() -> None:
         "released",
         {
             "steps": steps,
+            "tried": tried,
             "runs": [
                 {
                     "epochs": len(log),
@@ -79,11 +87,14 @@ def _answers(model, preprocessing, table):
     return pictures.labels, np.mean(views, axis=0), views[0]
 
 
-def _step(file, table) -> dict:
-    model, preprocessing = load_model(file)
-    labels, both, plain = _answers(model, preprocessing, table)
+def _step(files, table) -> dict:
+    """What one model reaches, or several whose answers are averaged."""
+    models = [load_model(file) for file in files]
+    answers = [_answers(*one, table) for one in models]
+    labels = answers[0][0]
+    both, plain = (np.mean([one[view] for one in answers], axis=0) for view in (1, 2))
     return {
-        "parameters": model.count_params(),
+        "parameters": sum(model.count_params() for model, _ in models),
         "accuracy_without_mirror": float((plain.argmax(axis=1) == labels).mean()),
         "accuracy": float((both.argmax(axis=1) == labels).mean()),
         "ece": evaluation.expected_calibration_error(labels, both),
