@@ -29,6 +29,7 @@ from utils.animated import clip_frames, draw_clip
 from utils.config import CLASS_NAMES, MODELS
 from utils.opencv import cv2
 from utils.predictor import load
+from utils.stills import read_stills
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 DRIVER = shutil.which("chromedriver")
@@ -44,22 +45,28 @@ def server():
 
 
 @pytest.fixture(scope="module")
-def happy():
-    """A frame of the clip in which its face is happy."""
-    frames = clip_frames(frames_per_second=1, order=("happy",))
+def face():
+    """A frame of the clip in which its face is surprised."""
+    frames = clip_frames(frames_per_second=1, order=("surprise",))
     return next(frame for _, frame, _ in frames)
 
 
 @pytest.fixture(scope="module")
-def media(tmp_path_factory, happy):
+def media(tmp_path_factory, face):
     """Files to show and send: a camera's frames, a picture and a video."""
     folder = tmp_path_factory.mktemp("media")
-    frames = clip_frames(frames_per_second=5, seconds_per_expression=1, order=("happy",))
+    frames = clip_frames(frames_per_second=5, seconds_per_expression=1, order=("surprise",))
     jpegs = (cv2.imencode(".jpg", frame)[1].tobytes() for _, frame, _ in frames)
     (folder / "camera.mjpeg").write_bytes(b"".join(jpegs))
-    cv2.imwrite(str(folder / "happy.jpg"), happy)
+    cv2.imwrite(str(folder / "face.jpg"), face)
     draw_clip(folder / "clip.mp4", frames_per_second=6, seconds_per_expression=0.5)
     return folder
+
+
+@pytest.fixture(scope="module")
+def label(media):
+    """What the package says of the picture, without server and page."""
+    return read_stills(media / "face.jpg", load(MODELS / "fer2013.keras"))["label"].item()
 
 
 def open_browser(*arguments: str):
@@ -283,21 +290,21 @@ def test_a_notebook_shows_the_live_page_in_a_frame(browser, server):
         notebook.shutdown()
 
 
-def test_picture_page_shows_bars_that_sum_to_100(browser, server, media):
+def test_picture_page_shows_bars_that_sum_to_100(browser, server, media, label):
     look(browser)
     browser.get(server.url + "picture")
-    browser.find_element(By.ID, "file").send_keys(str(media / "happy.jpg"))
+    browser.find_element(By.ID, "file").send_keys(str(media / "face.jpg"))
     wait(browser, lambda: text(browser, "summary").startswith("1 face: "))
     assert len(shares(browser)) == len(CLASS_NAMES)
     assert sum(shares(browser)) == 100
-    assert "happy" in text(browser, "summary")
+    assert text(browser, "summary") == f"1 face: {label}."
     browser.find_element(By.CSS_SELECTOR, ".face button").click()
     wait(browser, lambda: browser.find_elements(By.CSS_SELECTOR, ".face .wide canvas"))
     screenshot(browser, "picture")
 
 
 @pytest.mark.parametrize("way", ["drop", "paste"])
-def test_a_picture_can_be_dropped_and_pasted(browser, server, media, way):
+def test_a_picture_can_be_dropped_and_pasted(browser, server, media, label, way):
     look(browser)
     browser.get(server.url + "picture")
     prevented = browser.execute_script(
@@ -305,7 +312,7 @@ def test_a_picture_can_be_dropped_and_pasted(browser, server, media, way):
         const [way, bytes] = arguments;
         const content = Uint8Array.from(atob(bytes), (one) => one.charCodeAt(0));
         const files = new DataTransfer();
-        files.items.add(new File([content], "happy.jpg", { type: "image/jpeg" }));
+        files.items.add(new File([content], "face.jpg", { type: "image/jpeg" }));
         const section = document.getElementById("drop");
         const kind = { bubbles: true, cancelable: true };
         if (way === "paste") {
@@ -318,18 +325,18 @@ def test_a_picture_can_be_dropped_and_pasted(browser, server, media, way):
         });
         """,
         way,
-        base64.b64encode((media / "happy.jpg").read_bytes()).decode(),
+        base64.b64encode((media / "face.jpg").read_bytes()).decode(),
     )
     if way == "drop":  # else the browser would leave the page for the picture
         assert prevented == [[True, True], [True, False]]
-    wait(browser, lambda: text(browser, "summary") == "1 face: happy.")
+    wait(browser, lambda: text(browser, "summary") == f"1 face: {label}.")
     shown = "return document.getElementById('picture').naturalWidth"
-    assert browser.execute_script(shown) == cv2.imread(str(media / "happy.jpg")).shape[1]
+    assert browser.execute_script(shown) == cv2.imread(str(media / "face.jpg")).shape[1]
 
 
-def test_a_late_answer_does_not_replace_a_later_picture(browser, server, media, happy):
+def test_a_late_answer_does_not_replace_a_later_picture(browser, server, media, label, face):
     small = media / "small.png"
-    cv2.imwrite(str(small), cv2.resize(happy, None, fx=0.5, fy=0.5))
+    cv2.imwrite(str(small), cv2.resize(face, None, fx=0.5, fy=0.5))
     browser.get(server.url + "picture")
     browser.execute_script(
         "const send = window.fetch; let calls = 0;"
@@ -339,10 +346,10 @@ def test_a_late_answer_does_not_replace_a_later_picture(browser, server, media, 
         "  return answer;"
         "}"
     )
-    browser.find_element(By.ID, "file").send_keys(str(media / "happy.jpg"))
+    browser.find_element(By.ID, "file").send_keys(str(media / "face.jpg"))
     wait(browser, lambda: browser.execute_script("return 'letFirstOn' in window"))
     browser.find_element(By.ID, "file").send_keys(str(small))
-    wait(browser, lambda: text(browser, "summary") == "1 face: happy.")
+    wait(browser, lambda: text(browser, "summary") == f"1 face: {label}.")
     source = "return document.getElementById('picture').src"
     shown = browser.execute_script(source)
     browser.execute_script("window.letFirstOn()")
@@ -351,12 +358,12 @@ def test_a_late_answer_does_not_replace_a_later_picture(browser, server, media, 
 
 
 def test_a_picture_that_the_browser_cannot_show_is_read_all_the_same(
-    browser, server, happy, tmp_path
+    browser, server, face, label, tmp_path
 ):
-    cv2.imwrite(str(tmp_path / "happy.tiff"), happy)
+    cv2.imwrite(str(tmp_path / "face.tiff"), face)
     browser.get(server.url + "picture")
-    browser.find_element(By.ID, "file").send_keys(str(tmp_path / "happy.tiff"))
-    wait(browser, lambda: text(browser, "summary").startswith("1 face: happy."))
+    browser.find_element(By.ID, "file").send_keys(str(tmp_path / "face.tiff"))
+    wait(browser, lambda: text(browser, "summary").startswith(f"1 face: {label}."))
     assert "does not show" in text(browser, "summary")
     assert len(shares(browser)) == len(CLASS_NAMES)
     for empty in ("#shown", ".face canvas"):
@@ -380,7 +387,7 @@ def test_a_picture_can_be_taken_with_the_keyboard_alone(browser, server):
     assert focused(browser) == "take"
 
 
-def test_the_keyboard_does_for_pictures(browser, server, media):
+def test_the_keyboard_does_for_pictures(browser, server, media, label):
     look(browser)
     browser.get(server.url + "picture")
     tab_to(browser, "choose")
@@ -391,19 +398,19 @@ def test_the_keyboard_does_for_pictures(browser, server, media):
     )
     browser.switch_to.active_element.send_keys(Keys.ENTER)
     assert browser.execute_script("return window.asked") == 1
-    browser.find_element(By.ID, "file").send_keys(str(media / "happy.jpg"))
+    browser.find_element(By.ID, "file").send_keys(str(media / "face.jpg"))
     summary = browser.find_element(By.ID, "summary")
     assert summary.get_attribute("aria-live") == "polite"  # so the result is also said
-    wait(browser, lambda: summary.text == "1 face: happy.")
+    wait(browser, lambda: summary.text == f"1 face: {label}.")
     assert focused(browser) == "choose"
     browser.switch_to.active_element.send_keys(Keys.TAB, Keys.TAB)
     why = browser.switch_to.active_element
-    assert why.get_attribute("aria-label") == "Why happy, face 1"
+    assert why.get_attribute("aria-label") == f"Why {label}, face 1"
     assert outlined(browser)
     why.send_keys(Keys.ENTER)
     wait(browser, lambda: browser.find_elements(By.CSS_SELECTOR, ".face .wide canvas"))
     assert browser.switch_to.active_element == why
-    browser.find_element(By.ID, "file").send_keys(str(media / "happy.jpg"))
+    browser.find_element(By.ID, "file").send_keys(str(media / "face.jpg"))
     wait(browser, lambda: focused(browser) == "choose")  # what was focused is gone
 
 
@@ -428,12 +435,12 @@ def test_video_page_ends_with_a_playable_file(browser, server, media):
     assert rows[0].startswith("source,frame,seconds,track,")
 
 
-def test_video_page_says_that_the_file_is_cut_off(browser, server, happy, tmp_path):
+def test_video_page_says_that_the_file_is_cut_off(browser, server, face, tmp_path):
     path = tmp_path / "cut.avi"
-    size = (happy.shape[1], happy.shape[0])
+    size = (face.shape[1], face.shape[0])
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10.0, size)
     for _ in range(20):
-        writer.write(happy)
+        writer.write(face)
     writer.release()
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     browser.get(server.url + "video")
@@ -513,7 +520,7 @@ def test_the_keyboard_does_for_videos(browser, server, media):
 def test_pages_fit_a_phone_in_the_dark(browser, server, media):
     look(browser, 390, 844, dark=True)
     browser.get(server.url + "picture")
-    browser.find_element(By.ID, "file").send_keys(str(media / "happy.jpg"))
+    browser.find_element(By.ID, "file").send_keys(str(media / "face.jpg"))
     wait(browser, lambda: shares(browser))
     assert fits(browser)
     screenshot(browser, "phone")
