@@ -60,6 +60,14 @@ def test_erasing_covers_one_rectangle(picture):
     assert 6 * 6 <= covered.size <= 19 * 19
 
 
+def test_erasing_reaches_every_edge(picture):
+    random = np.random.default_rng(0)
+    reached = np.zeros(picture.shape[:2], bool)
+    for _ in range(1000):
+        reached |= (only(erasing=1)(picture, random) != picture).any(axis=2)
+    assert reached[[0, -1]].mean() > 0.8 and reached[:, [0, -1]].mean() > 0.8
+
+
 def test_the_source_array_is_untouched(picture):
     before = picture.copy()
     Augmentation(erasing=1)(picture, np.random.default_rng(0))

@@ -1,5 +1,6 @@
 """The commands, as a person calls them."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -23,6 +24,7 @@ def test_evaluate_writes_every_number(faces, small_network, preprocessing, tmp_p
     report = tmp_path / "deep" / "report.json"
     assert main(["evaluate", str(model), str(faces / "test"), "--json", str(report)]) == 0
     written = json.loads(report.read_text())
+    assert written.pop("model_digest") == hashlib.sha256(model.read_bytes()).hexdigest()[:16]
     assert set(written) == {
         "classes", "n", "accuracy", "macro_f1", "log_loss", "ece", "per_class", "confusion",
     }  # fmt: skip
@@ -37,6 +39,22 @@ def test_evaluate_asks_for_one_split(faces, small_network, preprocessing, tmp_pa
     model = save_model(small_network, preprocessing, tmp_path / "model.keras")
     assert main(["evaluate", str(model), str(faces)]) == 1
     assert "Name one of them" in capsys.readouterr().err
+
+
+def test_evaluate_writes_over_nothing_that_it_reads(
+    faces, small_network, preprocessing, tmp_path, capsys
+):
+    model = save_model(small_network, preprocessing, tmp_path / "model.keras")
+    before = model.read_bytes()
+    for report, expected in (
+        (model, "is a source and would be overwritten"),
+        (next(faces.glob("test/*/*")), "is a source and would be overwritten"),
+        (tmp_path, "cannot be written: it is a folder"),
+    ):
+        assert main(["evaluate", str(model), str(faces / "test"), "--json", str(report)]) == 1
+        assert expected in capsys.readouterr().err
+    assert model.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [model]
 
 
 def test_errors_are_one_sentence_not_a_traceback(tmp_path, capsys):
@@ -66,6 +84,29 @@ def test_a_training_goes_on_from_a_model_and_learns_from_teachers(faces, tmp_pat
     assert (taught["patience"], taught["label_smoothing"]) == (3, 0)
     assert taught["augmentation"]["zoom"] == 0.2
     assert read_contract(second) == read_contract(first)
+
+
+@pytest.mark.parametrize(
+    "arguments, expected",
+    [
+        ("--epochs 0", "Expected epochs of at least 1. Received: 0"),
+        ("--batch-size 0", "Expected a batch of at least one picture. Received: 0"),
+        ("--learning-rate nan", "Expected learning_rate above 0. Received: nan"),
+        ("--weight-decay -1", "Expected weight_decay of at least 0. Received: -1.0"),
+        ("--patience 0", "Expected patience of at least 1. Received: 0"),
+        ("--per-class 0", "Expected at least one picture of each class. Received: 0"),
+        ("--mixing nan", "Expected mixing of at least 0, which is none. Received: nan"),
+        ("--variants 3", "Name these with --teachers"),
+        ("--share 0.5", "Name these with --teachers"),
+    ],
+)
+def test_a_training_that_cannot_be_is_refused_before_it_begins(
+    faces, tmp_path, capsys, arguments, expected
+):
+    runs = tmp_path / "runs"
+    assert main(["train", str(faces), "--runs", str(runs), *arguments.split()]) == 1
+    assert expected in capsys.readouterr().err
+    assert not runs.exists()
 
 
 def test_train_on_three_classes_then_evaluate_on_seven(faces, tmp_path, capsys):

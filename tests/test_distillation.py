@@ -97,6 +97,8 @@ def test_training_follows_its_teacher_and_gets_a_run_of_its_own(
     sad = Pictures(table[table["class"] == "sad"], preprocessing)  # choose the best pupil's epoch
     settings = training.Settings(epochs=6, learning_rate=1e-2, label_smoothing=0)
     plain = training.train(small_network, pictures, sad, settings, tmp_path)
+    answers = Predictor(small_network, preprocessing).predict_pictures(pictures)
+    assert (answers.argmax(axis=1) == SAD).mean() < 0.9
     taught = TaughtPictures(table, preprocessing, 32, teachers=[teacher], share=1)
     run = training.train(small_network, taught, sad, settings, tmp_path)
     assert run.folder != plain.folder

@@ -76,6 +76,8 @@ def train(options) -> None:
             raise ValueError(f"--save names a file that ends in .keras. Received: {options.save}")
     if options.zoom is not None and not 0 <= options.zoom < 1:
         raise ValueError(f"--zoom is a share from 0 to below 1. Received: {options.zoom}")
+    if not options.teachers and (options.variants or options.share is not None):
+        raise ValueError("--share and --variants say how models teach. Name these with --teachers.")
     table = datasets.find_pictures(options.data, options.classes)
     table = splits.split_table(table, "grouped", options.seed)
     classes = options.classes or datasets.class_order(table)
@@ -83,7 +85,7 @@ def train(options) -> None:
         classes, size=options.size, colour=options.colour, margin=options.margin
     )
     learn = datasets.split_of(table, "train")
-    if options.per_class:
+    if options.per_class is not None:
         learn = datasets.balanced_subset(learn, options.per_class, options.seed)
     settings = training.Settings(
         epochs=options.epochs,
@@ -109,7 +111,10 @@ def train(options) -> None:
     )
     pictures = (
         distillation.TaughtPictures(
-            *stream, teachers=options.teachers, share=options.share, variants=options.variants
+            *stream,
+            teachers=options.teachers,
+            share=0.5 if options.share is None else options.share,
+            variants=options.variants,
         )
         if options.teachers
         else Pictures(*stream)
@@ -140,12 +145,15 @@ def evaluate(options) -> None:
     """measure a saved model on a folder per class"""
     from utils import evaluation
     from utils.datasets import find_pictures
-    from utils.files import write_json
+    from utils.files import check_outputs, check_writable, file_digest, write_json
     from utils.predictor import load
     from utils.streaming import Pictures
 
     predictor = load(options.model)
     table = find_pictures(options.folder)
+    if options.json:
+        check_outputs([options.model, *table["file"]], [options.json])
+        check_writable(options.json)
     splits = sorted(set(table["split"]))
     if len(splits) > 1:
         raise ValueError(
@@ -162,7 +170,7 @@ def evaluate(options) -> None:
     print(evaluation.per_class_table(metrics).round(3).to_string())
     print(evaluation.bootstrap_intervals(pictures.labels, probabilities).round(4).to_string())
     if options.json:
-        write_json(Path(options.json), metrics)
+        write_json(Path(options.json), {"model_digest": file_digest(options.model), **metrics})
 
 
 def predict(options) -> int:
@@ -276,9 +284,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="MODEL",
         help="learn from these models' mean answer as well as from the labels",
     )
-    command.add_argument(
-        "--share", type=float, default=0.5, help="of the teachers' answer in the target (0.5)"
-    )
+    command.add_argument("--share", type=float, help="of the teachers' answer in the target (0.5)")
     command.add_argument(
         "--variants",
         type=int,

@@ -90,7 +90,8 @@ class Augmentation:
         height, width, _ = picture.shape
         tall = random.integers(height // 8, max(height * 2 // 5, height // 8 + 1))
         wide = random.integers(width // 8, max(width * 2 // 5, width // 8 + 1))
-        top, left = random.integers(0, height - tall), random.integers(0, width - wide)
+        top = random.integers(0, height - tall + 1)
+        left = random.integers(0, width - wide + 1)
         picture[top : top + tall, left : left + wide] = random.integers(0, 256)
 
 

@@ -109,8 +109,10 @@ def balanced_subset(table: pd.DataFrame, per_class: int, seed: int = 0) -> pd.Da
     """The same number of pictures of every class, drawn at random.
 
     Raises:
-        ValueError: a class has fewer than ``per_class`` pictures.
+        ValueError: a class has fewer than ``per_class`` pictures, or that is none.
     """
+    if per_class < 1:
+        raise ValueError(f"Expected at least one picture of each class. Received: {per_class}")
     counts = table["class"].value_counts()
     if counts.min() < per_class:
         raise ValueError(

@@ -1,5 +1,6 @@
 """Writing files whole or not at all, and never over what should stay."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -17,8 +18,12 @@ def write_text(path: str | Path, text: str) -> None:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    except OSError:  # a full disk, or a folder where the file should go
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def write_json(path: str | Path, values: dict) -> None:
@@ -74,6 +79,11 @@ def check_outputs(sources: Iterable[str | Path], outputs: Iterable[str | Path]) 
         if identity in written:
             raise ValueError(f"{output} is the name of two outputs. Give each its own.")
         written.add(identity)
+
+
+def file_digest(path: str | Path) -> str:
+    """Sixteen hex digits that follow from a file's content (SHA-256)."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
 
 
 def free_path(path: str | Path) -> Path:

@@ -57,7 +57,9 @@ class Pictures(keras.utils.PyDataset):
                 f"Expected pictures of {', '.join(preprocessing.class_names)}. "
                 f"Received: {', '.join(unknown) or 'an empty table'}."
             )
-        if mixing < 0:
+        if batch_size < 1:
+            raise ValueError(f"Expected a batch of at least one picture. Received: {batch_size}")
+        if not 0 <= mixing < np.inf:
             raise ValueError(f"Expected mixing of at least 0, which is none. Received: {mixing}")
         self.table = table.reset_index(drop=True)
         self.preprocessing = preprocessing

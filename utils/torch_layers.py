@@ -3,8 +3,9 @@
 With `KERAS_BACKEND=torch`, Keras 3.15 builds a normalisation of elementary steps and copies
 every map twice on its way into a convolution. These layers have the same weights and
 settings and give the same answers, through one call each; on two AVX-512 cores with bfloat16
-units that makes a training step 1.6 times as fast (`benchmarks/training_speed.py`).
-`backend.rebuild` puts them in; a saved model never holds them.
+units that makes a training step 1.6 times as fast (`benchmarks/training_speed.py`). Only the
+variance that a normalisation remembers differs, by one part in as many values as it was taken
+over. `backend.rebuild` puts them in for training; a finished model never holds them.
 """
 
 import torch
@@ -44,6 +45,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
     def call(self, inputs, training=None, mask=None):
         plain = self.scale and self.center and not getattr(self, "renorm", False)
         if not plain or mask is not None or self.axis not in (-1, inputs.ndim - 1):
+            return super().call(inputs, training=training, mask=mask)
+        if training and inputs.numel() == inputs.shape[-1]:  # of one value PyTorch takes none
             return super().call(inputs, training=training, mask=mask)
         values = inputs.movedim(-1, 1)
         values = functional.batch_norm(

@@ -46,6 +46,9 @@ class Settings:
         patience: stop so many epochs after the best one, by validation accuracy.
         precision: "mixed_bfloat16", "float32", or "fastest" for this machine's best.
         seed: of the dropout.
+
+    Raises:
+        ValueError: a value that no training can have, such as a rate of 0.
     """
 
     epochs: int = 20
@@ -57,6 +60,17 @@ class Settings:
     patience: int = 15
     precision: str = "fastest"
     seed: int = 0
+
+    def __post_init__(self):
+        for name, fits, expected in (
+            ("epochs", self.epochs >= 1, "of at least 1"),
+            ("learning_rate", 0 < self.learning_rate < np.inf, "above 0"),
+            ("weight_decay", 0 <= self.weight_decay < np.inf, "of at least 0"),
+            ("label_smoothing", 0 <= self.label_smoothing < 1, "from 0 to below 1"),
+            ("patience", self.patience >= 1, "of at least 1"),
+        ):
+            if not fits:
+                raise ValueError(f"Expected {name} {expected}. Received: {getattr(self, name)}")
 
 
 def train(
@@ -93,6 +107,8 @@ def train(
     first_weights = {}
     if start is not None:
         first_weights = _weights_of(start, model, training.preprocessing)
+        if "head" not in first_weights:
+            print(f"The head begins with new weights: that of {start} has other layers.")
         described["start"] = digest([one for part in first_weights.values() for one in part])
     if training.mixing:
         described["mixing"] = training.mixing
@@ -235,6 +251,12 @@ def _weights_of(file, model, preprocessing) -> dict[str, list[np.ndarray]]:
             f"Training cannot start from {file}: it has other classes. "
             f"Received: {', '.join(contract.class_names)}; "
             f"expected {', '.join(preprocessing.class_names)}, in this order."
+        )
+    names = [layer.name for layer in saved.layers]
+    if not {"trunk", "head"} <= set(names):
+        raise ValueError(
+            f"Training cannot start from {file}: it is not made of a trunk and a head, as "
+            f"`networks.join` makes a network. Received the layers {', '.join(names)}."
         )
     parts = {name: saved.get_layer(name).get_weights() for name in ("trunk", "head")}
     fits = {
