@@ -240,6 +240,12 @@ def test_start_of_another_network_or_other_classes_is_refused(table, preprocessi
     file = save_model(small, preprocessing, tmp_path / "small.keras", fast_form=False)
     with pytest.raises(ValueError, match="its trunk's layers are not those of the network"):
         training.train(larger, pictures, pictures, training.Settings(), tmp_path, start=file)
+    faces = keras.Input(preprocessing.input_shape)
+    values = keras.layers.Flatten(name="pixels")(faces)
+    flat = keras.Model(faces, keras.layers.Dense(7, activation="softmax")(values))
+    save_model(flat, preprocessing, file, fast_form=False)
+    with pytest.raises(ValueError, match=r"not made of a trunk and a head.*pixels"):
+        training.train(small, pictures, pictures, training.Settings(), tmp_path, start=file)
     save_model(small, Preprocessing(CLASS_NAMES[::-1]), file)
     with pytest.raises(ValueError, match="has other classes"):
         training.train(small, pictures, pictures, training.Settings(), tmp_path, start=file)
