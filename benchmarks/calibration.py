@@ -3,7 +3,8 @@
     python -m benchmarks.calibration [--data data/fer2013/validation] [--model models/fer2013.keras]
 
 The pictures are halved, stratified; a temperature fitted on one half is judged on the
-other, and the other way round. Beside it the model as it is. Writes
+other, and the other way round. Beside it the model as it is, and what a model that is
+right exactly as often as it says would measure on so few pictures. Writes
 `results/calibration.json` and the reliability diagram `results/calibration.png`.
 """
 
@@ -49,7 +50,9 @@ def main() -> None:
             "model_as_it_is": _summary(labels, as_it_is),
             "temperatures_fitted_on_halves": temperatures,
             "each_half_by_the_others_temperature": _summary(labels, held_out),
+            "ece_if_perfectly_calibrated": _by_chance(as_it_is),
         },
+        model=options.model,
     )
 
 
@@ -60,6 +63,21 @@ def _summary(labels, probabilities) -> dict[str, float]:
         "mean_confidence": float(probabilities.max(axis=1).mean()),
         "accuracy": float((probabilities.argmax(axis=1) == labels).mean()),
     }
+
+
+def _by_chance(probabilities, draws: int = 500) -> dict[str, float]:
+    """The calibration error where each label is drawn from the probabilities themselves."""
+    random = np.random.default_rng(0)
+    sums = np.cumsum(probabilities.astype(np.float64), axis=1)
+    sums /= sums[:, -1:]
+    errors = [
+        evaluation.expected_calibration_error(
+            (random.random((len(sums), 1)) > sums).sum(axis=1), probabilities
+        )
+        for _ in range(draws)
+    ]
+    low, high = np.quantile(errors, [0.025, 0.975])
+    return {"mean": float(np.mean(errors)), "low": float(low), "high": float(high)}
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from utils.config import PROJECT, RESULTS
-from utils.files import write_json
+from utils.config import PROJECT, RESULTS, project_path
+from utils.files import file_digest, write_json
 
 PACKAGES = ("tensorflow", "torch", "keras", "ai-edge-litert", "opencv-python", "numpy")
 
@@ -41,8 +41,15 @@ def resident_megabytes() -> float:
     return _linux_megabytes("VmRSS") or _peak_of_getrusage()
 
 
-def save(name: str, values: dict, file: str | Path | None = None) -> Path:
-    """Write ``results/<name>.json`` or ``file``: the values, and on what they were measured."""
+def save(
+    name: str, values: dict, file: str | Path | None = None, model: str | Path | None = None
+) -> Path:
+    """Write ``results/<name>.json`` or ``file``: the values, and on what they were measured.
+
+    Of a model file the digest is kept, so that a figure can be told from that of another model.
+    """
+    if model is not None:
+        values = {"model_digest": file_digest(project_path(model)), **values}
     commit = subprocess.run(
         ["git", "describe", "--always", "--dirty"], cwd=PROJECT, capture_output=True, text=True
     ).stdout.strip()

@@ -70,7 +70,7 @@ def main() -> None:
             )
     if options.data:
         values["fast_form_to_keras"] = _agreement(options.model, options.data)
-    save("runtimes", values)
+    save("runtimes", values, model=options.model)
 
 
 def plain(options) -> Answer:

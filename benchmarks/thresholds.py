@@ -2,7 +2,8 @@
 
     python -m benchmarks.thresholds [--data data/fer2013] [--model models/fer2013.keras]
 
-On the validation part, which chose the model's epoch but no threshold. Beside the table
+On the validation part, which chose the model's epoch and its temperature, on which the
+confidences depend, but no threshold. Beside the table
 the area under the risk–coverage curve, also for an order by chance and for the best
 possible one, in which all mistakes come last.
 """
@@ -40,6 +41,7 @@ def main() -> None:
                 "best possible": _area(np.sort(correct)[::-1]),
             },
         },
+        model=options.model,
     )
 
 

@@ -64,15 +64,12 @@ def bottleneck(imported, tmp_path_factory):
 @pytest.fixture(scope="module")
 def fine_tuned(imported, tmp_path_factory):
     """The training notebook on all four data sets, going on from the released model."""
-    released = MODELS / "fer2013.keras"
-    trunk = load_model(released)[0].get_layer("trunk")
+    trunk = load_model(MODELS / "fer2013.keras")[0].get_layer("trunk")
     convolutions = [one.name for one in trunk.layers if isinstance(one, keras.layers.Conv2D)]
     return run_training(
         tmp_path_factory.mktemp("fine_tuned"),
         DATA=[str(folder) for folder in imported.values()],
-        METHOD="fine-tune",
-        TRUNK="own",
-        WEIGHTS=str(released),
+        METHOD="fine-tune",  # the trunk that goes with it is the released model's
         UNFREEZE_FROM=convolutions[-1],
         BALANCE_DOMAINS=True,
         BATCH_SIZE=16,

@@ -1,0 +1,31 @@
+"""What is wrong with the data set, in figures: the audit of all its pictures.
+
+    python -m benchmarks.faults [--data data/fer2013]
+
+Writes `results/faults.json`.
+"""
+
+import argparse
+
+from benchmarks.measuring import save
+from utils import audit, datasets
+from utils.config import project_path
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", default="data/fer2013")
+    options = parser.parse_args()
+    table = datasets.find_pictures(project_path(options.data))
+    report = audit.audit(table)
+    save(
+        "faults",
+        {
+            "audit": report.summary.set_index("figure")["count"].astype(int).to_dict(),
+            "training_pictures": datasets.count_classes(table)["train"].astype(int).to_dict(),
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()
