@@ -176,6 +176,10 @@ def test_stream_gives_every_picture_once_with_its_label(tiny):
     assert faces[:, 0, 0, 0].tolist() == [10, 20, 30, 40, 50]
     assert labels.argmax(axis=1).tolist() == [2, 2, 1, 1, 0]
     assert (labels.sum(axis=1) == 1).all()
+    shuffled = Pictures(pictures.table, contract, batch_size=4, shuffle=True)
+    batches = [shuffled[index][0][:, 0, 0, 0] for index in range(len(shuffled))]
+    assert [len(faces) for faces in batches] == [3, 2]  # not 4 and 1
+    assert sorted(np.concatenate(batches)) == [10, 20, 30, 40, 50]
 
 
 def test_order_is_new_each_epoch_and_the_same_for_the_same_epoch(table, preprocessing):

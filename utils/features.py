@@ -132,7 +132,7 @@ class Features(keras.utils.PyDataset):
         seed: of the order, which is new for every epoch; None keeps the given order.
         weights: float32, one for each of ``rows``, given to Keras as a third item; None
             leaves it out.
-        batch_size: rows a batch.
+        batch_size: rows a batch at most; all batches are of nearly the same size.
     """
 
     def __init__(self, features, labels, classes, rows, seed=None, weights=None, batch_size=256):
@@ -154,7 +154,7 @@ class Features(keras.utils.PyDataset):
         return -(-len(self._order) // self.batch_size)
 
     def __getitem__(self, index: int):
-        chosen = self._order[index * self.batch_size : (index + 1) * self.batch_size]
+        chosen = np.array_split(self._order, len(self))[index]  # none of a few rows
         # Opened for each batch: while a map stays open, all that was ever read through it
         # counts as resident, and grows to the size of the file.
         features = np.load(self.file, mmap_mode="r")

@@ -29,8 +29,10 @@ class Pictures(keras.utils.PyDataset):
     Args:
         table: rows with ``file`` and ``class``, as `find_pictures` gives them.
         preprocessing: the contract; its classes give the order of the labels.
-        batch_size: pictures a batch; the last batch may be smaller.
-        shuffle: draw a new order for every epoch.
+        batch_size: pictures a batch at most; without ``shuffle`` the last has what is left.
+        shuffle: draw a new order for every epoch, in batches of nearly the same size. A last
+            batch of a few pictures would move the weights as far as any other, and be what
+            batch normalisation remembers best (`benchmarks/ablations.py` measures the harm).
         augmentation: random changes to apply, or None.
         seed: source of all chance here.
         mixing: above 0, each picture is a weighted mean of two, and its label of theirs; the
@@ -91,6 +93,8 @@ class Pictures(keras.utils.PyDataset):
 
     def rows(self, index: int) -> np.ndarray:
         """Positions in the table of a batch's pictures, in their order."""
+        if self.shuffle:
+            return np.array_split(self._order, len(self))[index]
         return self._order[index * self.batch_size : (index + 1) * self.batch_size]
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
