@@ -126,8 +126,8 @@ What befalls the picture otherwise:
 {_percent(released["pictures_also_in_train"] / metrics["n"])} of PublicTest stands in Training as well, {found["pixel-identical: groups with conflicting labels"]} groups of identical pictures carry different
 labels, {found["blank pictures"]} pictures are blank (`python -m utils audit data/fer2013`), and people agree with its
 labels on about two pictures in three (65 ± 5 %; Goodfellow et al., "Challenges in Representation
-Learning", 2013). Disgust has {learned["disgust"]:,} training pictures, happy {learned["happy"]:,}. The faces were collected by web search: posed, cropped close, and not balanced by age, sex or skin
-colour.
+Learning", 2013). Disgust has {learned["disgust"]:,} training pictures, happy {learned["happy"]:,}. The faces were
+collected by web search: posed, cropped close, and not balanced by age, sex or skin colour.
 
 What the model must not be used for is in the
 [README](../README.md#limits-and-what-it-must-not-be-used-for).
@@ -168,10 +168,10 @@ def _against(haar, other) -> str:
     if other is None:
         return ""
     return (
-        f"It was kept for its answers to the cascade's crops: "
+        f"This model was kept for its answers to the cascade's crops: "
         f"{_percent(other['accuracy_as_haar_crops'])} of `{other['model']}`'s were right, "
         f"{_percent(haar['accuracy_as_haar_crops'])} of its own. That is "
-        f"{other['only_this_model_right']} faces that only it names rightly against "
+        f"{other['only_this_model_right']} faces that only this one names rightly against "
         f"{other['only_the_other_right']} that only the other does, and may be chance "
         f"(McNemar's p = {other['p']:.2f}). "
     )
