@@ -30,7 +30,7 @@ from utils.contract import (
 )
 from utils.preprocessing import Preprocessing
 
-_TOLERANCE = 0.005  # of a probability, between Keras and the fast form
+_TOLERANCE = 0.02  # of a probability: what rounding to float16 does to a very sure network
 
 _UNUSED = [
     *(("input_axes", None), ("output_axes", None), ("quantization_config", None)),
