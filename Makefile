@@ -27,7 +27,7 @@ demo: setup  ## run both notebooks on drawn faces: nothing to download, no camer
 train: setup  ## train on DATA=data/fer2013 for EPOCHS=20; again to go on after a stop
 	$(BIN)/python -m utils train $(DATA) --epochs $(EPOCHS)
 
-release: setup  ## repeat the released model's last three trainings: an hour and a half or more
+release: setup  ## repeat the released model's last three trainings: an hour or more
 	git cat-file -e 1bef941 || { echo "The models released before are in the project's history: git fetch --unshallow"; exit 1; }
 	git show 1bef941:models/fer2013.keras > models/first.keras
 	git show 064488f:models/fer2013.keras > models/second.keras
