@@ -30,10 +30,10 @@ def create_app(
     """The application; end it with ``app.extensions["close"]()``.
 
     Args:
-        predictor: a `utils.predictor.Predictor`; only one thread will use it.
+        predictor: a `utils.models.predictor.Predictor`; only one thread will use it.
         limits: what may be asked of the server.
         camera: a camera attached to this machine for ``/video_feed``: its index, a
-            stream's URL, or whatever `utils.sources.open_source` takes; None for none.
+            stream's URL, or whatever `utils.live.sources.open_source` takes; None for none.
         model_name: what ``/api/v1/model`` calls the model.
         card: the model's card, Markdown.
         host: the address that the server will be bound to.

@@ -13,8 +13,8 @@ from app import create_app
 from app.limits import Limits
 from app.server import Server
 from utils.config import MODELS
-from utils.contract import ModelFileError
-from utils.predictor import load
+from utils.models.metadata import ModelFileError
+from utils.models.predictor import load
 
 _RELEASED = MODELS / "fer2013.keras"
 

@@ -12,9 +12,9 @@ from app.problems import Problem
 from app.uploads import body, read_picture, save_video
 from app.videos import Video, VideoJobs
 from app.workers import DetectorPool, SharedPredictor
-from utils.explain import occlusion_map
-from utils.faces import FaceDetector, clip_box
-from utils.preprocessing import Box, prepare_faces
+from utils.models.saliency import occlusion_map
+from utils.vision.haar import FaceDetector, clip_box
+from utils.vision.preprocessing import Box, prepare_faces
 
 _BOX = ("left", "top", "width", "height")
 _DOCUMENT = Path(__file__).with_name("openapi.json")

@@ -9,10 +9,10 @@ import numpy as np
 
 from app.problems import Problem
 from app.trackers import FewFacesTracker
-from utils.faces import FaceDetector
-from utils.opencv import cv2
-from utils.reader import ExpressionReader, Face
-from utils.video import live
+from utils.live.analyzer import ExpressionReader, Face
+from utils.live.loop import live
+from utils.vision.haar import FaceDetector
+from utils.vision.opencv import cv2
 
 _IDLE = 30.0  # seconds without a frame after which a session may be forgotten
 _BOUNDARY = "frame"
@@ -30,7 +30,7 @@ class Sessions:
     """What is known from frame to frame of each browser's camera: ids and smoothing.
 
     Args:
-        predictor: see `utils.reader.ExpressionReader`.
+        predictor: see `utils.live.analyzer.ExpressionReader`.
         most: sessions at a time. An idle one makes room for a new one.
         faces: most faces that each follows.
     """
@@ -104,11 +104,11 @@ class CameraFeed:
     """The annotated picture of the server's camera, for any number of browsers up to a few.
 
     The camera is open while somebody watches, and no longer. A feed is a sink for
-    `utils.video.live`, which runs in a thread of its own.
+    `utils.live.loop.live`, which runs in a thread of its own.
 
     Args:
-        source: see `utils.sources.open_source`.
-        predictor: see `utils.video.live`.
+        source: see `utils.live.sources.open_source`.
+        predictor: see `utils.live.loop.live`.
         most: browsers at a time.
         faces: most faces that are followed.
     """

@@ -7,7 +7,7 @@ anyone may send are decoded here, where too much memory ends this process and no
 
 To standard output go lines of JSON: first what the header announces (``width``, ``height``,
 ``fps``, ``length``), then for each frame its ``seconds`` and ``shape``, followed by its bytes,
-and last the ``messages`` of `utils.sources.VideoFile`; or else an ``error``.
+and last the ``messages`` of `utils.live.sources.VideoFile`; or else an ``error``.
 """
 
 import json
@@ -19,8 +19,8 @@ import time
 
 import psutil
 
-from utils.opencv import cv2
-from utils.sources import VideoFile
+from utils.live.sources import VideoFile
+from utils.vision.opencv import cv2
 
 TOO_LARGE = 77  # the exit status that says so
 _LOOK = 0.01  # seconds between two looks at the memory; frames fill some MB in them

@@ -14,7 +14,7 @@ from app.decoder import TOO_LARGE
 from app.limits import Limits
 from app.problems import Problem
 from utils.config import PROJECT
-from utils.sources import FrameSource, TimedFrame
+from utils.live.sources import FrameSource, TimedFrame
 
 _PROGRAM = Path(__file__).with_name("decoder.py")
 _THREADS = 2  # of FFmpeg: each holds frames, and the network takes longer than two do
@@ -25,7 +25,7 @@ _UNREADABLE = (
 
 
 class UploadedVideo(FrameSource):
-    """A source (see `utils.sources`) that holds a client's video to the limits.
+    """A source (see `utils.live.sources`) that holds a client's video to the limits.
 
     Its header is judged on entering. What it did not say comes out while frames are taken.
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from utils.pictures import MAX_PIXELS
+from utils.vision.images import MAX_PIXELS
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from flask import Blueprint, Response, render_template, request
 from app.cameras import CameraFeed
 from app.limits import Limits
 from app.problems import Problem
-from utils.overlay import class_colour
+from utils.live.overlay import class_colour
 
 
 def blueprint(class_names: tuple[str, ...], limits: Limits, feed: CameraFeed | None) -> Blueprint:

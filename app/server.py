@@ -120,7 +120,7 @@ def start(
     """Serve a model's pages from a thread of this process, such as a notebook's.
 
     Args:
-        predictor: a `utils.predictor.Predictor`.
+        predictor: a `utils.models.predictor.Predictor`.
         host, port: where to listen; by default this machine alone, on any free port.
         limits: what may be asked of the server.
         **settings: of `app.create_app`, such as ``allow_notebook`` or ``camera``.

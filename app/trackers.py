@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from utils.tracking import FaceTracker, Track
+from utils.vision.tracking import FaceTracker, Track
 
 
 class FewFacesTracker(FaceTracker):

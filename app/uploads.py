@@ -11,7 +11,7 @@ from flask import request
 from PIL import Image
 
 from app.problems import Problem
-from utils.pictures import FORMATS, open_picture
+from utils.vision.images import FORMATS, open_picture
 
 _PICTURES = {
     b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"GIF87a": "GIF", b"GIF89a": "GIF",

@@ -17,9 +17,9 @@ from app.problems import Problem
 from app.timelines import timeline
 from app.trackers import FewFacesTracker
 from app.webm import WebmSink
-from utils.reader import ExpressionReader
-from utils.sinks import CsvSink
-from utils.video import live
+from utils.live.analyzer import ExpressionReader
+from utils.live.loop import live
+from utils.live.sinks import CsvSink
 
 
 @dataclass
@@ -71,7 +71,7 @@ class VideoJobs:
     server ends.
 
     Args:
-        predictor: see `utils.video.live`.
+        predictor: see `utils.live.loop.live`.
         limits: see `Limits`.
     """
 

@@ -6,12 +6,12 @@ encoder. VP8 in WebM they can write, and every browser plays it.
 
 from pathlib import Path
 
-from utils.opencv import cv2
-from utils.overlay import draw_faces
+from utils.live.overlay import draw_faces
+from utils.vision.opencv import cv2
 
 
 class WebmSink:
-    """A sink (see `utils.sinks`) that writes a WebM file at a constant rate.
+    """A sink (see `utils.live.sinks`) that writes a WebM file at a constant rate.
 
     Where the source was slower or faster, frames are repeated or left out, so that the
     clip keeps the source's time; a picture stays through a gap.

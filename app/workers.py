@@ -15,8 +15,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from utils.faces import FaceDetector
-from utils.preprocessing import Box, prepare_faces
+from utils.vision.haar import FaceDetector
+from utils.vision.preprocessing import Box, prepare_faces
 
 Result = TypeVar("Result")
 
@@ -29,7 +29,7 @@ class Busy(RuntimeError):
 
 
 class SharedPredictor:
-    """A predictor that any thread may ask; it answers as `utils.predictor.Predictor` does.
+    """A predictor that any thread may ask; it answers as `utils.models.predictor.Predictor` does.
 
     Args:
         predictor: has ``class_names``, ``preprocessing`` and ``probabilities(faces)``;
@@ -49,7 +49,7 @@ class SharedPredictor:
         self._thread.start()
 
     def probabilities(self, faces: np.ndarray) -> np.ndarray:
-        """Class probabilities of prepared faces, see `utils.predictor.Predictor`.
+        """Class probabilities of prepared faces, see `utils.models.predictor.Predictor`.
 
         Args:
             faces: uint8, (n, size, size, channels) as the contract says, 0–255.
@@ -70,7 +70,7 @@ class SharedPredictor:
             raise Busy("Too many faces wait to be read. Try again in a moment.") from None
 
     def predict_faces(self, frame: np.ndarray, boxes: list[Box]) -> np.ndarray:
-        """Class probabilities of the boxed faces of a frame, see `utils.predictor.Predictor`."""
+        """Class probabilities of the boxed faces of a frame, see `Predictor.predict_faces`."""
         return self.probabilities(prepare_faces(frame, boxes, self.preprocessing))
 
     def close(self) -> None:

@@ -16,13 +16,16 @@ from unittest.mock import patch
 
 from benchmarks import measuring
 from benchmarks.measuring import save
-from utils import audit, datasets, distillation, evaluation, networks, training
-from utils.augmentation import STRONG, Augmentation
-from utils.backend import keras
+from utils import datasets, training
 from utils.config import MODELS, RESULTS, project_path
-from utils.optimizers import Muon
-from utils.preprocessing import Preprocessing
-from utils.streaming import Pictures
+from utils.datasets import audit
+from utils.models import networks
+from utils.models.backend import keras
+from utils.training import distillation, evaluation
+from utils.training.augmentation import STRONG, Augmentation
+from utils.training.batches import Pictures
+from utils.training.optimizer import Muon
+from utils.vision.preprocessing import Preprocessing
 
 SHARE, EPOCHS = 0.25, 6
 USUAL = Augmentation()

@@ -14,10 +14,12 @@ import numpy as np
 from sklearn.model_selection import StratifiedKFold
 
 from benchmarks.measuring import save
-from utils import calibration, datasets, evaluation, networks, plots
+from utils import datasets, plots
 from utils.config import RESULTS, project_path
-from utils.model_file import load_model
-from utils.streaming import Pictures
+from utils.models import networks
+from utils.models.model_file import load_model
+from utils.training import calibration, evaluation
+from utils.training.batches import Pictures
 
 
 def main() -> None:

@@ -47,7 +47,7 @@ def card(
 A residual network that reads seven expressions from one grey face of 48 × 48 pixels, framed as
 OpenCV's Haar cascade frames it. Keras loads it without any code of this project
 (`keras.saving.load_model`); classes, size, colour, range and margin stand in its
-`metadata.json`, and `utils.predictor.load` applies them. The same file holds the network a
+`metadata.json`, and `utils.models.predictor.load` applies them. The same file holds the network a
 second time in LiteRT's form, which starts without TensorFlow.
 
 | | |
@@ -108,7 +108,7 @@ were raced on two processors, as `results/ablations.json` says.
 ### From the data set to the camera
 
 Each picture enlarged four times, bordered by its own edge, on a grey scene of 640 × 480, and cut
-out of it by the box of this project's Haar cascade (`utils.faces.FaceDetector`):
+out of it by the box of this project's Haar cascade (`utils.vision.haar.FaceDetector`):
 
 | of {crops["pictures"]:,} pictures | faces | data set's crop | cascade's crop | points lost |
 | --- | --- | --- | --- | --- |

@@ -5,7 +5,7 @@
 
 Each picture of the data set is scored as it is, then as a camera would give it: enlarged
 four times, bordered by its own edge, on a grey scene of 640 × 480, found there by the
-Haar cascade of `utils.faces.FaceDetector`, and cut out by its box; and under blur, poor
+Haar cascade of `utils.vision.haar.FaceDetector`, and cut out by its box; and under blur, poor
 light, noise, compression, rotation and at half its size. A box that overlaps the face's
 place by less than a half (intersection over union) has not found it; the same is given of
 every box all the same. With another model, which reads the same crops, it is told who is
@@ -25,11 +25,11 @@ from tqdm.auto import tqdm
 from benchmarks.measuring import save
 from utils import datasets
 from utils.config import project_path
-from utils.faces import FaceDetector, intersection_over_union
-from utils.opencv import cv2
-from utils.pictures import read_picture
-from utils.predictor import Predictor, load
-from utils.preprocessing import Box, crop, prepare
+from utils.models.predictor import Predictor, load
+from utils.vision.haar import FaceDetector, intersection_over_union
+from utils.vision.images import read_picture
+from utils.vision.opencv import cv2
+from utils.vision.preprocessing import Box, crop, prepare
 
 SCENE = 640, 480  # pixels, width and height
 FACE = 192  # side of the enlarged face in the scene, in pixels

@@ -4,11 +4,11 @@
 
 Faces: a seeded sample of FER-2013's validation part, enlarged to 192 pixels in a replicated
 border of half their side. False boxes: the sample pictures without a face that come with
-scikit-image and scikit-learn. The fallback passes of `utils.faces` were chosen on neither, but
-on pictures of train and on desktop wallpapers; its first pass (alt2, 3 neighbours) and `scan`
+scikit-image and scikit-learn. The fallback passes of `vision.haar` were chosen on neither, but on
+pictures of train and on desktop wallpapers; its first pass (alt2, 3 neighbours) and `scan`
 are older and were tried on some of both.
 Time: of the processor, with one thread, on frames of a video; without one, on the clip
-that `utils.animated` draws.
+that `utils.drawn.dataset` draws.
 """
 
 import argparse
@@ -28,14 +28,14 @@ from tqdm.auto import tqdm
 
 from benchmarks.measuring import save
 from utils import datasets
-from utils.animated import clip_frames
 from utils.config import RESULTS, project_path
-from utils.faces import FaceDetector, intersection_over_union, to_grey
-from utils.opencv import cv2
-from utils.pictures import read_picture
-from utils.preprocessing import Box
-from utils.sources import VideoFile
-from utils.yunet import YuNetDetector
+from utils.drawn.dataset import clip_frames
+from utils.live.sources import VideoFile
+from utils.vision.haar import FaceDetector, intersection_over_union, to_grey
+from utils.vision.images import read_picture
+from utils.vision.opencv import cv2
+from utils.vision.preprocessing import Box
+from utils.vision.yunet import YuNetDetector
 
 FACE, BORDER = 192, 96  # pixels
 FACE_FREE = {  # not there: people, a coin's head, and what needs a download

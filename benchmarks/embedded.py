@@ -13,17 +13,19 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.measuring import save
-from utils import datasets, evaluation, networks, plots, training
-from utils.animated import MARGIN, clip_frames, clip_timeline, draw_dataset
-from utils.augmentation import Augmentation
-from utils.backend import keras
+from utils import datasets, plots, training
+from utils.cli.notebooks import DEMO_BATCH_SIZE, DEMO_EPOCHS
 from utils.config import RESULTS
-from utils.notebooks import DEMO_BATCH_SIZE, DEMO_EPOCHS
-from utils.predictor import Predictor
-from utils.preprocessing import Preprocessing
-from utils.sources import VideoFile
-from utils.streaming import Pictures
-from utils.video import annotate_video
+from utils.drawn.dataset import MARGIN, clip_frames, clip_timeline, draw_dataset
+from utils.live.loop import annotate_video
+from utils.live.sources import VideoFile
+from utils.models import networks
+from utils.models.backend import keras
+from utils.models.predictor import Predictor
+from utils.training import evaluation
+from utils.training.augmentation import Augmentation
+from utils.training.batches import Pictures
+from utils.vision.preprocessing import Preprocessing
 
 
 def main() -> None:

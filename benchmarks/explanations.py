@@ -6,7 +6,7 @@ Deletion curves (Petsiuk et al., "RISE", BMVC 2018): the pixels that a map holds
 important are removed first, and the area under the answer's probability is taken. The
 lower, the better the map. What removes them matters, so each curve is drawn twice, with
 the face's mean and with its blur in their place. Patch, steps and fill are chosen on
-pictures of train, and the choice, which `utils.explain` has as its defaults, is reported
+pictures of train, and the choice, which `utils.models.saliency` has as its defaults, is reported
 on validation, against
 
 - centre: pixels near the middle first,
@@ -21,10 +21,11 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from benchmarks.measuring import save
-from utils import datasets, explain
+from utils import datasets
 from utils.config import project_path
-from utils.predictor import load
-from utils.streaming import Pictures
+from utils.models import saliency
+from utils.models.predictor import load
+from utils.training.batches import Pictures
 
 REMOVED = np.linspace(0, 1, 17)  # shares of the pixels removed, along a curve
 CANDIDATES = [  # at most 150 answers a map, so that it stays a matter of a second
@@ -51,7 +52,7 @@ def main() -> None:
     tried = []
     for candidate in tqdm(CANDIDATES, desc="tuning"):
         areas = [
-            deletion_areas(predictor, face, explain.occlusion_map(predictor, face, **candidate))
+            deletion_areas(predictor, face, saliency.occlusion_map(predictor, face, **candidate))
             for face in tuning
         ]
         tried.append({**candidate, "area": float(np.mean(areas))})
@@ -79,7 +80,7 @@ def main() -> None:
 
 
 def deletion_areas(predictor, face: np.ndarray, importance: np.ndarray) -> list[float]:
-    """Areas under the top class's probability, 0–1, for each of `explain.FILLS`.
+    """Areas under the top class's probability, 0–1, for each of `saliency.FILLS`.
 
     Args:
         predictor: has ``probabilities(faces)``.
@@ -88,14 +89,14 @@ def deletion_areas(predictor, face: np.ndarray, importance: np.ndarray) -> list[
     """
     order = np.argsort(-importance, axis=None, kind="stable")
     copies = []
-    for fill in explain.FILLS.values():
+    for fill in saliency.FILLS.values():
         cover = fill(face)
         for share in REMOVED:
             removed = np.zeros(importance.shape, bool)
             removed.flat[order[: round(share * order.size)]] = True
             copies.append(np.where(removed[..., None], cover, face))
-    answers = explain.in_batches(predictor, np.stack(copies))
-    curves = answers[:, answers[0].argmax()].reshape(len(explain.FILLS), len(REMOVED))
+    answers = saliency.in_batches(predictor, np.stack(copies))
+    curves = answers[:, answers[0].argmax()].reshape(len(saliency.FILLS), len(REMOVED))
     return [float(np.trapezoid(curve, REMOVED)) for curve in curves]
 
 
@@ -104,9 +105,9 @@ def _maps(predictor, face, chosen, random) -> list[np.ndarray]:
     size = len(face)
     across = np.arange(size) - (size - 1) / 2
     return [
-        explain.occlusion_map(predictor, face, **chosen),
+        saliency.occlusion_map(predictor, face, **chosen),
         -np.hypot(across, across[:, None]),
-        explain.occlusion_map(_RandomAnswers(random), face, **chosen),
+        saliency.occlusion_map(_RandomAnswers(random), face, **chosen),
         random.random((size, size)),
     ]
 
@@ -123,7 +124,7 @@ def _summary(areas, random) -> dict:
     """Mean areas, and how far each other map lies above ours, with 95 % bootstrap intervals."""
     draws = random.integers(0, len(areas), (2000, len(areas)))
     summary = {}
-    for removal, fill in enumerate(explain.FILLS):
+    for removal, fill in enumerate(saliency.FILLS):
         ours, *others = areas[:, :, removal].T
         summary[f"removed by {fill}"] = {"ours": float(ours.mean())} | {
             name: {
@@ -142,7 +143,7 @@ def _cost(predictor, faces, chosen) -> dict:
     times = []
     for face in (faces[0], *faces):  # the first one warms up
         start = time.perf_counter()
-        explain.occlusion_map(predictor, face, **chosen)
+        saliency.occlusion_map(predictor, face, **chosen)
         mapped = time.perf_counter()
         predictor.probabilities(face[None])
         times.append((mapped - start, time.perf_counter() - mapped))

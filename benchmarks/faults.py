@@ -8,8 +8,9 @@ Writes `results/faults.json`.
 import argparse
 
 from benchmarks.measuring import save
-from utils import audit, datasets
+from utils import datasets
 from utils.config import project_path
+from utils.datasets import audit
 
 
 def main() -> None:

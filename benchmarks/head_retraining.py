@@ -11,11 +11,13 @@ import tempfile
 import time
 
 from benchmarks.measuring import peak_megabytes, save
-from utils import datasets, evaluation, features, networks, plots, training
+from utils import datasets, plots, training
 from utils.config import project_path
-from utils.model_file import load_model
-from utils.predictor import Predictor
-from utils.streaming import Pictures
+from utils.models import networks
+from utils.models.model_file import load_model
+from utils.models.predictor import Predictor
+from utils.training import evaluation, features
+from utils.training.batches import Pictures
 
 
 def main() -> None:

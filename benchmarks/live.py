@@ -5,7 +5,7 @@
 Without VIDEO it reads the embedded clip of a drawn character. In turn, each in a process
 of its own, twice, the faster run counting:
 
-- ours: `utils.video.live` with our overlay;
+- ours: `utils.live.loop.live` with our overlay;
 - plain: the loop of the usual tutorial, with the same network: `detectMultiScale(grey,
   1.3, 5)` on the whole frame with haarcascade_frontalface_default, and for each face
   `model.predict` (with verbose=0), a rectangle and a text;
@@ -36,8 +36,8 @@ from tqdm.auto import tqdm
 
 from benchmarks.measuring import in_a_process, peak_megabytes, save
 from utils.config import project_path
-from utils.opencv import cv2
-from utils.sources import FrameSource, VideoFile
+from utils.live.sources import FrameSource, VideoFile
+from utils.vision.opencv import cv2
 
 WARM_UP = 10  # frames
 RUNS = 2
@@ -72,7 +72,7 @@ def video_or_drawn_clip(video: str | None, folder: str) -> Path:
     """The file to read: the one that was named, or else the embedded clip, drawn in ``folder``."""
     if video:
         return Path(video).expanduser().resolve()
-    from utils.animated import draw_clip
+    from utils.drawn.dataset import draw_clip
 
     path = Path(folder, "drawn.mp4")
     draw_clip(path, frames_per_second=30)
@@ -145,8 +145,8 @@ class Clip:
 
 
 def ours(clip: Clip, model: Path) -> None:
-    from utils.predictor import load
-    from utils.video import live
+    from utils.live.loop import live
+    from utils.models.predictor import load
 
     class Overlay:
         def write(self, reading) -> None:
@@ -160,7 +160,7 @@ def ours(clip: Clip, model: Path) -> None:
 
 
 def plain(clip: Clip, model: Path) -> None:
-    from utils.model_file import load_model
+    from utils.models.model_file import load_model
 
     network, contract = load_model(model)
     cascade = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_default.xml")
@@ -188,7 +188,7 @@ def fer(clip: Clip, model: Path) -> None:
 
 
 def detect(clip: Clip, model: Path) -> None:
-    from utils.faces import FaceDetector
+    from utils.vision.haar import FaceDetector
 
     detector = FaceDetector()
     for _, frame in clip:

@@ -21,13 +21,16 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.measuring import save
-from utils import audit, calibration, datasets, evaluation, networks
-from utils.backend import all_layers, keras
+from utils import datasets
 from utils.config import RESULTS, project_path
+from utils.datasets import audit
 from utils.files import write_text
-from utils.model_file import load_model
-from utils.runs import best_epoch
-from utils.streaming import Pictures
+from utils.models import networks
+from utils.models.backend import all_layers, keras
+from utils.models.model_file import load_model
+from utils.training import calibration, evaluation
+from utils.training.batches import Pictures
+from utils.training.runs import best_epoch
 
 
 def main() -> None:

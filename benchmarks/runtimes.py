@@ -11,7 +11,7 @@ read before are in the system's cache.
 
 - plain: TensorFlow and `model.predict`, as the usual tutorial has it;
 - keras: our compiled call of the Keras network;
-- litert: the fast form in the model file, as `utils.predictor.load` runs it;
+- litert: the fast form in the model file, as `utils.models.predictor.load` runs it;
 - onnxruntime, openvino: where installed (``pip install onnx tf2onnx onnxruntime
   openvino``), in float32; openvino_default: in the precision it chooses for itself;
 - opencv: `cv2.dnn`, with the fast form and with ONNX.
@@ -82,14 +82,14 @@ def plain(options) -> Answer:
 
 
 def keras(options) -> Answer:
-    from utils.model_file import load_model
-    from utils.predictor import Predictor
+    from utils.models.model_file import load_model
+    from utils.models.predictor import Predictor
 
     return Predictor(*load_model(project_path(options.model))).probabilities
 
 
 def litert(options) -> Answer:
-    from utils.predictor import load
+    from utils.models.predictor import load
 
     return load(project_path(options.model)).probabilities
 
@@ -202,7 +202,7 @@ def _least(runs: list[dict]) -> dict:
 
 
 def _detection(video: str) -> Callable[[], object]:
-    from utils.opencv import cv2
+    from utils.vision.opencv import cv2
 
     cv2.setNumThreads(1)
     capture = cv2.VideoCapture(video)
@@ -216,8 +216,8 @@ def _detection(video: str) -> Callable[[], object]:
 
 def _write_forms(options) -> dict:
     """The network as the other runtimes read it, beside each other."""
-    from utils.model_file import load_model
-    from utils.runtime import read_fast_form
+    from utils.models.litert import read_fast_form
+    from utils.models.model_file import load_model
 
     path = project_path(options.model)
     Path(options.forms, "fast.tflite").write_bytes(read_fast_form(path))
@@ -230,10 +230,10 @@ def _write_forms(options) -> dict:
 
 def _agreement(model: str, folder: str) -> dict:
     """How the fast form answers all pictures of a folder, and how Keras does."""
-    from utils.datasets import find_pictures
-    from utils.model_file import load_model
-    from utils.predictor import Predictor, load
-    from utils.streaming import Pictures
+    from utils.datasets.table import find_pictures
+    from utils.models.model_file import load_model
+    from utils.models.predictor import Predictor, load
+    from utils.training.batches import Pictures
 
     fast = load(project_path(model))
     pictures = Pictures(find_pictures(project_path(folder)), fast.preprocessing)
@@ -250,7 +250,7 @@ def _agreement(model: str, folder: str) -> dict:
 
 
 def _drawn_clip(folder: str) -> Path:
-    from utils.animated import draw_clip
+    from utils.drawn.dataset import draw_clip
 
     path = Path(folder, "drawn.mp4")
     draw_clip(path, frames_per_second=30)

@@ -3,7 +3,7 @@
     python -m benchmarks.soak [VIDEO] [--frames 20000] [--height 480] [--json FILE]
 
 VIDEO, or else the embedded clip of a drawn character, is read again and again through
-`utils.video.live`; every frame's overlay is drawn and every face written to a CSV file.
+`utils.live.loop.live`; every frame's overlay is drawn and every face written to a CSV file.
 Memory is what Linux's /proc says the process is resident in, looked at every 1,000 frames
 after the first 1,000. The processor's time of a frame tells a slowing of ours from a busy
 machine.
@@ -21,10 +21,10 @@ import numpy as np
 from benchmarks.live import Clip, video_or_drawn_clip
 from benchmarks.measuring import resident_megabytes, save
 from utils.config import project_path
-from utils.predictor import load
-from utils.sinks import CsvSink
-from utils.sources import FrameSource
-from utils.video import live
+from utils.live.loop import live
+from utils.live.sinks import CsvSink
+from utils.live.sources import FrameSource
+from utils.models.predictor import load
 
 EVERY = 1000  # frames between two looks at the memory
 

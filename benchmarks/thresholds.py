@@ -13,10 +13,11 @@ import argparse
 import numpy as np
 
 from benchmarks.measuring import save
-from utils import datasets, evaluation
+from utils import datasets
 from utils.config import project_path
-from utils.predictor import load
-from utils.streaming import Pictures
+from utils.models.predictor import load
+from utils.training import evaluation
+from utils.training.batches import Pictures
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ arithmetic, `fit`. Each runs in a process of its own, in turn, twice; the faster
 and the smaller peak of each counts. A third process streams the whole training part at
 224 × 224 × 3 without training, to show what that costs in memory. With the interpreter of an
 environment that has PyTorch, the residual network that is released, in batches of 256, is
-timed on TensorFlow, on PyTorch, and on PyTorch without `utils.torch_layers`.
+timed on TensorFlow, on PyTorch, and on PyTorch without `utils.models.torch_layers`.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from unittest.mock import patch
 
 from benchmarks.measuring import in_a_process, peak_megabytes, save
 from utils.config import project_path
-from utils.streaming import Pictures
+from utils.training.batches import Pictures
 
 BATCH = 128
 
@@ -79,10 +79,10 @@ def _backends(torch_python: str, shared) -> dict:
 
 
 def ours(data: str, pictures: int) -> dict:
-    from utils import networks
-    from utils.augmentation import Augmentation
-    from utils.backend import fastest_precision, rebuild, xla_pays
-    from utils.optimizers import Muon
+    from utils.models import networks
+    from utils.models.backend import fastest_precision, rebuild, xla_pays
+    from utils.training.augmentation import Augmentation
+    from utils.training.optimizer import Muon
 
     table, preprocessing = _table(data)
     stream = Pictures(table, preprocessing, BATCH, True, Augmentation())
@@ -93,10 +93,10 @@ def ours(data: str, pictures: int) -> dict:
 
 def residual(data: str, pictures: int) -> dict:
     """As `make release` trains it."""
-    from utils import networks
-    from utils.augmentation import STRONG
-    from utils.backend import fastest_precision, rebuild, xla_pays
-    from utils.optimizers import Muon
+    from utils.models import networks
+    from utils.models.backend import fastest_precision, rebuild, xla_pays
+    from utils.training.augmentation import STRONG
+    from utils.training.optimizer import Muon
 
     table, preprocessing = _table(data)
     stream = Pictures(table, preprocessing, 256, True, STRONG)
@@ -107,7 +107,7 @@ def residual(data: str, pictures: int) -> dict:
 
 def residual_keras(data: str, pictures: int) -> dict:
     """The same with Keras's own layers."""
-    with patch("utils.torch_layers.LAYERS", {}):
+    with patch("utils.models.torch_layers.LAYERS", {}):
         return residual(data, pictures)
 
 
@@ -118,8 +118,8 @@ def plain(data: str, pictures: int) -> dict:
     # Keras 3 keeps the class only here, for old code.
     from keras.src.legacy.preprocessing.image import ImageDataGenerator
 
-    from utils import networks
-    from utils.backend import keras
+    from utils.models import networks
+    from utils.models.backend import keras
 
     table, preprocessing = _table(data)
     arrays = [cv2.imread(file, cv2.IMREAD_GRAYSCALE) for file in table["file"]]
@@ -166,7 +166,7 @@ CONTENDERS = {
 
 def _table(data):
     from utils import datasets
-    from utils.preprocessing import Preprocessing
+    from utils.vision.preprocessing import Preprocessing
 
     table = datasets.find_pictures(project_path(data))
     preprocessing = Preprocessing(datasets.class_order(table))

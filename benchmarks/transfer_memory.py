@@ -37,7 +37,7 @@ def main() -> None:
         print(json.dumps(CONTENDERS[options.contender](Path(options.data), options.pictures)))
         return
 
-    from utils.animated import draw_dataset
+    from utils.drawn.dataset import draw_dataset
 
     results = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -67,8 +67,10 @@ def main() -> None:
 
 
 def ours(data: Path, count: int) -> dict:
-    from utils import features, splits, training
-    from utils.streaming import Pictures
+    from utils import training
+    from utils.datasets import splits
+    from utils.training import features
+    from utils.training.batches import Pictures
 
     table, preprocessing, trunk, head = _task(data)
     pictures = Pictures(table.head(count), preprocessing, batch_size=32)
@@ -105,8 +107,9 @@ def arrays(data: Path, count: int) -> dict:
 
 def head_alone(data: Path, count: int) -> dict:
     """One epoch on features of so many pictures, which stand in a sparse file."""
-    from utils import features, training
-    from utils.streaming import Pictures
+    from utils import training
+    from utils.training import features
+    from utils.training.batches import Pictures
 
     table, preprocessing, trunk, head = _task(data)
     repeated = table.iloc[np.arange(count) % len(table)].copy()
@@ -130,10 +133,11 @@ CONTENDERS = {"ours": ours, "arrays": arrays, "head": head_alone}
 
 def _task(data, colour="grey"):
     """Pictures, VGG16 and the MLP that the usual way trains on its features."""
-    from utils import backbones, datasets
-    from utils.backend import keras
+    from utils import datasets
     from utils.config import CLASS_NAMES
-    from utils.preprocessing import Preprocessing
+    from utils.models import backbones
+    from utils.models.backend import keras
+    from utils.vision.preprocessing import Preprocessing
 
     preprocessing = Preprocessing(CLASS_NAMES, size=SIZE, colour=colour)
     keras.utils.set_random_seed(0)

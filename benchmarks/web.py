@@ -27,9 +27,9 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from benchmarks.measuring import save
-from utils.animated import clip_frames
 from utils.config import MODELS, PROJECT
-from utils.opencv import cv2
+from utils.drawn.dataset import clip_frames
+from utils.vision.opencv import cv2
 
 CONTENDERS = {
     "plain": ("benchmarks.web", "--serve-plain"),
@@ -157,7 +157,7 @@ def serve_plain(port: int) -> None:
     """The tutorials' server."""
     from flask import Flask, jsonify, request
 
-    from utils.backend import keras
+    from utils.models.backend import keras
 
     app = Flask(__name__)
     model = keras.saving.load_model(MODELS / "fer2013.keras")

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from utils import datasets, networks
-from utils.animated import draw_dataset
+from utils import datasets
 from utils.config import CLASS_NAMES
-from utils.preprocessing import Preprocessing
+from utils.drawn.dataset import draw_dataset
+from utils.models import networks
+from utils.vision.preprocessing import Preprocessing
 
 
 @pytest.fixture(scope="session")

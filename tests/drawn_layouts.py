@@ -14,9 +14,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from utils.animated import draw_face, random_action_units, random_character
-from utils.cartoon import EXPRESSIONS, ActionUnits
-from utils.databases import CK_CODES, IMPA_CODES, JAFFE_CODES
+from utils.drawn.character import EXPRESSIONS, ActionUnits
+from utils.drawn.dataset import draw_face, random_action_units, random_character
+from utils.importing.face_databases import CK_CODES, IMPA_CODES, JAFFE_CODES
 
 CK_PEOPLE = ("S005", "S010", "S011", "S014", "S022", "S026")
 CK_STRENGTHS = (0.0, 0.4, 0.9, 0.95, 1.0)  # of the frames of a sequence, neutral to peak

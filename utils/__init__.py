@@ -1,1 +1,1 @@
-"""Facial expression recognition: the code that both notebooks share."""
+"""Facial expression recognition: the code that both notebooks share, in seven rooms."""

@@ -1,0 +1,132 @@
+"""The commands, as a person calls them."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from utils.cli.commands import main
+from utils.models.model_file import read_contract, save_model
+
+
+def test_help_explains_every_command(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--help"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    for command in ("import", "audit", "draw", "train", "evaluate", "predict", "demo"):
+        assert f"  {command} " in text
+
+
+def test_evaluate_writes_every_number(faces, small_network, preprocessing, tmp_path, capsys):
+    model = save_model(small_network, preprocessing, tmp_path / "model.keras")
+    report = tmp_path / "deep" / "report.json"
+    assert main(["evaluate", str(model), str(faces / "test"), "--json", str(report)]) == 0
+    written = json.loads(report.read_text())
+    assert written.pop("model_digest") == hashlib.sha256(model.read_bytes()).hexdigest()[:16]
+    assert set(written) == {
+        "classes", "n", "accuracy", "macro_f1", "log_loss", "ece", "per_class", "confusion",
+    }  # fmt: skip
+    assert written["n"] == sum(map(sum, written["confusion"])) == len(list(faces.glob("test/*/*")))
+    right = sum(written["confusion"][i][i] for i in range(7))
+    assert written["accuracy"] == pytest.approx(right / written["n"])
+    assert set(written["per_class"]["happy"]) == {"precision", "recall", "f1", "support"}
+    assert "surprise" in capsys.readouterr().out
+
+
+def test_evaluate_asks_for_one_split(faces, small_network, preprocessing, tmp_path, capsys):
+    model = save_model(small_network, preprocessing, tmp_path / "model.keras")
+    assert main(["evaluate", str(model), str(faces)]) == 1
+    assert "Name one of them" in capsys.readouterr().err
+
+
+def test_evaluate_writes_over_nothing_that_it_reads(
+    faces, small_network, preprocessing, tmp_path, capsys
+):
+    model = save_model(small_network, preprocessing, tmp_path / "model.keras")
+    before = model.read_bytes()
+    for report, expected in (
+        (model, "is a source and would be overwritten"),
+        (next(faces.glob("test/*/*")), "is a source and would be overwritten"),
+        (tmp_path, "cannot be written: it is a folder"),
+    ):
+        assert main(["evaluate", str(model), str(faces / "test"), "--json", str(report)]) == 1
+        assert expected in capsys.readouterr().err
+    assert model.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [model]
+
+
+def test_errors_are_one_sentence_not_a_traceback(tmp_path, capsys):
+    assert main(["evaluate", str(tmp_path / "none.keras"), str(tmp_path)]) == 1
+    message = capsys.readouterr().err
+    assert message.startswith("FileNotFoundError: No model at")
+    assert "Traceback" not in message
+
+
+def test_a_training_goes_on_from_a_model_and_learns_from_teachers(faces, tmp_path, capsys):
+    first, second = tmp_path / "first.keras", tmp_path / "second.keras"
+    common = ["train", str(faces), "--epochs", "1", "--runs", str(tmp_path / "runs")]
+    assert main([*common, "--save", str(first)]) == 0
+    further = [*common, "--start", str(first), "--teachers", str(first), "--patience", "3"]
+    further += ["--share", "0.7", "--variants", "2", "--zoom", "0.2"]
+    assert main([*further, "--save", str(first)]) == 1
+    assert "is a source and would be overwritten" in capsys.readouterr().err
+    assert main([*common, "--zoom", "1"]) == 1
+    assert "--zoom is a share from 0 to below 1. Received: 1.0" in capsys.readouterr().err
+    assert main([*further, "--save", str(tmp_path / "second")]) == 1
+    assert "--save names a file that ends in .keras" in capsys.readouterr().err
+    assert main([*further, "--save", str(second)]) == 0
+    runs = [json.loads(file.read_text()) for file in (tmp_path / "runs").glob("*/settings.json")]
+    (taught,) = (run for run in runs if "targets" in run)
+    assert "start" in taught
+    assert (taught["targets"]["share"], taught["targets"]["variants"]) == (0.7, 2)
+    assert (taught["patience"], taught["label_smoothing"]) == (3, 0)
+    assert taught["augmentation"]["zoom"] == 0.2
+    assert read_contract(second) == read_contract(first)
+
+
+@pytest.mark.parametrize(
+    "arguments, expected",
+    [
+        ("--epochs 0", "Expected epochs of at least 1. Received: 0"),
+        ("--batch-size 0", "Expected a batch of at least one picture. Received: 0"),
+        ("--learning-rate nan", "Expected learning_rate above 0. Received: nan"),
+        ("--weight-decay -1", "Expected weight_decay of at least 0. Received: -1.0"),
+        ("--patience 0", "Expected patience of at least 1. Received: 0"),
+        ("--per-class 0", "Expected at least one picture of each class. Received: 0"),
+        ("--mixing nan", "Expected mixing of at least 0, which is none. Received: nan"),
+        ("--variants 3", "Name these with --teachers"),
+        ("--share 0.5", "Name these with --teachers"),
+    ],
+)
+def test_a_training_that_cannot_be_is_refused_before_it_begins(
+    faces, tmp_path, capsys, arguments, expected
+):
+    runs = tmp_path / "runs"
+    assert main(["train", str(faces), "--runs", str(runs), *arguments.split()]) == 1
+    assert expected in capsys.readouterr().err
+    assert not runs.exists()
+
+
+def test_train_on_three_classes_then_evaluate_on_seven(faces, tmp_path, capsys):
+    runs = tmp_path / "runs"
+    arguments = ["train", str(faces), "--classes", "Joy,sad,surprised", "--epochs", "1"]
+    assert main([*arguments, "--runs", str(runs)]) == 0
+    model = capsys.readouterr().out.split()[-1]
+    assert runs in Path(model).parents
+    report = tmp_path / "report.json"
+    assert main(["evaluate", model, str(faces / "test"), "--json", str(report)]) == 0
+    assert "Left out 12 pictures" in capsys.readouterr().out  # 3 characters × 4 classes
+    written = json.loads(report.read_text())
+    assert written["classes"] == ["happy", "sad", "surprise"]
+    assert written["n"] == 9
+
+
+def test_import_then_audit(faces, tmp_path, capsys):
+    sorted_copy = tmp_path / "sorted"
+    assert main(["import", str(faces), str(sorted_copy)]) == 0
+    assert "Pictures in" in capsys.readouterr().out
+    assert main(["audit", str(sorted_copy), "--save", str(tmp_path / "audit")]) == 0
+    assert "blank pictures" in capsys.readouterr().out
+    assert (tmp_path / "audit" / "summary.csv").is_file()

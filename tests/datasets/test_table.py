@@ -1,0 +1,251 @@
+import json
+import shutil
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from utils import datasets
+from utils.config import CLASS_NAMES, class_name
+from utils.datasets import splits
+from utils.training.augmentation import Augmentation
+from utils.training.batches import Pictures
+from utils.vision.preprocessing import Preprocessing
+
+
+def picture(path, value=0):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), np.full((8, 8), value, np.uint8))
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """Five pictures; the folder names use capitals and synonyms."""
+    picture(tmp_path / "train" / "Anger" / "1.png", 10)
+    picture(tmp_path / "train" / "Anger" / "2.png", 20)
+    picture(tmp_path / "train" / "joy" / "3.png", 30)
+    picture(tmp_path / "test" / "joy" / "4.png", 40)
+    picture(tmp_path / "test" / "wink" / "5.png", 50)
+    (tmp_path / "train" / "joy" / "._3.png").write_bytes(b"Finder's")
+    (tmp_path / "train" / "joy" / "notes.txt").write_text("no picture")
+    return tmp_path
+
+
+def test_finding_folds_names_and_skips_what_is_no_picture(tiny):
+    table = datasets.find_pictures(tiny)
+    assert table["class"].tolist() == ["angry", "angry", "happy", "happy", "wink"]
+    assert table["split"].tolist() == ["train", "train", "train", "test", "test"]
+    assert datasets.class_order(table) == ("angry", "happy", "wink")
+
+
+def test_folder_without_splits(tiny):
+    table = datasets.find_pictures(tiny / "train")
+    assert set(table["split"]) == {"all"}
+    assert len(table) == 3
+
+
+def test_counts_add_up(tiny):
+    counts = datasets.count_classes(datasets.find_pictures(tiny))
+    assert counts.loc["angry"].tolist() == [2, 0, 2]
+    assert counts.loc["total"].tolist() == [3, 2, 5]
+    assert counts.columns.tolist() == ["train", "test", "total"]
+
+
+def test_subset_of_classes(tiny):
+    assert set(datasets.find_pictures(tiny, ["happy", "angry"])["class"]) == {"angry", "happy"}
+    with pytest.raises(ValueError, match=r"No pictures of fear.*angry, happy, wink"):
+        datasets.find_pictures(tiny, ["happy", "fear"])
+
+
+def write_manifest(folder, *rows):
+    lines = ["file,class,subject,domain,source,sha256", *(f"{row},source,0" for row in rows)]
+    (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
+
+
+def test_subject_and_domain_come_from_the_manifest(tiny):
+    assert set(datasets.find_pictures(tiny)["domain"]) == {"people"}
+    write_manifest(tiny, "train/Anger/1.png,angry,007,people", "test/joy/4.png,happy,aia,animated")
+    for folder, files in ((tiny, 5), (tiny / "test", 2)):  # a part finds the manifest above it
+        table = datasets.find_pictures(folder)
+        assert len(table) == files
+        known = table[table["subject"] != ""].set_index("subject")
+        assert known.loc["aia", ["class", "domain"]].tolist() == ["happy", "animated"]
+        assert set(table.loc[table["subject"] == "", "domain"]) == {"people"}
+    assert datasets.find_pictures(tiny)["subject"].tolist() == ["007", "", "", "aia", ""]
+
+
+def test_a_manifest_of_another_kind_is_not_read(tiny):
+    (tiny / "manifest.csv").write_text("file,owner\ntrain/Anger/1.png,me\n")
+    assert set(datasets.find_pictures(tiny)["subject"]) == {""}
+
+
+def test_a_set_without_parts_lies_in_all(tmp_path):
+    picture(tmp_path / "all" / "happy" / "1.png")
+    write_manifest(tmp_path, "all/happy/1.png,happy,KA,people")
+    table = datasets.find_pictures(tmp_path)
+    assert table[["split", "class", "subject"]].values.tolist() == [["all", "happy", "KA"]]
+    with pytest.raises(ValueError, match=r"data set has: all\. splits\.grouped_split"):
+        datasets.split_of(table, "train")
+
+
+def test_combined_sets_keep_their_people_apart(tmp_path):
+    names = {"a": "CK+", "b": "CK+48", "c": "JAFFE", "d": ""}
+    for folder, name in names.items():
+        picture(tmp_path / folder / "all" / "happy" / "1.png")
+        picture(tmp_path / folder / "all" / "sad" / "2.png")
+        write_manifest(tmp_path / folder, "all/happy/1.png,happy,S005,people")
+        (tmp_path / folder / "import.json").write_text(json.dumps({"dataset": name}))
+    table = datasets.combine([tmp_path / folder for folder in names])
+    assert table["dataset"].tolist() == ["CK+", "CK+", "CK+", "CK+", "JAFFE", "JAFFE", "d", "d"]
+    # Who is the same person in both forms of CK+ is so here; the unknown stay unknown.
+    assert table["subject"].tolist() == [
+        "CK+/S005", "", "CK+/S005", "", "JAFFE/S005", "", "d/S005", "",
+    ]  # fmt: skip
+    picture(tmp_path / "c" / "all" / "fear" / "3.png")
+    chosen = datasets.combine([tmp_path / "a", tmp_path / "c"], ["fear", "happy"])
+    assert chosen["class"].tolist() == ["happy", "fear", "happy"]
+    with pytest.raises(ValueError, match="No pictures of angry in"):
+        datasets.combine([tmp_path / "a", tmp_path / "c"], ["angry", "happy"])
+
+
+def test_combined_and_parted_sets_stream_to_the_network(tmp_path):
+    for folder, domain in (("posed", "people"), ("drawn", "animated")):
+        rows = []
+        for person in range(4):
+            picture(tmp_path / folder / "all" / "happy" / f"{person}.png", 10 * person)
+            picture(tmp_path / folder / "all" / "sad" / f"{person}.png", 10 * person + 5)
+            rows += [
+                f"all/{name}/{person}.png,{name},{person},{domain}" for name in ("happy", "sad")
+            ]
+        write_manifest(tmp_path / folder, *rows)
+    table = splits.grouped_split(datasets.combine([tmp_path / "posed", tmp_path / "drawn"]))
+    for part, count in (("train", 4), ("validation", 2), ("test", 2)):
+        for domain in ("people", "animated"):
+            chosen = datasets.split_of(table[table["domain"] == domain], part)
+            faces, labels = Pictures(chosen, Preprocessing(("happy", "sad"), size=8))[0]
+            assert len(faces) == count
+            assert labels.sum(axis=0).tolist() == [count / 2, count / 2]
+
+
+def test_missing_and_empty_folders_are_explained(tmp_path):
+    with pytest.raises(FileNotFoundError, match="python -m utils import"):
+        datasets.find_pictures(tmp_path / "absent")
+    with pytest.raises(ValueError, match="No pictures in"):
+        datasets.find_pictures(tmp_path)
+
+
+def test_missing_split_is_explained(tiny):
+    with pytest.raises(ValueError, match=r"No validation pictures.*test, train"):
+        datasets.split_of(datasets.find_pictures(tiny), "validation")
+
+
+def test_synonyms():
+    words = ("ANGER", " disgusted ", "Fearful", "Happiness", "neutral", "Sadness", "surprised")
+    assert tuple(class_name(word) for word in words) == CLASS_NAMES
+    assert class_name("Wink") == "Wink"
+
+
+def test_balanced_subset(table):
+    subset = datasets.balanced_subset(datasets.split_of(table, "train"), 4, seed=1)
+    assert set(subset["class"].value_counts()) == {4}
+    assert subset["file"].is_unique
+    with pytest.raises(ValueError, match=r"subset of 1000.*has only"):
+        datasets.balanced_subset(table, 1000)
+
+
+def test_fingerprint_follows_content_class_and_split(tiny, tmp_path_factory):
+    first = datasets.fingerprint(datasets.find_pictures(tiny))
+    copy = tmp_path_factory.mktemp("copy") / "elsewhere"
+    shutil.copytree(tiny, copy)
+    assert datasets.fingerprint(datasets.find_pictures(copy)) == first
+    (copy / "test" / "wink" / "5.png").rename(copy / "test" / "joy" / "5.png")
+    moved = datasets.fingerprint(datasets.find_pictures(copy))
+    picture(tiny / "train" / "joy" / "3.png", 31)
+    changed = datasets.fingerprint(datasets.find_pictures(tiny))
+    assert len({first, moved, changed}) == 3
+
+
+def test_stream_gives_every_picture_once_with_its_label(tiny):
+    contract = Preprocessing(("wink", "happy", "angry"), size=8)
+    pictures = Pictures(datasets.find_pictures(tiny), contract, batch_size=2)
+    batches = [pictures[index] for index in range(len(pictures))]
+    assert [len(faces) for faces, _ in batches] == [2, 2, 1]
+    faces = np.concatenate([faces for faces, _ in batches])
+    labels = np.concatenate([labels for _, labels in batches])
+    assert faces.dtype == np.uint8
+    assert faces[:, 0, 0, 0].tolist() == [10, 20, 30, 40, 50]
+    assert labels.argmax(axis=1).tolist() == [2, 2, 1, 1, 0]
+    assert (labels.sum(axis=1) == 1).all()
+    shuffled = Pictures(pictures.table, contract, batch_size=4, shuffle=True)
+    batches = [shuffled[index][0][:, 0, 0, 0] for index in range(len(shuffled))]
+    assert [len(faces) for faces in batches] == [3, 2]  # not 4 and 1
+    assert sorted(np.concatenate(batches)) == [10, 20, 30, 40, 50]
+
+
+def test_order_is_new_each_epoch_and_the_same_for_the_same_epoch(table, preprocessing):
+    def epoch(number):
+        pictures = Pictures(
+            table, preprocessing, 16, shuffle=True, augmentation=Augmentation(), seed=3
+        )
+        pictures.start_epoch(number)
+        return [pictures[index] for index in range(len(pictures))]
+
+    first, again, second = epoch(0), epoch(0), epoch(1)
+    for (faces, labels), (same_faces, same_labels) in zip(first, again, strict=True):
+        assert np.array_equal(faces, same_faces)
+        assert np.array_equal(labels, same_labels)
+    assert any(not np.array_equal(a[0], b[0]) for a, b in zip(first, second, strict=True))
+    assert sum(labels.sum() for _, labels in second) == len(table)
+
+
+def test_mixed_pictures_are_means_of_two_and_so_are_their_labels(table, preprocessing):
+    plain, mixed = (Pictures(table, preprocessing, 16, True, mixing=m) for m in (0.0, 1.0))
+    (faces, labels), (means, targets) = plain[0], mixed[0]
+    assert means.dtype == np.uint8 and targets.dtype == np.float32
+    assert np.array_equal(means, mixed[0][0])  # the same for the same epoch
+    assert np.allclose(targets.sum(axis=1), 1)
+    flat = faces.reshape(len(faces), -1).astype(float)
+    for mean, target, first, label in zip(
+        means.reshape(flat.shape), targets, flat, labels, strict=True
+    ):
+        # Of all partners and weights, one explains the picture, and the label as well.
+        gaps = []
+        for other, other_label in zip(flat, labels, strict=True):
+            away = first - other
+            weight = ((mean - other) @ away) / max(away @ away, 1)
+            gap = np.abs(weight * first + (1 - weight) * other - mean).max()
+            gaps.append((gap, np.abs(weight * label + (1 - weight) * other_label - target).max()))
+        assert min(gaps)[0] < 1 and min(gaps)[1] < 0.02
+    assert (targets.max(axis=1) < 0.99).any()
+    with pytest.raises(ValueError, match="Received: -1"):
+        Pictures(table, preprocessing, mixing=-1)
+
+
+def test_end_of_epoch_leads_to_the_next_order(table, preprocessing):
+    walked = Pictures(table, preprocessing, 16, shuffle=True)
+    walked.on_epoch_end()
+    jumped = Pictures(table, preprocessing, 16, shuffle=True)
+    jumped.start_epoch(1)
+    assert np.array_equal(walked[0][0], jumped[0][0])
+
+
+def test_classes_the_contract_does_not_know_are_refused(tiny):
+    with pytest.raises(ValueError, match=r"Expected pictures of angry, happy.*wink"):
+        Pictures(datasets.find_pictures(tiny), Preprocessing(("angry", "happy")))
+
+
+def test_unreadable_picture_is_named(tiny):
+    (tiny / "train" / "Anger" / "1.png").write_bytes(b"broken")
+    pictures = Pictures(datasets.find_pictures(tiny), Preprocessing(("angry", "happy", "wink")))
+    with pytest.raises(ValueError, match=r"Not a readable picture: .*1\.png \(6 bytes\)"):
+        pictures[0]
+
+
+def test_a_part_that_only_some_data_sets_have_does_not_judge():
+    parts = pd.DataFrame(
+        {"dataset": ["a", "a", "b", "b"], "split": ["test", "train", "validation", "test"]}
+    )
+    assert datasets.judging_part(parts) == "test"
+    parts.loc[3, "split"] = "train"
+    assert datasets.judging_part(parts) == "validation"

@@ -1,0 +1,179 @@
+"""Reading frame after frame with the real detector: who is who when two people cross."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+from utils.config import CLASS_NAMES
+from utils.drawn.character import EXPRESSIONS, paint_head
+from utils.drawn.dataset import random_character
+from utils.live.analyzer import ExpressionReader
+from utils.vision.haar import FaceDetector
+from utils.vision.opencv import cv2
+
+UNIT = 50  # pixels from the middle of a head to its side
+APART = 2.3 * UNIT  # farther from each other than the width of a detected box
+
+
+class EvenPredictor:
+    """Any answer does: these tests ask where a face is, not what it shows."""
+
+    class_names = CLASS_NAMES
+
+    def __init__(self):
+        self.calls = []
+
+    def predict_faces(self, frame, boxes):
+        self.calls.append(len(boxes))
+        return np.full((len(boxes), len(CLASS_NAMES)), 1 / len(CLASS_NAMES))
+
+
+@cache
+def person(seed):
+    """Someone to paste: float BGR over black, and the share of what is behind that shows."""
+    character, side = random_character(np.random.default_rng(seed)), round(3.4 * UNIT)
+    over = []
+    for shade in (0, 255):
+        canvas = np.full((2 * side, 2 * side, 3), shade, np.uint8)
+        paint_head(canvas, character, EXPRESSIONS["neutral"], (side, side), 2 * UNIT)
+        canvas = cv2.resize(canvas, (side, side), interpolation=cv2.INTER_AREA)
+        over.append(canvas.astype(np.float32))
+    return over[0], (over[1] - over[0]) / 255
+
+
+def paste(frame, seed, centre):
+    colour, through = person(seed)
+    side = len(colour)
+    left, top = (round(value - side / 2) for value in centre)
+    part = frame[top : top + side, left : left + side]
+    part[:] = colour + through * part
+
+
+def crossing(seconds, there, front, people=(11, 32), fps=15):
+    """(seconds, frame, centres): two people change sides, one in front of the other.
+
+    `there` is where the first one walks, as (x, y) of a share 0–1 of the way; the second
+    comes the other way, a little lower.
+    """
+    tiles = np.random.default_rng(5).integers(30, 80, (6, 8, 3), dtype=np.uint8)
+    background = cv2.resize(tiles, (640, 480), interpolation=cv2.INTER_CUBIC)
+    for index in range(round(seconds * fps) + 1):
+        share = index / (seconds * fps)
+        frame = background.copy()
+        x, y = there(1 - share)
+        centres = there(share), (x, y + 12)
+        for number in (1 - front, front):
+            paste(frame, people[number], centres[number])
+        yield index / fps, frame, centres
+
+
+def ids_of(clip):
+    """Which ids each person had while apart: a list of two sets."""
+    reader, ids = ExpressionReader(EvenPredictor()), [set(), set()]
+    for seconds, frame, centres in clip:
+        faces = reader.read(frame, seconds)
+        if np.hypot(*np.subtract(*centres)) < APART:
+            continue
+        for face in faces:
+            middle = np.array(face.box[:2]) + np.array(face.box[2:]) / 2
+            away = np.hypot(*(np.array(centres) - middle).T)
+            assert away.min() < 0.7 * UNIT, f"no face is at {face.box}, {seconds:.2f} s"
+            ids[int(away.argmin())].add(face.track)
+    return ids
+
+
+def level(share):
+    return 110 + 420 * share, 230
+
+
+def falling(share):
+    return 110 + 420 * share, 160 + 130 * share
+
+
+def leftwards(share):
+    return 530 - 420 * share, 230
+
+
+@pytest.mark.parametrize(
+    ("seconds", "there", "front"),
+    [
+        (1.2, level, 0),
+        (1.2, falling, 1),
+        (2.0, leftwards, 1),
+        (2.0, falling, 0),
+        (4.0, level, 1),
+        (4.0, leftwards, 0),
+    ],
+)
+def test_two_people_who_cross_keep_their_ids(seconds, there, front):
+    ids = ids_of(crossing(seconds, there, front))
+    assert [len(each) for each in ids] == [1, 1]
+    assert ids[0] != ids[1]
+
+
+def test_who_is_behind_another_is_not_shown_until_seen_again():
+    reader = ExpressionReader(EvenPredictor())
+    shown = []
+    for seconds, frame, centres in crossing(3.0, level, front=0):
+        shown.append((np.hypot(*np.subtract(*centres)), len(reader.read(frame, seconds))))
+    assert {count for gap, count in shown if gap < 0.5 * UNIT} == {1}
+    assert {count for gap, count in shown[-5:]} == {2}
+
+
+def test_someone_who_walks_out_of_the_frame_is_no_longer_read():
+    def out(share):
+        return 330 + 390 * share, 240
+
+    reader = ExpressionReader(EvenPredictor())
+    counts = []
+    for index in range(31):
+        frame = np.full((480, 860, 3), 50, np.uint8)
+        paste(frame, 11, out(index / 30))
+        counts.append(len(reader.read(np.ascontiguousarray(frame[:, :640]), index / 15)))
+    assert counts[:5] == [1] * 5 and counts[-1] == 0
+
+
+@pytest.mark.parametrize(
+    ("read_every", "fps", "calls"),
+    # In one second: every frame; every frame, as they are rarer than that; every other one.
+    [(0.0, 30, 31), (0.05, 15, 16), (0.05, 30, 16)],
+)
+def test_the_network_reads_as_often_as_told(read_every, fps, calls):
+    predictor = EvenPredictor()
+    reader = ExpressionReader(predictor, read_every=read_every)
+    frame = np.full((480, 640, 3), 50, np.uint8)
+    paste(frame, 11, (320, 240))
+    for index in range(fps + 1):
+        (face,) = reader.read(frame, index / fps)
+        assert face.probabilities.sum() == pytest.approx(1)
+    assert len(predictor.calls) == calls
+
+
+def test_the_detector_sees_the_frame_in_colour():
+    class Witness(FaceDetector):
+        def scan(self, frame):
+            seen["scan"] = frame.copy()
+            return super().scan(frame)
+
+        def refind(self, frame, box):
+            seen["refind"] = frame.copy()
+            return super().refind(frame, box)
+
+    seen, frame = {}, np.full((480, 640, 3), (50, 60, 70), np.uint8)
+    paste(frame, 11, (320, 240))
+    reader = ExpressionReader(EvenPredictor(), Witness(), detect_every=0)
+    for seconds in (0.0, 0.1):
+        assert len(reader.read(frame, seconds)) == 1
+    assert (seen["scan"] == frame).all() and (seen["refind"] == frame).all()
+
+
+def test_a_new_face_is_read_at_once():
+    predictor = EvenPredictor()
+    reader = ExpressionReader(predictor, detect_every=0, scan_every=0, read_every=10.0)
+    frame = np.full((480, 640, 3), 50, np.uint8)
+    paste(frame, 11, (160, 240))
+    assert len(reader.read(frame, 0.0)) == 1
+    paste(frame, 32, (460, 240))
+    assert len(reader.read(frame, 0.1)) == 2
+    assert predictor.calls == [1, 2]

@@ -1,0 +1,152 @@
+"""The controls of the live picture, pressed as a person would."""
+
+import time
+from itertools import islice
+from threading import Event
+
+import cv2
+import numpy as np
+import pytest
+
+from utils.config import CLASS_NAMES
+from utils.drawn.dataset import clip_frames
+from utils.live.analyzer import ExpressionReader
+from utils.live.panel import LivePanel
+from utils.live.sinks import CsvSink, VideoSink
+from utils.live.sources import FrameSource
+
+pytest.importorskip("ipywidgets")
+
+
+class Leaning:
+    """A predictor that is 60 % sure of happy."""
+
+    class_names = CLASS_NAMES
+
+    def predict_faces(self, frame, boxes):
+        answer = np.full(7, 0.4 / 6, np.float32)
+        answer[CLASS_NAMES.index("happy")] = 0.6
+        return np.repeat(answer[None], len(boxes), axis=0)
+
+
+@pytest.fixture
+def endless():
+    """A source that a person has to stop."""
+    picture = next(frame for number, (_, frame, _) in enumerate(clip_frames()) if number == 30)
+
+    def frames():
+        for number in range(10**6):
+            time.sleep(0.01)
+            yield number / 25, picture
+
+    return FrameSource(frames())
+
+
+class Labels:
+    """A sink that remembers the newest label."""
+
+    newest = None
+
+    def write(self, reading):
+        if reading.faces:
+            self.newest = reading.faces[0].label
+
+    def close(self, complete):
+        pass
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + 20
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert condition()
+
+
+def test_the_threshold_acts_while_it_runs(endless):
+    labels = Labels()
+    panel = LivePanel(endless, Leaning(), [labels], threshold=0.5)
+    assert panel.threshold_slider.value == 0.5
+    panel.start_button.click()
+    wait_for(lambda: labels.newest == "happy")
+    panel.threshold_slider.value = 0.9
+    wait_for(lambda: labels.newest == "unsure")
+    panel.stop_button.click()
+    assert panel.error is None
+    assert panel._reader.smoothing == panel.smoothing_slider.value
+    panel.smoothing_slider.value = 1.5
+    assert panel._reader.smoothing == 1.5
+
+
+def test_snapshot_keeps_the_annotated_frame(endless, tmp_path):
+    panel = LivePanel(endless, Leaning(), snapshots=tmp_path / "new")
+    assert panel.snapshot_button.disabled and panel.snapshot() is None
+    panel.start_button.click()
+    wait_for(lambda: panel._newest.reading is not None)
+    panel.snapshot_button.click()
+    panel.stop_button.click()
+    (kept,) = (tmp_path / "new").glob("*.png")
+    picture = cv2.imread(str(kept))
+    assert picture.shape == panel._newest.reading.image.shape
+    assert (picture != panel._newest.reading.image).any()  # the frames per second, at least
+
+
+def test_a_snapshot_that_cannot_be_kept_is_told(endless, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    panel = LivePanel(endless, Leaning(), snapshots=tmp_path / "file" / "new")
+    panel.start()
+    wait_for(lambda: panel._newest.reading is not None)
+    assert panel.snapshot() is None and "cannot be written" in panel.status.value
+    panel.stop()
+
+
+def test_stopping_a_source_that_hangs_while_it_opens():
+    go_on = Event()
+
+    class Hanging(FrameSource):
+        def __enter__(self):
+            go_on.wait(20)
+            return super().__enter__()
+
+    panel = LivePanel(Hanging(), Leaning())
+    panel.start()
+    panel.stop(wait=0)
+    assert panel.status.value == "Stopping…"
+    panel.start()
+    assert "Still stopping" in panel.status.value
+    go_on.set()
+    panel.wait(20)
+    assert panel.status.value.startswith("Ended: 0 frames") and not panel.start_button.disabled
+
+
+def test_a_failure_is_shown_and_the_table_kept():
+    frames = [(seconds, frame) for seconds, frame, _ in islice(clip_frames(), 40)]
+
+    class Full(Labels):
+        def write(self, reading):
+            if reading.frame == 35:
+                raise OSError("disk full")
+
+    panel = LivePanel(frames, Leaning(), [Full()])
+    panel.start()
+    panel.wait(20)
+    assert "disk full" in panel.status.value
+    assert len(panel.table) and panel.table.attrs["ended"] == "failed"
+
+
+def test_a_second_start_writes_its_video_and_table_anew(tmp_path):
+    frames = [(seconds, frame) for seconds, frame, _ in islice(clip_frames(), 6)]
+    panel = LivePanel(
+        frames, Leaning(), [VideoSink(tmp_path / "a.mp4"), CsvSink(tmp_path / "a.csv")]
+    )
+    for _ in range(2):
+        panel.start()
+        panel.wait(20)
+        assert panel.status.value.startswith("Ended: 6 frames"), panel.status.value
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "a.mp4"]
+        for path in tmp_path.iterdir():
+            path.unlink()
+
+
+def test_the_panel_takes_no_reader():
+    with pytest.raises(TypeError, match="threshold"):
+        LivePanel(0, ExpressionReader(Leaning()))

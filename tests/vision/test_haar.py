@@ -1,0 +1,215 @@
+"""Haar detection: real faces, borders, sizes, missing cascades, missing libraries."""
+
+import importlib.util
+import os
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from utils.vision import haar
+from utils.vision.haar import (
+    FaceDetector,
+    apart,
+    clip_box,
+    intersection_over_union,
+    merge_boxes,
+    nearest_box,
+    to_grey,
+)
+from utils.vision.opencv import cv2, explain_import_error
+
+
+@pytest.fixture(scope="module")
+def detector():
+    return FaceDetector()
+
+
+def draw_face(side=160, light=200):
+    """A plain frontal face that Haar cascades know as one, on grey; uint8 (side, side)."""
+    picture = np.full((200, 200), 120, np.uint8)
+    cv2.ellipse(picture, (100, 100), (72, 92), 0, 0, 360, light, -1)
+    for x in (70, 130):
+        cv2.ellipse(picture, (x, 84), (19, 9), 0, 0, 360, 235, -1)
+        cv2.circle(picture, (x, 84), 9, 35, -1)
+        cv2.ellipse(picture, (x, 66), (24, 6), 0, 0, 360, 60, -1)
+        cv2.ellipse(picture, (x, 96), (20, 8), 0, 0, 180, light - 30, 3)
+    cv2.line(picture, (100, 88), (95, 118), light - 45, 4)
+    cv2.ellipse(picture, (100, 122), (14, 6), 0, 0, 180, light - 80, 4)
+    cv2.ellipse(picture, (100, 148), (28, 8), 0, 0, 360, 95, -1)
+    cv2.ellipse(picture, (100, 20), (70, 34), 0, 180, 360, 50, -1)
+    picture = cv2.GaussianBlur(picture, (5, 5), 0)
+    return cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
+
+
+def scene(height=480, width=640, places=((200, 150, 160),)):
+    """Faces on grey; places are (left, top, side)."""
+    frame = np.full((height, width), 120, np.uint8)
+    for left, top, side in places:
+        frame[top : top + side, left : left + side] = draw_face(side)
+    return frame
+
+
+def centre(box):
+    return box[0] + box[2] / 2, box[1] + box[3] / 2
+
+
+@pytest.mark.parametrize("scale", [0.25, 1, 4])
+def test_a_face_is_found_at_any_resolution(detector, scale):
+    frame = cv2.resize(scene(), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    for box in (detector.detect(frame), detector.scan(frame)):
+        assert len(box) == 1
+        assert all(isinstance(value, int) for value in box[0])
+        assert centre(box[0]) == pytest.approx((280 * scale, 235 * scale), abs=20 * scale)
+
+
+def test_grey_and_bgr_give_the_same_boxes(detector):
+    grey = scene()
+    colour = cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)
+    assert detector.detect(grey) == detector.detect(colour) != []
+
+
+def test_several_faces_are_found_apart_from_each_other(detector):
+    frame = scene(places=((40, 100, 150), (260, 180, 110), (440, 60, 180)))
+    boxes = detector.detect(frame)
+    assert sorted(round(centre(box)[0] / 20) for box in boxes) == [
+        pytest.approx(x / 20, abs=1) for x in (115, 315, 530)
+    ]
+    assert boxes == sorted(boxes, key=lambda box: -box[2])
+
+
+def test_refind_stays_with_the_face_it_was_given(detector):
+    frame = scene(places=((40, 100, 150), (440, 60, 180)))
+    for box in detector.detect(frame):
+        moved = box[0] + 8, box[1] - 6, box[2], box[3]
+        found = detector.refind(frame, moved)
+        assert found is not None and not apart(found, [box], 0.8)
+    assert detector.refind(frame, (280, 300, 100, 100)) is None
+    assert detector.refind(frame, (900, 900, 100, 100)) is None
+
+
+def test_only_the_thorough_search_finds_a_tilted_face(detector):
+    turn = cv2.getRotationMatrix2D((280, 230), 27, 1)
+    frame = cv2.warpAffine(scene(), turn, (640, 480), borderValue=120)
+    assert detector.detect(frame) == []
+    (box,) = detector.detect(frame, thorough=True)
+    assert centre(box) == pytest.approx((280, 235), abs=35)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 400), (19, 19), (24, 24), (48, 48), (400, 20, 3)])
+def test_small_and_narrow_frames_have_no_face_and_no_error(detector, shape):
+    blank = np.full(shape, 90, np.uint8)
+    assert detector.detect(blank, thorough=True) == detector.scan(blank) == []
+    assert detector.refind(blank, (0, 0, 30, 30)) is None
+
+
+def test_threads_may_share_a_detector(detector):
+    frames = [scene(width=width, places=((width - 200, 100, 160),)) for width in (300, 480, 640)]
+    alone = [(detector.detect(frame), detector.scan(frame)) for frame in frames]
+    assert all(boxes for pair in alone for boxes in pair)
+    with ThreadPoolExecutor(3) as threads:
+        both = threads.map(lambda frame: (detector.detect(frame), detector.scan(frame)), 4 * frames)
+        assert list(both) == 4 * alone
+
+
+def test_a_tall_strip_after_a_wide_one_takes_no_memory_for_both():
+    detector, before = FaceDetector(), scene()
+    found = detector.detect(before)
+    for strip in (np.zeros((30, 6_000), np.uint8), np.zeros((6_000, 30), np.uint8)):
+        assert detector.detect(strip) == []
+        assert all(np.prod(reach) <= 16_000_000 for reach in detector._reach.values())
+    assert detector.detect(before) == found != []
+
+
+def test_boxes_stay_inside_the_frame(detector):
+    face = draw_face(200)
+    for frame in (face, face[:, :150], face[30:], np.hstack([face[:, 20:], face[:, :180]])):
+        for box in detector.detect(np.ascontiguousarray(frame), thorough=True):
+            assert box == clip_box(box, frame.shape)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        np.zeros((50, 50), np.float32),
+        np.zeros((50, 50, 4), np.uint8),
+        np.zeros((0, 50), np.uint8),
+        np.zeros((3, 50, 50, 3), np.uint8),
+    ],
+)
+def test_what_is_no_frame_is_refused(detector, frame):
+    with pytest.raises(ValueError, match=r"uint8 array.*Received"):
+        detector.detect(frame)
+
+
+def test_to_grey_takes_bgr_and_not_rgb():
+    blue = np.zeros((4, 4, 3), np.uint8)
+    blue[..., 0] = 255
+    assert to_grey(blue).max() == round(0.114 * 255)  # the weight of blue in ITU-R BT.601
+
+
+def test_boxes_are_clipped_and_merged():
+    assert clip_box((-10, -20, 30, 40), (100, 80)) == (0, 0, 20, 20)
+    assert clip_box((70.4, 90.6, 30, 40), (100, 80, 3)) == (70, 91, 10, 9)
+    assert clip_box((200, 0, 10, 10), (100, 80)) is None
+    large, nested, aside = (0, 0, 100, 100), (40, 40, 30, 30), (90, 0, 60, 60)
+    assert merge_boxes([nested, aside, large]) == [large, aside]
+    assert merge_boxes([]) == []
+
+
+def test_intersection_over_union_is_the_share_that_two_boxes_have_in_common():
+    box = (10, 20, 30, 40)
+    assert intersection_over_union(box, np.array(box, float)) == 1
+    assert intersection_over_union(box, (25, 40, 30, 40)) == pytest.approx(300 / 2100)
+    assert intersection_over_union(box, (40, 20, 30, 40)) == 0  # they only touch
+    assert intersection_over_union(box, (100, 100, 5, 5)) == 0
+
+
+def test_the_nearest_box_is_that_of_the_nearest_centre():
+    wide, small = (0, 0, 100, 20), (60, 0, 10, 10)
+    assert nearest_box([wide, small], (40, 5, 20, 10)) == wide
+    assert nearest_box([wide, small], (62, 2, 4, 4)) == small
+
+
+def test_missing_or_damaged_cascades_are_explained(tmp_path, monkeypatch):
+    with pytest.raises(OSError, match=r'pip install "opencv-python>=4.14,<5"'):
+        FaceDetector(folder=tmp_path)
+    with pytest.raises(ValueError, match="least_share"):
+        FaceDetector(least_share=0)
+    without = type("OpenCV5", (), {"__version__": "5.0.0"})
+    monkeypatch.setattr(haar, "cv2", without)
+    with pytest.raises(OSError, match=r'5.0.0 has no Haar.*pip install "opencv-python>=4.14,<5"'):
+        FaceDetector()
+
+
+def test_a_missing_system_library_is_named_with_its_package(tmp_path, monkeypatch):
+    error = "libGL.so.1: cannot open shared object file: No such file or directory"
+    (tmp_path / "cv2.py").write_text(f"raise ImportError({error!r})")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(__import__("sys").modules, "cv2")
+    path = importlib.util.find_spec("utils.vision.opencv").origin
+    spec = importlib.util.spec_from_file_location("opencv_without_libgl", path)
+    with pytest.raises(ImportError, match="apt-get install libgl1"):
+        spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    glib = explain_import_error(ImportError("libgthread-2.0.so.0: cannot open shared object file"))
+    assert "libglib2.0-0" in glib and "dnf install glib2" in glib
+    assert "pip install" in explain_import_error(ImportError("No module named 'cv2'"))
+
+
+def test_real_faces_are_found(detector):
+    archive = os.environ.get("FER2013_ARCHIVE")
+    if not archive:
+        pytest.skip("FER2013_ARCHIVE is not set: no real faces here")
+    found, frontal, count = 0, 0, 40
+    usual = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_default.xml")
+    with zipfile.ZipFile(archive) as pictures:
+        names = sorted(n for n in pictures.namelist() if "PublicTest" in n and n.endswith(".jpg"))
+        for name in names[:: len(names) // count][:count]:
+            face = cv2.imdecode(np.frombuffer(pictures.read(name), np.uint8), 0)
+            frame = cv2.copyMakeBorder(
+                cv2.resize(face, (192, 192)), 96, 96, 96, 96, cv2.BORDER_REPLICATE
+            )
+            found += len(detector.detect(frame, thorough=True)) > 0
+            frontal += len(usual.detectMultiScale(frame, 1.1, 5)) > 0
+    assert found > frontal and found >= 0.8 * count

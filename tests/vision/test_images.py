@@ -1,0 +1,230 @@
+"""Whatever a person may hand over: right pixels, or a clear refusal."""
+
+import io
+import struct
+import warnings
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from utils.vision.images import MAX_ASPECT, PictureError, open_picture, read_picture
+from utils.vision.opencv import cv2
+
+# Red, green, blue and white quarters: turns, mirrors and swapped channels all show.
+RGB = np.zeros((32, 48, 3), np.uint8)
+RGB[:16, :24], RGB[:16, 24:] = (255, 0, 0), (0, 255, 0)
+RGB[16:, :24], RGB[16:, 24:] = (0, 0, 255), 255
+BGR = np.ascontiguousarray(RGB[..., ::-1])
+NOISE = np.random.default_rng(0).integers(0, 256, (48, 48, 3), dtype=np.uint8)
+GREY = np.tile(np.arange(0, 240, 5, dtype=np.uint8), (32, 1))
+
+
+def encode(picture, kind, **settings):
+    data = io.BytesIO()
+    picture = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
+    picture.save(data, kind, **settings)
+    return data.getvalue()
+
+
+def png_header(width, height, data=b"0"):
+    def chunk(name, content):
+        checksum = struct.pack(">I", zlib.crc32(name + content))
+        return struct.pack(">I", len(content)) + name + content + checksum
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(data))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "GIF"])
+def test_lossless_files_keep_their_pixels_in_bgr(kind):
+    assert (open_picture(encode(RGB, kind)) == BGR).all()
+    grey = open_picture(encode(GREY, kind))
+    assert (grey.T == GREY.T).all()  # a GIF has a palette, so three equal channels
+
+
+@pytest.mark.parametrize(
+    ("picture", "settings"),
+    [
+        (RGB, {"format": "PNG"}),
+        (RGB, {"format": "JPEG", "quality": 70}),
+        (RGB, {"format": "JPEG", "progressive": True}),
+        (RGB, {"format": "WEBP", "quality": 70}),
+        (GREY, {"format": "JPEG", "quality": 70}),
+        (GREY, {"format": "PNG"}),
+        (GREY.astype(np.uint16) * 257, {"format": "PNG"}),
+        (Image.fromarray(RGB).convert("P"), {"format": "GIF"}),
+    ],
+)
+def test_both_readers_give_the_same_pixels(tmp_path, picture, settings):
+    kind = settings["format"]
+    data = encode(picture, kind, **{key: settings[key] for key in settings if key != "format"})
+    path = tmp_path / f"picture.{kind.lower()}"
+    path.write_bytes(data)
+    expected = read_picture(path)
+    for source in (path, str(path), data, bytearray(data)):
+        opened = open_picture(source)
+        assert opened.dtype == np.uint8 and opened.shape == expected.shape
+        assert (opened == expected).all()
+
+
+def test_arrays_and_pil_images():
+    assert open_picture(BGR) is BGR
+    assert (open_picture(RGB, colour_order="rgb") == BGR).all()
+    assert open_picture(GREY, colour_order="rgb") is GREY
+    assert (open_picture(Image.fromarray(RGB), colour_order="rgb") == BGR).all()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
+def test_phones_pictures_are_turned_upright(kind, orientation):
+    # What a camera held in that way stores, so that the tag undoes it.
+    stored = {
+        1: RGB, 2: RGB[:, ::-1], 3: RGB[::-1, ::-1], 4: RGB[::-1], 5: RGB.transpose(1, 0, 2),
+        6: np.rot90(RGB), 7: RGB[::-1, ::-1].transpose(1, 0, 2), 8: np.rot90(RGB, -1),
+    }[orientation]  # fmt: skip
+    tag = Image.Exif()
+    tag[0x0112] = orientation
+    data = encode(np.ascontiguousarray(stored), kind, exif=tag)
+    opened = open_picture(data)
+    assert opened.shape == BGR.shape
+    assert np.abs(opened[4::8, 4::8].astype(int) - BGR[4::8, 4::8]).max() < 30
+    picture = Image.open(io.BytesIO(data))
+    size = picture.size
+    assert (open_picture(picture) == opened).all()
+    assert picture.size == size  # the caller's image is left as it was
+
+
+def test_transparent_parts_become_white():
+    half = np.dstack([RGB, np.full((32, 48), 255, np.uint8)])
+    half[:16, :, 3] = 0  # what is red and green underneath is not to be seen
+    half[16:, 24:] = 0, 0, 0, 128
+    for kind in ("PNG", "WEBP", "TIFF"):
+        opened = open_picture(encode(half, kind, **({"lossless": True} if kind == "WEBP" else {})))
+        assert (opened[:16] == 255).all()
+        assert (opened[16:, :24] == BGR[16:, :24]).all()
+        assert np.abs(opened[16:, 24:].astype(int) - 127).max() <= 1
+    grey = Image.fromarray(np.dstack([GREY, np.where(GREY > 100, 255, 0).astype(np.uint8)]), "LA")
+    assert (open_picture(encode(grey, "PNG")) == np.where(GREY > 100, GREY, 255)).all()
+    palette = Image.fromarray(RGB).convert("P")
+    clear = palette.getpixel((0, 0))
+    opened = open_picture(encode(palette, "PNG", transparency=clear))
+    assert (opened[:16, :24] == 255).all() and (opened[16:, :24] == BGR[16:, :24]).all()
+
+
+def test_other_pixel_kinds():
+    cmyk = open_picture(encode(Image.fromarray(RGB).convert("CMYK"), "JPEG", quality=95))
+    assert np.abs(cmyk.astype(int) - BGR)[4::8, 4::8].max() < 30
+    assert (open_picture(encode(GREY.astype(np.uint16) * 257, "TIFF")) == GREY).all()
+    bits = open_picture(encode(Image.fromarray(GREY > 100), "PNG"))
+    assert (bits == np.where(GREY > 100, 255, 0)).all()
+    with pytest.raises(PictureError, match="no known range"):
+        open_picture(encode(GREY.astype(np.float32), "TIFF"))
+
+
+def test_of_an_animation_the_first_frame():
+    later = [Image.fromarray(BGR), Image.fromarray(RGB[::-1])]
+    for kind in ("GIF", "WEBP", "TIFF"):
+        options = {"lossless": True} if kind == "WEBP" else {}
+        data = encode(RGB, kind, save_all=True, append_images=later, **options)
+        assert (open_picture(data) == BGR).all()
+
+
+@pytest.mark.parametrize("side", [1, 2, 3])
+def test_very_small_pictures(side):
+    assert open_picture(encode(RGB[:side, :side], "PNG")).tolist() == BGR[:side, :side].tolist()
+
+
+HOSTILE = {
+    "nothing": (b"", "file is empty"),
+    "text": (b"This is no picture." * 50, "no picture, or a damaged header; expected BMP"),
+    "page": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "no picture"),
+    "postscript": (
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
+        "no pict",
+    ),
+    "header": (encode(RGB, "PNG")[:20], "unreadable"),
+    "half": (encode(NOISE, "JPEG")[:-1000], "truncated"),
+    "half png": (encode(GREY, "PNG")[:-40], "unreadable"),
+    "bomb": (png_header(10_000, 8_000), "too large: 10000×8000 pixels; expected at most 64,000,0"),
+    "50 megapixels": (png_header(8_192, 6_144), "unreadable"),  # and not too large
+    "large bomb": (png_header(30_000, 30_000), "too large"),
+    "strip": (png_header(4_000, 10), f"too narrow: 4000×10 .* at most {MAX_ASPECT} times"),
+    "claims": (png_header(6_000, 6_000), "unreadable"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_content_is_refused_with_a_reason(name, tmp_path):
+    data, reason = HOSTILE[name]
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(data)
+    for source in (data, path):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            with pytest.raises(PictureError, match=reason):
+                open_picture(source)
+
+
+def test_size_is_checked_before_decoding(monkeypatch):
+    decoded = []
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", lambda _: decoded.append(1))
+    for width, height in ((10_000, 8_000), (4_000, 10)):
+        with pytest.raises(PictureError):
+            open_picture(png_header(width, height))
+        lazy = Image.open(io.BytesIO(png_header(width, height)))
+        with pytest.raises(PictureError):
+            open_picture(lazy)
+    assert not decoded
+
+
+def test_a_truncated_pil_image_is_refused():
+    picture = Image.open(io.BytesIO(encode(NOISE, "JPEG")[:-1000]))
+    with pytest.raises(PictureError, match="truncated"):
+        open_picture(picture)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_damaged_files_are_read_or_refused_never_worse(seed):
+    random = np.random.default_rng(seed)
+    kind = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP")[seed % 6]
+    data = bytearray(encode(RGB, kind))
+    for place in random.integers(0, len(data), 8):
+        data[place] = random.integers(256)
+    try:
+        assert open_picture(data).dtype == np.uint8
+    except PictureError as error:
+        assert len(str(error)) > 15
+
+
+def test_missing_files_and_addresses(tmp_path):
+    for source in (tmp_path / "none.jpg", tmp_path, "https://example.org/face.jpg"):
+        with pytest.raises(FileNotFoundError, match="not fetched"):
+            open_picture(source)
+
+
+@pytest.mark.parametrize(
+    "array", [RGB / 255, RGB.astype(int), RGB[..., :2], RGB[None], RGB[:0], np.uint8(3)]
+)
+def test_arrays_that_are_no_pictures(array):
+    with pytest.raises(PictureError, match="received"):
+        open_picture(np.asarray(array))
+
+
+def test_mistakes_of_the_caller_are_not_the_pictures():
+    with pytest.raises(TypeError, match="Received: int"):
+        open_picture(3)
+    with pytest.raises(ValueError, match="colour_order"):
+        open_picture(RGB, colour_order="RGBA")
+
+
+def test_read_picture_says_what_is_wrong(tmp_path):
+    path = tmp_path / "text.jpg"
+    path.write_text("no picture")
+    with pytest.raises(ValueError, match=r"Not a readable picture: .*text\.jpg \(10 bytes\)"):
+        read_picture(path)
+    with pytest.raises(OSError):
+        read_picture(tmp_path / "none.jpg")
+    cv2.imwrite(str(path), BGR)
+    assert read_picture(path).shape == BGR.shape

@@ -1,0 +1,1 @@
+"""The same work without a notebook: ``python -m utils COMMAND --help``."""

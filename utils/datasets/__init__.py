@@ -1,0 +1,31 @@
+"""What a folder-per-class data set holds, and how it is parted.
+
+`table` finds and counts its images, `splits` parts them by person, `domains` tells people
+from drawn characters, and `audit` looks for copies, leaks and blanks.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=[
+        "audit",
+        "domains",
+        "splits",
+        "table",
+    ],
+    submod_attrs={
+        "table": [
+            "MANIFEST_COLUMNS",
+            "balanced_subset",
+            "balanced_train",
+            "class_order",
+            "combine",
+            "count_classes",
+            "find_pictures",
+            "fingerprint",
+            "judging_part",
+            "split_of",
+        ]
+    },
+)

@@ -1,0 +1,258 @@
+"""What is wrong with a data set before anything is trained on it.
+
+Finds pictures that occur more than once — the same bytes, the same pixels, or nearly
+the same to a perceptual hash — within a split and across splits, copies whose labels
+disagree, blank and unreadable pictures, and how the classes are balanced.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import imagehash
+import numpy as np
+import pandas as pd
+from PIL import Image
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from tqdm.auto import tqdm
+
+from utils.config import SPLITS
+from utils.datasets.table import count_classes
+from utils.vision.images import load_picture
+
+HASH_SIDE = 16
+NEAR_DISTANCE = 28
+"""Differing bits, of HASH_SIDE² = 256, up to which two pictures count as near-identical.
+
+On FER-2013, whose pictures are all centred faces, 28 separates well: pairs up to there
+are the same photograph cropped or compressed anew; unrelated faces begin beyond 32."""
+
+TABLES = ("pictures", "duplicates", "summary", "balance")
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """What an audit found; print it, or leave it at the end of a notebook cell.
+
+    Attributes:
+        pictures: one row a picture: ``file``, ``split``, ``class``, ``sha256`` of the
+            bytes, ``pixels`` (digest of what they decode to, "" if unreadable), ``blank``
+            (one colour all over), ``problem`` (why it is unreadable, or ""), and the
+            numbers of its groups: ``identical`` (same pixels) and ``near`` (same or
+            nearly the same), -1 where it has no fellow.
+        duplicates: one row for each picture in a group: ``kind`` ("identical" or
+            "near"), ``group``, ``file``, ``split``, ``class``, ``pictures`` (in the
+            group), ``across_splits`` and ``conflicting`` (its labels disagree). The
+            near groups are those of two or more different pictures.
+        summary: ``figure`` and ``count``.
+        balance: pictures per class (rows) and split (columns), with totals.
+    """
+
+    pictures: pd.DataFrame
+    duplicates: pd.DataFrame
+    summary: pd.DataFrame
+    balance: pd.DataFrame
+
+    def __str__(self) -> str:
+        width = self.summary["figure"].str.len().max()
+        rows = self.summary.itertuples(index=False, name=None)
+        figures = (f"{figure:<{width}}  {count:>7,}" for figure, count in rows)
+        return "\n".join([*figures, "", self.balance.to_string()])
+
+    def __repr__(self) -> str:  # what a notebook keeps beside the tables
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return f"{self.summary.to_html(index=False)}{self.balance.to_html()}"
+
+    def save(self, folder: str | Path) -> Path:
+        """Write each table as ``<name>.csv`` into a folder; a killed save leaves no half file."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in TABLES:
+            unfinished = folder / f".{name}.csv.part"
+            getattr(self, name).to_csv(unfinished, index=name == "balance", encoding="utf-8")
+            os.replace(unfinished, folder / f"{name}.csv")
+        return folder
+
+
+def audit(
+    table: pd.DataFrame, *, near_distance: int = NEAR_DISTANCE, progress: bool = True
+) -> AuditReport:
+    """Look for copies, contradictions and blanks among pictures.
+
+    Near-identity is judged by the difference hash of Krawetz
+    (https://www.hackerfactor.com/blog/index.php?/archives/529-Kind-of-Like-That.html),
+    as `imagehash.dhash` computes it, with 256 bits: the usual 64 are too few to tell
+    apart faces that all fill the frame alike. Blank pictures have no gradient to hash and
+    are left out of it. Groups are transitive: a ~ b and b ~ c puts all three together.
+
+    Args:
+        table: rows with ``file``, ``split`` and ``class``, as `datasets.find_pictures`,
+            `datasets.combine` and `splits.split_table` give them.
+        near_distance: greatest number of differing bits, 0–255; 0 asks for equal hashes.
+        progress: show a progress bar.
+
+    Raises:
+        ValueError: ``near_distance`` is out of range.
+    """
+    if not 0 <= near_distance < HASH_SIDE**2:
+        raise ValueError(
+            f"near_distance must be 0 to {HASH_SIDE**2 - 1}. Received: {near_distance}"
+        )
+    table = table.reset_index(drop=True)
+    seen = [
+        _look_at(Path(file))
+        for file in tqdm(table["file"], "Auditing", unit=" pictures", disable=not progress)
+    ]
+    pictures = table.join(pd.DataFrame([row for row, _ in seen]))
+    hashes = [code for _, code in seen]
+    pictures["identical"] = _number_groups(pd.factorize(pictures["pixels"])[0], pictures)
+    pictures["near"] = _number_groups(_near_groups(pictures, hashes, near_distance), pictures)
+    duplicates = _duplicates(pictures)
+    return AuditReport(pictures, duplicates, _summary(pictures, duplicates), count_classes(table))
+
+
+def pictures_also_in_train(report: AuditReport, split: str, *, near: bool = False) -> set[str]:
+    """Files of a split whose picture stands in train too.
+
+    Args:
+        report: an audit.
+        split: "validation" or "test".
+        near: count nearly identical pictures as well as those with the same pixels.
+
+    Returns:
+        Values of the ``file`` column of the table that was audited.
+
+    Raises:
+        ValueError: the data set has no such split, or no train.
+    """
+    pictures = report.pictures
+    absent = sorted({split, "train"} - set(pictures["split"]))
+    if absent or split == "train":
+        raise ValueError(
+            f"Expected a split other than train, beside train. Received: {split!r} of pictures "
+            f"whose splits are {', '.join(pictures['split'].unique())}."
+        )
+    return _also_in_train(pictures, split, "near" if near else "identical")
+
+
+def near_pairs(hashes: np.ndarray, distance: int) -> Iterator[np.ndarray]:
+    """All pairs of hashes that differ in at most ``distance`` bits, block by block.
+
+    Every pair is compared, as blocks of one matrix product: 31,000 hashes of 256 bits
+    take some seconds and 130 MB; time grows with the square of their number.
+
+    Args:
+        hashes: bool, (number, bits).
+        distance: greatest number of differing bits.
+
+    Yields:
+        int, (pairs, 2): row numbers, the smaller first.
+    """
+    count, bits = hashes.shape
+    signs = np.where(hashes, np.float32(1), np.float32(-1))  # product = bits − 2 · distance
+    step = max(1, 2**24 // max(count, 1))
+    for start in range(0, count, step):
+        alike = signs[start : start + step] @ signs[start:].T >= bits - 2 * distance
+        found = np.argwhere(alike)
+        yield found[found[:, 0] < found[:, 1]] + start
+
+
+def _look_at(file: Path) -> tuple[dict, np.ndarray | None]:
+    """A picture's row, and its hash as bool (256,) unless it is blank or unreadable."""
+    row = {"sha256": "", "pixels": "", "blank": False, "problem": ""}
+    try:
+        data = file.read_bytes()
+        row["sha256"] = hashlib.sha256(data).hexdigest()
+        picture = load_picture(data)
+    except (OSError, ValueError) as error:
+        return row | {"problem": str(error)}, None
+    if picture.mode == "P":
+        picture = picture.convert("RGB")
+    shape = f"{picture.mode}{picture.size}".encode()
+    row["pixels"] = hashlib.sha256(shape + picture.tobytes()).hexdigest()
+    row["blank"] = _is_blank(picture)
+    return row, None if row["blank"] else imagehash.dhash(picture, HASH_SIDE).hash.ravel()
+
+
+def _is_blank(picture: Image.Image) -> bool:
+    extremes = np.reshape(picture.getextrema(), (-1, 2))  # least and greatest of each band
+    return bool((extremes[:, 0] == extremes[:, 1]).all())
+
+
+def _near_groups(pictures: pd.DataFrame, hashes: list, distance: int) -> np.ndarray:
+    """A label per picture; equal labels mean the same or nearly the same pixels."""
+    content = pd.factorize(pictures["pixels"])[0]
+    _, first = np.unique(content, return_index=True)  # row of each content's first picture
+    hashed = np.array([hashes[row] is not None for row in first])
+    kept = np.flatnonzero(hashed)
+    codes = np.array([hashes[row] for row in first[hashed]], bool).reshape(len(kept), -1)
+    group = np.arange(len(first))
+    # Joined block by block: of thousands of like renderings all pairs would not fit in memory.
+    for pairs in near_pairs(codes, distance):
+        left, right = group[kept[pairs]].T
+        graph = coo_array((np.ones(len(left), bool), (left, right)), shape=(len(first),) * 2)
+        group = connected_components(graph, directed=False)[1][group]
+    return group[content]
+
+
+def _number_groups(labels: np.ndarray, pictures: pd.DataFrame) -> np.ndarray:
+    """Number the labels that occur twice or more from 0; -1 for the rest and unreadable."""
+    labels = pd.Series(labels).where(pictures["pixels"] != "", -1)
+    shared = labels.duplicated(keep=False) & (labels != -1)
+    numbers = np.full(len(labels), -1)
+    numbers[shared] = pd.factorize(labels[shared])[0]
+    return numbers
+
+
+def _duplicates(pictures: pd.DataFrame) -> pd.DataFrame:
+    parts = []
+    for kind in ("identical", "near"):
+        part = pictures[pictures[kind] >= 0].assign(kind=kind, group=pictures[kind])
+        if kind == "near":  # a group of identical pictures alone is listed as such already
+            part = part[part.groupby("group")["pixels"].transform("nunique") > 1]
+        groups = part.groupby("group")
+        part = part.assign(
+            pictures=groups["file"].transform("size"),
+            across_splits=groups["split"].transform("nunique") > 1,
+            conflicting=groups["class"].transform("nunique") > 1,
+        )
+        parts.append(part.sort_values(["group", "file"]))
+    columns = ["kind", "group", "file", "split", "class"]
+    columns += ["pictures", "across_splits", "conflicting"]
+    return pd.concat(parts)[columns].reset_index(drop=True)
+
+
+def _summary(pictures: pd.DataFrame, duplicates: pd.DataFrame) -> pd.DataFrame:
+    same_bytes = pictures["sha256"].duplicated(keep=False) & (pictures["sha256"] != "")
+    figures = {
+        "pictures": len(pictures),
+        "unreadable pictures": (pictures["problem"] != "").sum(),
+        "blank pictures": pictures["blank"].sum(),
+        "byte-identical: groups": pictures.loc[same_bytes, "sha256"].nunique(),
+        "byte-identical: pictures in them": same_bytes.sum(),
+    }
+    for kind, name in (("identical", "pixel-identical"), ("near", "near-identical")):
+        rows = duplicates[duplicates["kind"] == kind]
+        groups = rows.drop_duplicates("group")
+        figures |= {
+            f"{name}: groups": len(groups),
+            f"{name}: pictures in them": len(rows),
+            f"{name}: groups across splits": groups["across_splits"].sum(),
+            f"{name}: groups with conflicting labels": groups["conflicting"].sum(),
+        }
+        for split in [part for part in SPLITS[1:] if {part, "train"} <= {*pictures["split"]}]:
+            shared = len(_also_in_train(pictures, split, kind))
+            figures[f"{name}: {split} pictures also in train"] = shared
+    rows = [(figure, int(count)) for figure, count in figures.items()]
+    return pd.DataFrame(rows, columns=["figure", "count"])
+
+
+def _also_in_train(pictures: pd.DataFrame, split: str, kind: str) -> set[str]:
+    in_train = set(pictures.loc[pictures["split"] == "train", kind]) - {-1}
+    chosen = (pictures["split"] == split) & pictures[kind].isin(in_train)
+    return set(pictures.loc[chosen, "file"])

@@ -1,0 +1,208 @@
+"""Pictures in a folder per class, and pictures as rows of numbers in a csv."""
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import PurePosixPath
+
+import numpy as np
+
+from utils.config import CLASS_NAMES, PICTURE_SUFFIXES, class_name
+from utils.importing.archives import READ_ERRORS, Member, read_member
+from utils.importing.entries import Entry, Layout, Reject
+from utils.vision.opencv import cv2
+
+FER2013_CODES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+TABLE_PICTURE_SIZE = 48
+
+FER2013_COUNTS = {
+    "train": dict(zip(CLASS_NAMES, (3995, 436, 4097, 7215, 4965, 4830, 3171), strict=True)),
+    "validation": dict(zip(CLASS_NAMES, (467, 56, 496, 895, 607, 653, 415), strict=True)),
+    "test": dict(zip(CLASS_NAMES, (491, 55, 528, 879, 626, 594, 416), strict=True)),
+}
+"""The official split: Training, PublicTest and PrivateTest (Goodfellow et al. 2013,
+https://arxiv.org/abs/1307.0414)."""
+_FER2013 = {"dataset": "FER-2013", "expected": FER2013_COUNTS}
+
+_SPLIT_WORDS = {
+    "train": ("train", "training", "trainset", "trainingset"),
+    "validation": ("val", "valid", "validation", "validationset", "publictest"),
+    "test": ("test", "testing", "testset", "privatetest"),
+}
+_SPLIT_OF = {word: split for split, words in _SPLIT_WORDS.items() for word in words}
+_OFFICIAL_NAME = re.compile(r"(Training|PublicTest|PrivateTest)_\d+\.", re.IGNORECASE)
+_AUGMENTED_NAME = re.compile(r"\.(jpe?g|png|bmp|gif|tiff?|webp)\d+\.\w+$", re.IGNORECASE)
+
+
+def folder_layout(members: list[Member], reject: Reject) -> Layout | None:
+    """A folder per class, perhaps inside split folders, perhaps under further folders.
+
+    FER-2013's own file names (``PublicTest_10150476.jpg``) tell the official split
+    whatever folder they lie in: the popular archive mixes PublicTest and PrivateTest.
+    """
+    files = [member for member in members if not member.path.endswith("/")]
+    faults = {member.path: _fault(member) for member in files}
+    pictures = [member for member in files if not faults[member.path]]
+    if len({class_name(member.folders[-1]).casefold() for member in pictures}) < 2:
+        return None
+    splits = {member.path: _split_of(member) for member in pictures}
+    if any(splits.values()):
+        faults |= {path: "outside the split folders" for path, split in splits.items() if not split}
+    for path, fault in faults.items():
+        if fault:
+            reject(path, fault)
+    # The outermost first, so that of nested copies the inner one is the one left out.
+    pictures = sorted(
+        (member for member in pictures if not faults[member.path]),
+        key=lambda member: len(member.folders),
+    )
+    entries = (
+        Entry(member.path, member.folders[-1], splits[member.path], member.name,
+              partial(read_member, member))
+        for member in pictures
+    )  # fmt: skip
+    return Layout(
+        entries,
+        labels=frozenset(member.folders[-1] for member in pictures) | _empty_classes(members),
+        total=len(pictures),
+        **(_FER2013 if has_official_names(pictures) else {}),
+    )
+
+
+def has_official_names(members: list[Member]) -> bool:
+    """Whether pictures are named as in FER-2013's archive, ``PublicTest_10150476.jpg``."""
+    return any(_OFFICIAL_NAME.match(member.name) for member in members)
+
+
+def fer2013_layout(members: list[Member], reject: Reject) -> Layout | None:
+    """FER-2013 in either form: its archive's folders or a csv."""
+    return (folder_layout if has_official_names(members) else table_layout)(members, reject)
+
+
+def ckextended_layout(members: list[Member], reject: Reject) -> Layout | None:
+    """CK+ as a csv like FER-2013's. It does not tell who is on a picture."""
+    found = table_layout(members, reject, codes=(*FER2013_CODES, "contempt"))
+    return found and replace(found, dataset="ckextended", domain="people", expected={}, named=True)
+
+
+def table_layout(
+    members: list[Member], reject: Reject, codes: tuple[str, ...] = FER2013_CODES
+) -> Layout | None:
+    """A csv with ``emotion``, ``pixels`` and, except in FER-2013's train.csv, ``Usage``.
+
+    The columns come in any order, with or without spaces around their names. Of
+    several such tables the one that knows the official split is read. ``codes`` says
+    what the numbers in ``emotion`` mean.
+
+    Raises:
+        ValueError: there are csv files, but none with these columns.
+    """
+    headers = {member: _header(member) for member in members if member.suffix == ".csv"}
+    fitting = [table for table, header in headers.items() if {"emotion", "pixels"} <= {*header}]
+    if not headers:
+        return None
+    if not fitting:
+        found = "; ".join(f"{table.path}: {', '.join(row)}" for table, row in headers.items())
+        raise ValueError(f"Expected a csv with the columns emotion, pixels, Usage. Found {found}.")
+    table = min(fitting, key=lambda table: ("usage" not in headers[table], len(table.folders)))
+    for member in members:
+        if member is not table and not member.path.endswith("/"):
+            used = f"not used: {table.path} was read"
+            reject(member.path, used if member.suffix == ".csv" else "not a picture")
+    return Layout(
+        _table_entries(table, codes, reject), **(_FER2013 if "usage" in headers[table] else {})
+    )
+
+
+def _fault(member: Member) -> str:
+    if member.suffix not in PICTURE_SUFFIXES:
+        return "not a picture"
+    if _AUGMENTED_NAME.search(member.name):
+        return "augmentation leftover"
+    if not member.folders or _split_word(member.folders[-1]):
+        return "not in a class folder"
+    return ""
+
+
+def _split_word(word: str) -> str:
+    return _SPLIT_OF.get(re.sub(r"[\s_-]", "", word.lower()), "")
+
+
+def _split_of(member: Member) -> str:
+    if official := _OFFICIAL_NAME.match(member.name):
+        return _split_word(official[1])
+    return next(filter(None, map(_split_word, reversed(member.folders[:-1]))), "")
+
+
+def _empty_classes(members: list[Member]) -> frozenset[str]:
+    """Names of folders that stand beside class folders and hold nothing."""
+    full = {member.folders[:end] for member in members for end in range(len(member.folders) + 1)
+            if not member.path.endswith("/")}  # fmt: skip
+    pictures = [member for member in members if member.suffix in PICTURE_SUFFIXES]
+    parents = {member.folders[:-1] for member in pictures if member.folders}
+    folders = [member for member in members if member.path.endswith("/")]
+    return frozenset(
+        folder.name
+        for folder in folders
+        if folder.name
+        and folder.folders in parents
+        and (*folder.folders, folder.name) not in full
+        and not _split_word(folder.name)
+    )
+
+
+@contextmanager
+def _csv_rows(table: Member):
+    """The rows of a csv as lists of texts, the header first; blank lines skipped."""
+    try:
+        with table.open() as file:
+            text = io.TextIOWrapper(file, "utf-8-sig", errors="replace", newline="")
+            yield filter(None, csv.reader(text))
+    except (csv.Error, *READ_ERRORS) as error:
+        raise ValueError(f"{table.path} is damaged: {error}. Download it again.") from error
+
+
+def _header(table: Member) -> list[str]:
+    with _csv_rows(table) as rows:
+        return [name.strip().lower() for name in next(rows, [])]
+
+
+def _table_entries(table: Member, codes: tuple[str, ...], reject: Reject) -> Iterator[Entry]:
+    header = _header(table)
+    stem = PurePosixPath(table.path).stem
+    with _csv_rows(table) as rows:
+        next(rows)
+        for number, row in enumerate(rows):
+            source = f"{table.path}#{number}"
+            if len(row) != len(header):
+                reject(source, f"bad row: {len(row)} fields, expected {len(header)}")
+                continue
+            fields = dict(zip(header, map(str.strip, row), strict=True))
+            usage = fields.get("usage", stem)
+            split = _split_word(usage)
+            if "usage" in fields and not split:
+                reject(source, f"unknown usage: {usage!r}")
+            elif fields["emotion"] not in map(str, range(len(codes))):
+                reject(
+                    source,
+                    f"bad emotion code: {fields['emotion']!r}, expected 0 to {len(codes) - 1}",
+                )
+            else:
+                label = codes[int(fields["emotion"])]
+                read = partial(_picture_of_row, fields["pixels"])
+                yield Entry(source, label, split, f"{usage}_{number:05}.png", read)
+
+
+def _picture_of_row(pixels: str) -> bytes:
+    """2,304 numbers, row by row, as a grey 48×48 PNG file."""
+    try:
+        values = np.frombuffer(bytes(map(int, pixels.split())), np.uint8)
+    except ValueError as error:
+        raise ValueError("bad pixels: expected whole numbers from 0 to 255") from error
+    if values.size != TABLE_PICTURE_SIZE**2:
+        raise ValueError(f"wrong pixel count: {values.size}, expected {TABLE_PICTURE_SIZE**2}")
+    return cv2.imencode(".png", values.reshape(TABLE_PICTURE_SIZE, TABLE_PICTURE_SIZE))[1].tobytes()

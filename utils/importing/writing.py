@@ -1,0 +1,160 @@
+"""Writing the pictures of an import, each where it belongs and in a form that Keras reads."""
+
+import hashlib
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+from tqdm.auto import tqdm
+
+from utils.datasets.splits import share_of_distinct
+from utils.importing.entries import Layout, Reject
+from utils.importing.face_crops import FaceCropper
+from utils.vision.images import load_picture, open_picture
+from utils.vision.opencv import cv2
+
+KERAS_FORMATS = {"BMP", "GIF", "JPEG", "PNG"}
+KERAS_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png")  # image_dataset_from_directory's
+
+
+def stage_pictures(
+    layout: Layout,
+    folder: Path,
+    choose: Callable[[str], str | None],
+    cropper: FaceCropper | None,
+    reject: Reject,
+    progress: bool,
+) -> tuple[pd.DataFrame, list[str]]:
+    """Write the pictures of a source into ``folder/<split>/<class>/``.
+
+    Args:
+        layout: what the source holds.
+        folder: where to write.
+        choose: gives the class for a label, None to leave the picture out.
+        cropper: crops every picture to its face; None leaves them as they are.
+        reject: told what is left out.
+        progress: show a progress bar.
+
+    Returns:
+        One row a picture: split, class, name, subject, source, sha256 and face (False
+        where one was looked for in vain); and what was done, in sentences.
+    """
+    rows, taken = [], {}
+    converted = renamed = 0
+    for entry in tqdm(
+        layout.entries, "Importing", layout.total, unit=" pictures", disable=not progress
+    ):
+        label = choose(entry.label)
+        try:
+            if label is None:
+                raise ValueError(f"class not wanted: {entry.label}")
+            if len(os.fsencode(entry.name)) > 200:
+                raise ValueError("file name too long")
+            original = entry.read()
+            if cropper:
+                data, face = cropper.crop(original)
+                plain_name = f"{PurePosixPath(entry.name).stem}.png"
+            else:
+                data, plain_name = _keras_readable(original, entry.name, layout.named)
+                face = True
+            digest = hashlib.sha256(data).hexdigest()
+            part = entry.split or "train"
+            name = _free_name(taken, (part, label), plain_name, digest, entry.source, layout.named)
+        except ValueError as error:
+            reject(entry.source, str(error))
+            continue
+        converted += data is not original
+        renamed += name != plain_name
+        file = folder / part / label / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+        rows.append((entry.split, label, name, entry.subject, entry.source, digest, face))
+    columns = ["split", "class", "name", "subject", "source", "sha256", "face"]
+    notes = []
+    if cropper:
+        notes.append(f"Cropped to the {cropper.target}, {cropper.size}×{cropper.size} pixels each.")
+    elif converted:
+        notes.append(f"{converted} pictures were converted to PNG, which Keras reads.")
+    if renamed:
+        notes.append(f"{renamed} pictures were renamed, as their names were taken.")
+    return pd.DataFrame(rows, columns=columns), notes
+
+
+def _keras_readable(data: bytes, name: str, database: bool) -> tuple[bytes, str]:
+    """The same bytes, or where Keras cannot read them, the picture as a lossless PNG.
+
+    Of a face database BMP and RGBA pictures become plain PNGs as well.
+    """
+    picture = load_picture(data)
+    plain = not database or (picture.format != "BMP" and picture.mode != "RGBA")
+    if plain and picture.format in KERAS_FORMATS and name.lower().endswith(KERAS_SUFFIXES):
+        return data, name
+    if database and picture.mode == "RGBA":
+        png = cv2.imencode(".png", open_picture(data))[1].tobytes()
+    else:
+        if picture.mode not in ("1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA"):
+            picture = picture.convert("RGB")
+        file = io.BytesIO()
+        picture.save(file, "PNG")
+        png = file.getvalue()
+    return png, f"{PurePosixPath(name).stem}.png"
+
+
+def _free_name(
+    taken: dict, place: tuple, name: str, digest: str, source: str, identifying: bool
+) -> str:
+    """A name free in its class folder, whatever the file system makes of case.
+
+    Where names are ``identifying``, one that is taken means the same picture, perhaps in
+    another format.
+
+    Raises:
+        ValueError: this very picture lies there under this name already.
+    """
+    stem, suffix = os.path.splitext(name)
+    count = 1
+    while (key := (*place, (stem if identifying else name).casefold())) in taken:
+        if identifying or taken[key][0] == digest:
+            raise ValueError(f"second copy: of {taken[key][1]}")
+        count += 1
+        name = f"{stem}-{count}{suffix}"
+    taken[key] = digest, source
+    return name
+
+
+def cut_missing_splits(table: pd.DataFrame, folder: Path, share: float, seed: int) -> list[str]:
+    """Move pictures from train where the source tells no validation (and test) part.
+
+    Args:
+        table: as `stage_pictures` gives it; its ``split`` is changed.
+        folder: where the pictures were written.
+        share: of each class, for each part.
+        seed: of the choice.
+
+    Returns:
+        What was done, in sentences.
+    """
+    present = set(table["split"])
+    parts = {"": ("validation", "test"), "train": ("validation",)}
+    parts = parts["" if "" in present else "train"] if present & {"", "train"} else ()
+    parts = () if "validation" in present else parts
+    table["split"] = table["split"].replace("", "train")
+    if parts and not share:
+        return [f"The source has no {' or '.join(parts)} part, and none was cut."]
+    notes = []
+    for number, part in enumerate(parts):
+        train = table["split"] == "train"
+        digests = share_of_distinct(table[train], share / (1 - number * share), seed)
+        chosen = train & table["sha256"].isin(digests)
+        for label, name in table.loc[chosen, ["class", "name"]].itertuples(index=False):
+            goal = folder / part / label / name
+            goal.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(folder / "train" / label / name, goal)
+        table.loc[chosen, "split"] = part
+        notes.append(
+            f"No {part} part in the source: {chosen.sum()} pictures ({share:.0%} of each class) "
+            f"were set aside from train, identical ones kept together, seed {seed}."
+        )
+    return notes

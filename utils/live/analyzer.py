@@ -1,0 +1,199 @@
+"""Reads the faces of one frame after the other.
+
+`ExpressionReader` joins detector, tracker and network, and holds what is known from
+frame to frame; it knows neither camera nor screen, so a notebook, a script and a
+server can all feed it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from utils.live.overlay import UNSURE, draw_faces
+from utils.vision.haar import FaceDetector, apart, clip_box, merge_boxes, to_grey
+from utils.vision.opencv import cv2
+from utils.vision.preprocessing import Box
+from utils.vision.tracking import FaceTracker, follow_boxes
+
+_FLOW_SIDE = 240  # pixels of the shorter side of the copies on which faces are followed
+
+
+@dataclass(frozen=True)
+class Face:
+    """What was read of one face in one frame.
+
+    Attributes:
+        track: the face's number, the same from frame to frame.
+        box: (left, top, width, height) in whole pixels, inside the frame.
+        probabilities: float64, (classes,), smoothed over time, sum 1.
+        label: the most probable class, or "unsure".
+        confidence: its probability, 0–1.
+    """
+
+    track: int
+    box: Box
+    probabilities: np.ndarray
+    label: str
+    confidence: float
+
+
+@dataclass
+class Reading:
+    """All that a sink may want to know of one frame."""
+
+    source: str
+    frame: int
+    seconds: float
+    image: np.ndarray  # uint8, grey or BGR, as it came
+    faces: list[Face]
+    class_names: tuple[str, ...]
+    fps: float | None = None  # frames a second that the loop manages
+    source_fps: float | None = None  # frames a second that the source was made at
+
+    @cached_property
+    def picture(self) -> np.ndarray:
+        """The annotated frame: uint8, (height, width, 3) BGR."""
+        return draw_faces(self.image, self.faces, self.class_names, self.fps)
+
+    @property
+    def columns(self) -> list[str]:
+        return table_columns(self.class_names)
+
+    def rows(self) -> list[list]:
+        """One row a face, in the order of `columns`."""
+        return [
+            [self.source, self.frame, round(self.seconds, 4), face.track, *face.box]
+            + [round(float(share), 6) for share in face.probabilities]
+            + [face.label, round(float(face.confidence), 6)]
+            for face in self.faces
+        ]
+
+    def text(self) -> str:
+        """The probabilities of every face, as lines to print."""
+        lines = [
+            f"face {face.track}: "
+            + ", ".join(
+                f"{name} {share:.2f}"
+                for name, share in zip(self.class_names, face.probabilities, strict=True)
+            )
+            for face in self.faces
+        ]
+        return f"{self.seconds:.2f} s: " + ("\n".join(lines) or "no face")
+
+
+def table_columns(class_names: Sequence[str]) -> list[str]:
+    """Names of the table's columns, in order."""
+    return [
+        *("source", "frame", "seconds", "track", "x", "y", "width", "height"),
+        *class_names,
+        *("label", "confidence"),
+    ]
+
+
+class ExpressionReader:
+    """Reads the faces of one frame after the other.
+
+    Args:
+        predictor: has ``class_names`` and ``predict_faces(frame, boxes)``, as
+            `utils.models.predictor.Predictor`.
+        detector: has ``scan(frame)`` and ``refind(frame, box)``; a `FaceDetector` by
+            default.
+        tracker: keeps ids; a `FaceTracker` by default.
+        detect_every: seconds after which known faces are looked for again, each near
+            its last place; they are followed in between. 0: in every frame.
+        scan_every: seconds after which the whole frame is searched for new faces. It
+            is searched sooner where no face is known or one was not found again.
+        read_every: seconds after which the network reads the faces again; a new face is
+            read at once. In between, a face keeps its probabilities, which change slowly
+            against this where they are smoothed. 0: in every frame.
+        smoothing: time constant of the probabilities, in seconds; 0 for none.
+        threshold: least confidence for a label; below it the face is "unsure". 0
+            never says so.
+    """
+
+    def __init__(
+        self,
+        predictor,
+        detector: FaceDetector | None = None,
+        tracker: FaceTracker | None = None,
+        detect_every: float = 0.1,
+        scan_every: float = 1.0,
+        read_every: float = 0.05,
+        smoothing: float = 0.3,
+        threshold: float = 0.0,
+    ):
+        self.predictor = predictor
+        self.class_names = tuple(predictor.class_names)
+        self.detector = detector or FaceDetector()
+        self.tracker = tracker or FaceTracker()
+        self.detect_every, self.scan_every = detect_every, max(scan_every, detect_every)
+        self.read_every, self.smoothing, self.threshold = read_every, smoothing, threshold
+        self._detected = self._scanned = -np.inf
+        self._before: np.ndarray | None = None
+
+    @property
+    def used(self) -> bool:
+        """Whether it has read a frame, and so knows faces and times."""
+        return self._before is not None
+
+    def read(self, frame: np.ndarray, seconds: float) -> list[Face]:
+        """The faces of the next frame.
+
+        Args:
+            frame: uint8, (height, width) grey or (height, width, 3) BGR, 0–255.
+            seconds: its time, never earlier than the last frame's.
+
+        Returns:
+            The faces in the order of their ids; all were classified in one call, of this
+            frame or of one less than ``read_every`` ago.
+        """
+        self._follow(to_grey(frame), seconds)
+        if _due(seconds, self._detected, self.detect_every):
+            self.tracker.update(self._detect(frame, seconds), seconds)
+            self._detected = seconds
+        shown = []
+        for track in self.tracker.visible(seconds):
+            box = clip_box(track.box, frame.shape)
+            # A face that has mostly left the frame says nothing any more.
+            if box is not None and box[2] * box[3] > 0.5 * track.box[2] * track.box[3]:
+                shown.append((track, box))
+        if any(_due(seconds, track.read, self.read_every) for track, _ in shown):
+            rows = self.predictor.predict_faces(frame, [box for _, box in shown])
+            for (track, _), row in zip(shown, rows, strict=True):
+                track.smooth(row, seconds, self.smoothing)
+        return [self._face(track, box) for track, box in shown]
+
+    def _detect(self, frame: np.ndarray, seconds: float) -> list[Box]:
+        known = [self.detector.refind(frame, track.box) for track in self.tracker.tracks]
+        boxes = merge_boxes(box for box in known if box is not None)
+        content = boxes and len(boxes) == len(known)
+        pause = self.scan_every if content else min(2 * self.detect_every, self.scan_every)
+        if _due(seconds, self._scanned, pause):
+            self._scanned = seconds
+            boxes += [box for box in self.detector.scan(frame) if apart(box, boxes)]
+        return boxes
+
+    def _follow(self, grey: np.ndarray, seconds: float) -> None:
+        scale = min(1.0, _FLOW_SIDE / min(grey.shape))
+        size = [max(1, round(side * scale)) for side in grey.shape[::-1]]
+        now = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+        before, self._before = self._before, now
+        boxes = [track.box * scale for track in self.tracker.tracks]
+        if before is None or before.shape != now.shape:
+            followed = [None] * len(boxes)
+        else:
+            followed = follow_boxes(before, now, boxes)
+        self.tracker.follow([None if box is None else box / scale for box in followed], seconds)
+
+    def _face(self, track, box: Box) -> Face:
+        best = int(np.argmax(track.probabilities))
+        confidence = float(track.probabilities[best])
+        label = self.class_names[best] if confidence >= self.threshold else UNSURE
+        return Face(track.id, box, track.probabilities, label, confidence)
+
+
+def _due(seconds: float, last: float, every: float) -> bool:
+    """Whether it is time again; frame times jitter, and a little early beats a frame late."""
+    return seconds - last >= 0.9 * every

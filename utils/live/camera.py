@@ -1,0 +1,178 @@
+"""A camera or a network stream, always at its newest frame."""
+
+import re
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from utils.vision.opencv import cv2
+
+TimedFrame = tuple[float, np.ndarray]
+"""Seconds since the first frame, and the frame: uint8, grey or BGR, 0–255."""
+
+_STEADY = 3.0  # seconds of frames after which a device is taken to be well again
+
+
+class CameraUnavailable(OSError):
+    """No picture can be had from a camera or stream. The text says what to do."""
+
+
+class LiveCamera:
+    """The newest frame of a camera or of a network stream: a source as in `utils.live.sources`.
+
+    A thread of its own reads the device, so a slow network never makes the picture
+    lag behind: frames that come in meanwhile are left out. When no frame comes, the
+    device is opened again after 0.5, 1, 2, 4 … seconds, with a message each time. A file
+    behind an address is no camera: `utils.live.sources.open_source` tells them apart.
+
+    Args:
+        address: index of a camera (0 is the first), or an rtsp:// or http(s):// URL.
+        patience: seconds without a frame after which the run ends.
+        say: where messages go; called from the reading thread too.
+        open_capture: makes the device, with ``isOpened``, ``read``, ``get`` and
+            ``release`` as `cv2.VideoCapture` has them.
+
+    Raises:
+        CameraUnavailable: on entering, when there is no picture at all; while
+            iterating, when none came for ``patience`` seconds.
+    """
+
+    def __init__(
+        self,
+        address: int | str,
+        patience: float = 15.0,
+        say: Callable[[str], None] = print,
+        open_capture: Callable | None = None,
+    ):
+        self.name = f"camera {address}" if isinstance(address, int) else safe_address(address)
+        self.fps: float | None = None
+        self.length = None
+        self.stop: threading.Event | None = None
+        self.address, self.patience, self._say = address, patience, say
+        self._open_capture = open_capture or open_device
+        self._fresh = threading.Condition()
+        self._newest: TimedFrame | None = None
+
+    def __enter__(self):
+        capture = self._open_capture(self.address)
+        try:
+            there, frame = capture.read() if capture.isOpened() else (False, None)
+            if not there:
+                raise CameraUnavailable(_advice(self.address, self.name, capture.isOpened()))
+            fps = capture.get(cv2.CAP_PROP_FPS)
+            self.fps = fps if 0 < fps < 1000 else None
+        except BaseException:
+            capture.release()
+            raise
+        self._newest = 0.0, frame
+        self._left = threading.Event()
+        arguments = capture, self._left, time.monotonic()
+        self._thread = threading.Thread(target=self._read, args=arguments, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error) -> None:
+        self._left.set()
+        # The thread releases the device, as releasing it during a read crashes OpenCV. A read
+        # that hangs ends with the device's own time limit; nobody need wait for it here.
+        self._thread.join(timeout=2.0)
+
+    def __iter__(self) -> Iterator[TimedFrame]:
+        while True:
+            with self._fresh:
+                last = time.monotonic()
+                while self._newest is None:
+                    if self._stopped():
+                        return
+                    if time.monotonic() - last > self.patience:
+                        raise CameraUnavailable(
+                            f"{self.name} has given no picture for {self.patience:g} seconds. "
+                            "Check its cable or network, close programs that use it, and start "
+                            "again."
+                        )
+                    self._fresh.wait(0.1)  # short, so that Stop and Ctrl-C are heard
+                newest, self._newest = self._newest, None
+            if self._stopped():
+                return
+            yield newest
+
+    def _stopped(self) -> bool:
+        return self._left.is_set() or (self.stop is not None and self.stop.is_set())
+
+    def _read(self, capture, left: threading.Event, start: float) -> None:
+        pause, since = 0.5, start
+        try:
+            while not left.is_set():
+                there, frame = capture.read()
+                if left.is_set():
+                    break  # after a read that hung, when a new run may have begun
+                if there:
+                    if time.monotonic() - since > _STEADY:
+                        pause = 0.5
+                    with self._fresh:
+                        self._newest = time.monotonic() - start, frame
+                        self._fresh.notify()
+                    continue
+                capture.release()
+                self._say(f"{self.name} gives no picture; trying again in {pause:g} s.")
+                left.wait(pause)
+                pause = min(2 * pause, 8.0)
+                if not left.is_set():
+                    capture = self._open_capture(self.address)
+                    since = time.monotonic()
+        except Exception as error:
+            self._say(f"Reading {self.name} failed: {error}")  # the iteration ends by itself
+        finally:
+            capture.release()
+
+
+def open_device(address: int | str):
+    """The `cv2.VideoCapture` of a camera's index or of a URL; it may be closed: no device."""
+    if isinstance(address, int):
+        # Each of OpenCV's drivers would write why it has no camera; `_advice` says it once.
+        level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+        try:
+            return cv2.VideoCapture(address)
+        finally:
+            cv2.utils.logging.setLogLevel(level)
+    # A stream that hangs must come back with an error, so that it can be opened again.
+    limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, 8000, cv2.CAP_PROP_READ_TIMEOUT_MSEC, 5000]
+    return cv2.VideoCapture(address, cv2.CAP_FFMPEG, limits)
+
+
+def _advice(address: int | str, name: str, opened: bool) -> str:
+    otherwise = "Or give a video file instead, for example live('clip.mp4', predictor)."
+    if isinstance(address, str):
+        return (
+            f"The stream {name} cannot be opened. Check the address, the user name and password "
+            f"in it, and that this machine reaches it. {otherwise}"
+        )
+    if opened:
+        return (
+            f"{name} was opened but gives no picture: most often another program uses it. "
+            f"Close that program, or unplug the camera and plug it in again. {otherwise}"
+        )
+    if sys.platform.startswith("linux") and not Path(f"/dev/video{address}").exists():
+        return (
+            f"There is no {name} on this machine (no /dev/video{address}). Plug one in, or try "
+            "another index. On a remote server the camera of your own computer is out of reach. "
+            f"{otherwise}"
+        )
+    return (
+        f"{name} cannot be opened. Allow this program to use the camera in the system's privacy "
+        "settings (on Linux: join the group 'video'), or try another index, such as 1. "
+        f"{otherwise}"
+    )
+
+
+def safe_address(address: str) -> str:
+    """An address without its user name and password, for tables and messages.
+
+    >>> safe_address("rtsp://user:p@ssword@camera/1")
+    'rtsp://camera/1'
+    """
+    return re.sub(r"(?<=://)[^/]*@", "", address)

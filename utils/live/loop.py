@@ -1,0 +1,259 @@
+"""Expressions over time: frames from a source, through the reader, to the sinks.
+
+`live` ends in an orderly way whatever happens; `annotate_video` is `live` for a file.
+"""
+
+import os
+import time
+from array import array
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from threading import Event
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from utils.config import PICTURE_SUFFIXES
+from utils.files import check_outputs
+from utils.live.analyzer import ExpressionReader, Face, Reading, table_columns
+from utils.live.camera import CameraUnavailable, LiveCamera
+from utils.live.overlay import UNSURE
+from utils.live.sinks import CsvSink, VideoSink
+from utils.live.sources import PictureSequence, VideoFile, open_source
+
+_COMPLETE = ("end of source", "stopped")
+
+
+def live(
+    source,
+    predictor,
+    sinks: Sequence = (),
+    *,
+    progress: bool = False,
+    stop: Event | None = None,
+    say: Callable[[str], None] = print,
+    **reader_settings,
+) -> pd.DataFrame:
+    """Read a source to its end, and send every reading to the sinks.
+
+    It ends with the source, when ``stop`` is set, when a sink asks for it, when the
+    camera is lost, with Ctrl-C (the stop button of a notebook; the usual end of a camera)
+    or with any failure. In every case the device is released, the sinks are closed, a
+    message tells what happened, and the table so far is returned.
+
+    Args:
+        source: anything that `utils.live.sources.open_source` takes.
+        predictor: has ``class_names`` and ``predict_faces(frame, boxes)``; or a new
+            `ExpressionReader`, whose threshold and smoothing may be changed while it runs.
+            A reader remembers faces and times, so every run needs its own.
+        sinks: see `utils.live.sinks`.
+        progress: show a bar.
+        stop: set it, from another thread, to end the run.
+        say: where messages go.
+        **reader_settings: of `ExpressionReader`, such as ``threshold``.
+
+    Returns:
+        One row for each face of each frame: source, frame (from 0), seconds, track,
+        x, y, width, height (pixels), one column a class (0–1), label, confidence.
+        ``table.attrs`` has "frames" (how many were read), "ended" ("end of source",
+        "stopped", "interrupted", "camera lost" or "failed") and, where something went wrong,
+        "error" (what, as text).
+
+    Raises:
+        CameraUnavailable, FileNotFoundError, ValueError: the source cannot be opened.
+        OSError: a sink cannot write its file.
+        TypeError: settings beside a reader, which has its own.
+        ValueError: a sink would overwrite the source, or two sinks each other; the reader
+            has been used before.
+        Exception: whatever else goes wrong before the first frame is read.
+    """
+    reader = _reader(predictor, reader_settings)
+    outputs = [file for sink in sinks for file in getattr(sink, "files", ())]
+    check_outputs(source_files(source), outputs)
+    table, meter = _Table(reader.class_names), _FpsMeter()
+    opened, ended, name = None, "failed", ""
+    said, problems = [], []
+
+    def close(sink) -> None:
+        try:
+            kept = sink.close(complete=ended in _COMPLETE)
+            if kept:
+                said.append(f"The video so far is {kept}.")
+        except Exception as error:  # the other sinks must be closed, and the table kept
+            problems.append(explain(error))
+
+    with ExitStack() as closing:
+        for sink in sinks:
+            closing.callback(close, sink)
+        try:
+            with (
+                open_source(source, say) as opened,
+                tqdm(opened, total=opened.length, unit="frame", disable=not progress) as bar,
+            ):
+                name, opened.stop = opened.name, stop
+                for sink in sinks:
+                    if hasattr(sink, "begin"):
+                        sink.begin(table_columns(reader.class_names))
+                for seconds, image in bar:
+                    faces = reader.read(image, seconds)
+                    reading = Reading(
+                        source=name,
+                        frame=table.frames,
+                        seconds=seconds,
+                        image=image,
+                        faces=faces,
+                        class_names=reader.class_names,
+                        fps=meter.tick(),
+                        source_fps=opened.fps,
+                    )
+                    table.add(seconds, faces)
+                    answers = [sink.write(reading) for sink in sinks]
+                    if False in answers or (stop is not None and stop.is_set()):
+                        ended = "stopped"
+                        break
+                else:
+                    stopped = stop is not None and stop.is_set()
+                    ended = "stopped" if stopped else "end of source"
+        except KeyboardInterrupt:
+            endless = isinstance(opened, LiveCamera) and opened.length is None
+            ended = "stopped" if endless and table.frames else "interrupted"
+            said.append(
+                f"{ended.capitalize()} after {table.frames} frames; what was read so far is kept."
+            )
+        except Exception as error:
+            if not table.frames:
+                raise
+            ended = "camera lost" if isinstance(error, CameraUnavailable) else "failed"
+            problems.append(explain(error))
+    if problems:
+        ended = "failed" if ended in _COMPLETE else ended
+        problem = " ".join(dict.fromkeys(problems))  # a full disk fails again when it is closed
+        said.insert(0, f"{problem} What was read so far ({table.frames} frames) is kept.")
+    if said:
+        say(" ".join(said))
+    result = table.to_pandas(name)
+    result.attrs.update(frames=table.frames, ended=ended)
+    if problems:
+        result.attrs["error"] = problem
+    return result
+
+
+def _reader(predictor, settings: dict) -> ExpressionReader:
+    if not isinstance(predictor, ExpressionReader):
+        return ExpressionReader(predictor, **settings)
+    if settings:
+        raise TypeError(
+            "A reader has its own settings; give them to ExpressionReader. Received beside a "
+            f"reader: {', '.join(settings)}"
+        )
+    if predictor.used:
+        raise ValueError(
+            "This reader has read frames before and still knows their faces and times. Make a "
+            "new ExpressionReader for every run."
+        )
+    return predictor
+
+
+def explain(error: Exception) -> str:
+    """An error as one sentence, with its kind where the text alone would say little."""
+    plain = isinstance(error, OSError | ValueError) and str(error)
+    text = str(error) if plain else f"{type(error).__name__}: {error}"
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def source_files(source) -> Iterator[Path]:
+    """The files that a source reads, as far as it reads files; nothing is opened.
+
+    Args:
+        source: as `live` takes it.
+    """
+    if isinstance(source, VideoFile):
+        yield source.path
+    elif isinstance(source, PictureSequence):
+        yield from source.paths
+    elif isinstance(source, list | tuple):
+        for one in source:
+            yield from source_files(one)
+    elif isinstance(source, str | Path):
+        path = Path(os.path.expanduser(source))
+        if path.is_dir():
+            yield from (file for file in path.iterdir() if file.suffix.lower() in PICTURE_SUFFIXES)
+        else:
+            yield path
+
+
+def annotate_video(
+    source,
+    predictor,
+    video: str | Path | None = None,
+    table: str | Path | None = None,
+    *,
+    progress: bool = True,
+    **settings,
+) -> pd.DataFrame:
+    """Read a video, write it with boxes, labels and bars, and return the table.
+
+    Args:
+        source: path of a video or folder of pictures, or whatever `live` takes.
+        predictor: see `live`.
+        video: the annotated mp4 file to write, if any.
+        table: the CSV file to write, if any.
+        progress: show a bar.
+        **settings: of `live` and `ExpressionReader`.
+
+    Returns, raises: see `live`.
+
+    Example:
+        >>> annotate_video("clip.mp4", predictor, "annotated.mp4")  # doctest: +SKIP
+    """
+    sinks = [] if table is None else [CsvSink(table)]
+    if video is not None:
+        sinks.append(VideoSink(video))
+    return live(source, predictor, sinks, progress=progress, **settings)
+
+
+class _Table:
+    """Rows kept as bare numbers: hours of video fit in memory."""
+
+    def __init__(self, class_names: Sequence[str]):
+        self.class_names = list(class_names)
+        self.frames = 0
+        self._numbers = array("d")
+
+    def add(self, seconds: float, faces: Sequence[Face]) -> None:
+        for face in faces:
+            label = -1 if face.label == UNSURE else self.class_names.index(face.label)
+            self._numbers.extend((self.frames, seconds, face.track, *face.box))
+            self._numbers.extend(face.probabilities)
+            self._numbers.extend((label, face.confidence))
+        self.frames += 1
+
+    def to_pandas(self, source: str) -> pd.DataFrame:
+        columns = table_columns(self.class_names)[1:]
+        numbers = np.array(self._numbers, np.float64).reshape(-1, len(columns))
+        table = pd.DataFrame(numbers, columns=columns)
+        whole = ["frame", "track", "x", "y", "width", "height"]
+        table[whole] = table[whole].astype(int)
+        names = np.array([*self.class_names, UNSURE], dtype=object)
+        table["label"] = names[table["label"].astype(int)]  # -1 is the last: unsure
+        table.insert(0, "source", source)
+        return table
+
+
+class _FpsMeter:
+    """Frames a second over the last two seconds or so."""
+
+    def __init__(self):
+        self._times: deque[float] = deque(maxlen=60)
+
+    def tick(self) -> float | None:
+        """Count a frame; None until there are two."""
+        now = time.perf_counter()
+        self._times.append(now)
+        while now - self._times[0] > 2 and len(self._times) > 2:
+            self._times.popleft()
+        span = now - self._times[0]
+        return (len(self._times) - 1) / span if span > 0 else None

@@ -1,0 +1,182 @@
+"""Start, Stop and Snapshot in a notebook: a live picture with its controls."""
+
+import html
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from threading import Event, Thread
+
+import pandas as pd
+
+from utils.config import RESULTS
+from utils.live.analyzer import ExpressionReader
+from utils.live.loop import live
+from utils.live.sinks import NotebookSink
+from utils.vision.opencv import cv2
+
+
+class LivePanel:
+    """A live picture with its controls, to be displayed by a notebook cell.
+
+    The run has a thread of its own, as a busy cell would never hear of a click; so
+    the buttons work in JupyterLab, Notebook 7 and VS Code alike. Nothing is opened
+    before Start. Started again, it opens the source anew. The sliders for threshold
+    and smoothing act at once, during a run too; Snapshot keeps the annotated frame.
+
+    Args:
+        source: see `utils.live.sources.open_source`; not an iterable that can be read only
+            once if Start is to work twice.
+        predictor: has ``class_names`` and ``predict_faces(frame, boxes)``; no
+            `ExpressionReader`, as the panel makes a new one at every Start.
+        sinks: more sinks beside the picture. What they write at one Start is replaced by
+            the next one.
+        width: greatest width of the picture, in pixels.
+        snapshots: folder for what Snapshot keeps, as PNG; made when first needed.
+        **settings: of `utils.live.analyzer.ExpressionReader`, such as ``threshold``.
+
+    Attributes:
+        widget: what to display.
+        table: the last run's table, see `utils.live.loop.live`; None before its end.
+        error: what kept the last run from its first frame, if anything did; also written
+            under the picture. What went wrong later is in ``table.attrs["error"]``.
+
+    Raises:
+        TypeError: the predictor is a reader.
+
+    Example:
+        >>> panel = LivePanel(0, predictor)  # doctest: +SKIP
+        >>> panel.widget  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        source,
+        predictor,
+        sinks: Sequence = (),
+        width: int = 800,
+        snapshots: str | Path = RESULTS / "live",
+        **settings,
+    ):
+        import ipywidgets  # only notebooks have it
+
+        if isinstance(predictor, ExpressionReader):
+            raise TypeError(
+                "The panel makes its own reader. Give it the predictor, and the reader's settings "
+                "by name, such as threshold=0.4. Received: an ExpressionReader"
+            )
+        self._source, self._predictor, self._settings = source, predictor, settings
+        self._picture, self._sinks = NotebookSink(width), tuple(sinks)
+        self._snapshots, self._newest = Path(snapshots), _Newest()
+        self._reader = self._new_reader()
+        self._stop, self._thread = Event(), None
+        self.table: pd.DataFrame | None = None
+        self.error: Exception | None = None
+        self.start_button = ipywidgets.Button(description="Start", icon="play")
+        self.stop_button = ipywidgets.Button(description="Stop", icon="stop", disabled=True)
+        self.snapshot_button = ipywidgets.Button(
+            description="Snapshot", icon="camera", disabled=True
+        )
+        self.threshold_slider = ipywidgets.FloatSlider(
+            self._reader.threshold, min=0, max=1, step=0.05, description="Unsure <"
+        )
+        self.smoothing_slider = ipywidgets.FloatSlider(
+            self._reader.smoothing, min=0, max=2, step=0.05, description="Smooth (s)"
+        )
+        self.status = ipywidgets.HTML()  # a Label would cut long messages short
+        self.start_button.on_click(lambda _: self.start())
+        self.stop_button.on_click(lambda _: self.stop())
+        self.snapshot_button.on_click(lambda _: self.snapshot())
+        for slider in (self.threshold_slider, self.smoothing_slider):
+            slider.observe(lambda _: self._set_reader(), "value")
+        buttons = ipywidgets.HBox([self.start_button, self.stop_button, self.snapshot_button])
+        sliders = ipywidgets.HBox([self.threshold_slider, self.smoothing_slider])
+        self.widget = ipywidgets.VBox([self._picture.widget, buttons, sliders, self.status])
+
+    def start(self) -> None:
+        """Begin, unless it already runs."""
+        if self._running:
+            if self._stop.is_set():
+                self._say("Still stopping the last run; press Start again when it has ended.")
+            return
+        self._stop.clear()
+        self.table = self.error = None
+        self.start_button.disabled, self.stop_button.disabled = True, False
+        self.snapshot_button.disabled = False
+        self._reader = self._new_reader()
+        self._set_reader()
+        self._say("Running.")
+        self._thread = Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def stop(self, wait: float = 5.0) -> None:
+        """End the run and wait, for so many seconds, until the device is released."""
+        if self._running:
+            self._say("Stopping…")
+        self._stop.set()
+        self.wait(wait)
+
+    def wait(self, seconds: float | None = None) -> None:
+        """Wait until the run has ended by itself."""
+        if self._thread is not None:
+            self._thread.join(seconds)
+
+    def snapshot(self) -> Path | None:
+        """Keep the newest annotated frame as a PNG file; its path, or None if it could not."""
+        reading = self._newest.reading
+        if reading is None:
+            self._say("There is no picture yet.")
+            return None
+        path = self._snapshots / f"snapshot-{datetime.now():%Y%m%d-%H%M%S-%f}.png"
+        encoded = cv2.imencode(".png", reading.picture)[1]
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(encoded.tobytes())
+        except OSError as error:
+            self._say(f"The snapshot {path} cannot be written: {error.strerror or error}.")
+            return None
+        self._say(f"Kept {path}")
+        return path
+
+    @property
+    def _running(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def _new_reader(self) -> ExpressionReader:
+        return ExpressionReader(self._predictor, **self._settings)
+
+    def _set_reader(self) -> None:
+        self._reader.threshold = self.threshold_slider.value
+        self._reader.smoothing = self.smoothing_slider.value
+
+    def _run(self) -> None:
+        try:
+            self.table = live(
+                self._source,
+                self._reader,
+                (self._picture, self._newest, *self._sinks),
+                stop=self._stop,
+                say=self._say,
+            )
+            if self.table.attrs["ended"] in ("end of source", "stopped"):
+                frames, faces = self.table.attrs["frames"], self.table["track"].nunique()
+                self._say(f"Ended: {frames} frames, {faces} faces. The table is in .table.")
+        except Exception as error:  # a thread's traceback would be seen by nobody
+            self.error = error
+            self._say(f"Ended: {error}")
+        finally:
+            self.start_button.disabled, self.stop_button.disabled = False, True
+
+    def _say(self, text: str) -> None:
+        self.status.value = html.escape(text, quote=False)
+
+
+class _Newest:
+    """A sink that keeps the newest reading, for Snapshot."""
+
+    reading = None
+
+    def write(self, reading) -> None:
+        self.reading = reading
+
+    def close(self, complete: bool) -> None:
+        pass

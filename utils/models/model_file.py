@@ -1,0 +1,210 @@
+"""Saved models that carry their own contract.
+
+A model is one ordinary `.keras` file. The contract (class names, size, colour,
+margin, range) stands as one more entry of the `metadata.json` that Keras writes
+into it, so plain Keras loads the file too and no custom class is needed. A finished
+model may hold its network a second time, in the fast form of `utils.models.litert`.
+"""
+
+import io
+import json
+import os
+import tempfile
+import warnings
+import zipfile
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import numpy as np
+
+from utils.models import litert
+from utils.models.backend import all_layers, compiled, keras
+from utils.models.metadata import (
+    CONFIG,
+    CONTRACT,
+    METADATA,
+    ModelFileError,
+    check_shapes,
+    read_contract,
+    read_metadata,
+)
+from utils.vision.preprocessing import Preprocessing
+
+_TOLERANCE = 0.02  # of a probability: what rounding to float16 does to a very sure network
+
+_UNUSED = [
+    *(("input_axes", None), ("output_axes", None), ("quantization_config", None)),
+    *(("renorm", False), ("renorm_clipping", None), ("renorm_momentum", 0.99)),
+]
+
+
+def save_model(
+    model: keras.Model, preprocessing: Preprocessing, path: str | Path, fast_form: bool = True
+) -> Path:
+    """Write a model and its contract, whole or not at all.
+
+    A compiled model keeps its optimizer's state as well, to go on training later.
+
+    Args:
+        model: maps (n, *preprocessing.input_shape), 0–255, to (n, classes) probabilities.
+        preprocessing: the contract to store with it.
+        path: ends in ``.keras``; an older file there is replaced in one step.
+        fast_form: `add_fast_form` too, where TensorFlow and LiteRT are there; it takes
+            seconds, so an epoch on the way does without. A network that LiteRT does not
+            know is kept without one, with a warning.
+
+    Raises:
+        ModelFileError: model and contract do not fit together.
+    """
+    path = Path(path)
+    if path.suffix != ".keras":
+        raise ModelFileError(f"Expected a file name that ends in .keras. Received: {path}")
+    check_fit(model, preprocessing)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".saving-") as folder:
+        plain = Path(folder, "plain.keras")
+        keras.saving.save_model(model, plain)
+        with zipfile.ZipFile(plain) as archive:
+            config = json.loads(archive.read(CONFIG))
+        metadata = read_metadata(plain) | {CONTRACT: preprocessing.to_dict()}
+        portable = json.dumps(_portable(config)).encode()
+        _rewrite(plain, path, {CONFIG: portable, METADATA: _readable(metadata)})
+    if fast_form and keras.backend.backend() == "tensorflow" and litert.installed():
+        try:
+            add_fast_form(path)
+        except ModelFileError as error:
+            warnings.warn(str(error), stacklevel=2)
+    return path
+
+
+def load_model(path: str | Path, compile: bool = False) -> tuple[keras.Model, Preprocessing]:
+    """Read a model and its contract, refusing whatever does not fit.
+
+    Args:
+        path: a ``.keras`` file written by `save_model`.
+        compile: bring back the optimizer and loss as well.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ModelFileError: damaged, of another kind, without a contract, with a layer
+            that runs arbitrary code (Lambda), or in disagreement with its contract.
+    """
+    preprocessing = read_contract(path)
+    try:
+        model = keras.saving.load_model(path, compile=compile, safe_mode=True)
+    except Exception as error:  # Keras raises many kinds for a file it cannot use
+        reason = (
+            "it holds a Lambda layer, which may run any code when it is loaded"
+            if "Lambda" in str(error)
+            else f"Keras cannot load it ({type(error).__name__}: {_first_line(error)})"
+        )
+        raise ModelFileError(f"{path} is refused: {reason}.") from error
+    try:
+        check_fit(model, preprocessing)
+    except ModelFileError as error:
+        raise ModelFileError(f"{path} is refused. {error}") from error
+    return model, preprocessing
+
+
+def add_fast_form(path: str | Path) -> Path:
+    """Write a model's network into its file a second time, as LiteRT runs it.
+
+    `save_model` does it for finished models: it takes some seconds and adds half the size
+    of the weights, which the fast form keeps in float16. Doing it again replaces it.
+
+    Args:
+        path: a file written by `save_model`, replaced in one step; left as it was where
+            an error is raised.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ModelFileError: the file is none that `load_model` takes; TensorFlow or LiteRT is
+            missing; the network has layers that LiteRT does not know; or LiteRT's
+            answers are not those of Keras.
+    """
+    path = Path(path)
+    if keras.backend.backend() != "tensorflow" or not litert.installed():
+        raise ModelFileError(
+            "The fast form is written with TensorFlow as Keras's backend, and LiteRT. Received: "
+            f"{keras.backend.backend()}, LiteRT {'' if litert.installed() else 'not '}installed. "
+            f"{path} is complete without it."
+        )
+    model, _ = load_model(path)
+    content = _converted(model)
+    _check_answers(model, litert.FastNetwork(content))
+    with zipfile.ZipFile(path) as archive:
+        metadata = read_metadata(path) | {litert.MADE_FROM: litert.checksums(archive)}
+    _rewrite(path, path, {METADATA: _readable(metadata), litert.ENTRY: content})
+    return path
+
+
+def _converted(model: keras.Model) -> bytes:
+    """A network as LiteRT reads it, with float16 weights; its arithmetic stays float32."""
+    import tensorflow as tf
+
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.target_spec.supported_types = [tf.float16]
+    try:
+        with redirect_stdout(io.StringIO()):  # it lists every weight
+            return converter.convert()
+    except Exception as error:  # the converter raises many kinds
+        raise ModelFileError(
+            "The network has no fast form, for LiteRT does not know all of its layers "
+            f"({_first_line(error)}). Its file is complete without one."
+        ) from error
+
+
+def _check_answers(model: keras.Model, fast: litert.FastNetwork) -> None:
+    faces = np.random.default_rng(0).integers(0, 256, (16, *model.input_shape[1:]), np.uint8)
+    # Noise alone is all alike to a network; shade and contrast make faces differ.
+    faces = (faces * np.linspace(0.1, 1, 16).reshape(-1, 1, 1, 1)).astype(np.uint8)
+    difference = np.abs(compiled(model)(faces) - fast(faces)).max()
+    if not difference <= _TOLERANCE:
+        raise ModelFileError(
+            f"The fast form answers otherwise than Keras: by up to {difference:.3f}, expected "
+            f"at most {_TOLERANCE}. The model's file is complete without it."
+        )
+
+
+def _rewrite(source: Path, target: Path, entries: dict[str, bytes]) -> None:
+    """Write a model file anew with some entries replaced or added, in one step."""
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".saving-") as folder:
+        complete = Path(folder, "complete.keras")
+        with zipfile.ZipFile(source) as old, zipfile.ZipFile(complete, "w") as new:
+            for member in old.infolist():
+                if member.filename not in entries:
+                    new.writestr(member, old.read(member))
+            for name, content in entries.items():
+                new.writestr(zipfile.ZipInfo(name), content)
+        os.replace(complete, target)
+
+
+def _readable(values: dict) -> bytes:
+    return json.dumps(values, indent=2).encode()
+
+
+def _portable(config):
+    """A config without the settings, left unused, that Keras before 3.15 does not know."""
+    if isinstance(config, dict):
+        kept = {key: value for key, value in config.items() if (key, value) not in _UNUSED}
+        return {key: _portable(value) for key, value in kept.items()}
+    return [_portable(value) for value in config] if isinstance(config, list) else config
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [""])[0]
+
+
+def check_fit(model: keras.Model, preprocessing: Preprocessing) -> None:
+    """Refuse a network that its contract does not describe, or that could not be loaded.
+
+    Raises:
+        ModelFileError: other shapes than the contract's, or a Lambda layer.
+    """
+    check_shapes(model.input_shape, model.output_shape, preprocessing)
+    if any(isinstance(layer, keras.layers.Lambda) for layer in all_layers(model)):
+        raise ModelFileError(
+            "The network holds a Lambda layer, which may run any code when it is loaded. "
+            "Build it of other keras.layers, or of functions from keras.ops."
+        )

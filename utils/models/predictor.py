@@ -1,0 +1,119 @@
+"""A saved model, ready to answer: faces in, probabilities out."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from utils.models import litert
+from utils.models.metadata import ModelFileError, check_shapes, read_contract
+from utils.vision.preprocessing import Box, Preprocessing, prepare_faces
+
+
+class Predictor:
+    """Applies a network together with its contract.
+
+    All faces of a frame go through the network together.
+
+    Attributes:
+        model: a Keras network, or a `utils.models.litert.FastNetwork`.
+        preprocessing: its contract.
+
+    Example:
+        >>> predictor = load("models/fer2013.keras")  # doctest: +SKIP
+        >>> predictor.predict_faces(frame, [(10, 20, 96, 96)])  # doctest: +SKIP
+    """
+
+    def __init__(self, model, preprocessing: Preprocessing):
+        self.model = model
+        self.preprocessing = preprocessing
+        if isinstance(model, litert.FastNetwork):
+            self._answer = model
+        else:
+            from utils.models.backend import compiled  # Keras, only for a network that needs it
+
+            self._answer = compiled(model)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return self.preprocessing.class_names
+
+    def probabilities(self, faces: np.ndarray) -> np.ndarray:
+        """Class probabilities of prepared faces.
+
+        Args:
+            faces: uint8, (n, size, size, channels) as the contract says, 0–255; n
+                may be 0.
+
+        Returns:
+            float32, (n, classes); each row sums to 1, in the order of `class_names`.
+
+        Raises:
+            ValueError: another shape or type, such as pictures scaled to 0–1.
+        """
+        expected = self.preprocessing.input_shape
+        if faces.dtype != np.uint8 or faces.shape[1:] != expected:
+            raise ValueError(
+                f"Expected uint8 faces of shape (n, {', '.join(map(str, expected))}), 0–255, as "
+                "utils.vision.preprocessing.prepare makes them. "
+                f"Received: {faces.dtype} of shape {faces.shape}."
+            )
+        if not len(faces):
+            return np.empty((0, len(self.class_names)), np.float32)
+        return self._answer(faces)
+
+    def predict_faces(self, frame: np.ndarray, boxes: list[Box]) -> np.ndarray:
+        """Class probabilities of the boxed faces of a frame.
+
+        Args:
+            frame: uint8, (height, width) grey or (height, width, 3) BGR, 0–255.
+            boxes: (left, top, width, height) of each face in pixels of the frame.
+
+        Returns:
+            float32, (faces, classes).
+        """
+        return self.probabilities(prepare_faces(frame, boxes, self.preprocessing))
+
+    def predict_pictures(self, pictures, progress: bool = True) -> np.ndarray:
+        """Class probabilities of a whole table of pictures, in its order.
+
+        Args:
+            pictures: a `utils.training.batches.Pictures`, neither shuffled nor augmented.
+            progress: show a bar.
+
+        Returns:
+            float32, (n, classes).
+        """
+        batches = tqdm(range(len(pictures)), desc="predicting", unit="batch", disable=not progress)
+        return np.concatenate([self.probabilities(pictures[index][0]) for index in batches])
+
+
+def load(path: str | Path) -> Predictor:
+    """The predictor of a saved model.
+
+    Where the file holds a fast form, LiteRT runs that, and Keras is not imported.
+
+    Raises:
+        FileNotFoundError: no such file.
+        utils.models.metadata.ModelFileError: see `utils.models.litert.read_fast_form` and
+            `utils.models.model_file.load_model`.
+    """
+    fast_form = litert.read_fast_form(path)
+    if fast_form is not None and litert.installed():
+        preprocessing = read_contract(path)
+        try:
+            network = litert.FastNetwork(fast_form)
+            check_shapes(network.input_shape, network.output_shape, preprocessing)
+        except ModelFileError as error:
+            raise ModelFileError(f"{path} is refused. {error}") from error
+        return Predictor(network, preprocessing)
+    if fast_form is not None:
+        warnings.warn(
+            f"{path} holds a fast form, but LiteRT is not installed, so Keras runs the network: "
+            "the same answers, later. `python -m pip install -r requirements.txt` installs it.",
+            stacklevel=2,
+        )
+    from utils.models.model_file import load_model
+
+    return Predictor(*load_model(path))

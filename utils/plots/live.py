@@ -1,0 +1,186 @@
+"""Figures of what was read from pictures and videos; `utils.plots.training` passes them on.
+
+Every figure has an opaque white ground, so it reads the same in light and dark
+notebook themes, and is at most ten inches wide, the width of a notebook cell.
+"""
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from utils.live.overlay import class_colour
+
+_MOST_BARS = 6  # charts beside a picture that can still be read
+_ABSENCE = 0.5  # seconds without a face after which its line is cut
+
+
+def still(picture: np.ndarray, faces: pd.DataFrame, class_names) -> Figure:
+    """A picture with its faces boxed and numbered, and every probability as a bar.
+
+    All faces are boxed; where there are more than six, the first six, the largest, have bars.
+
+    Args:
+        picture: uint8, (height, width) grey or (height, width, 3) BGR.
+        faces: the picture's rows of `stills.read_stills`.
+        class_names: the classes, in the order of their columns.
+    """
+    found = faces[faces["face"] > 0]
+    count = min(max(len(found), 1), _MOST_BARS)
+    rows, columns = -(-count // 3), min(count, 3)
+    figure = plt.figure(figsize=(min(4 + 2.6 * columns, 10), 3.4 * rows), facecolor="white")
+    grid = figure.add_gridspec(rows, columns + 1, width_ratios=[1.5] + [1] * columns)
+    left = figure.add_subplot(grid[:, 0])
+    bars = [figure.add_subplot(grid[place // 3, 1 + place % 3]) for place in range(count)]
+    show_picture(left, picture)
+    left.axis("off")
+    if found.empty:
+        bars[0].axis("off")
+        bars[0].text(0.5, 0.5, "no face found", ha="center", va="center")
+    if len(found) > count:
+        left.set_title(f"{count} faces, and {len(found) - count} more", fontsize=10)
+    for face in found.to_dict("records"):
+        corner = face["x"], face["y"]
+        left.add_patch(
+            plt.Rectangle(corner, face["width"], face["height"], fill=False, ec="#e69f00", lw=2)
+        )
+        left.text(*corner, face["face"], color="black", backgroundcolor="#e69f00", fontsize=8)
+    for axes, face in zip(bars, found.to_dict("records"), strict=False):
+        values = [face[name] for name in class_names]
+        _show_bars(axes, values, class_names)
+        axes.set_title(f"{face['face']}: {face['label']}")
+    return finish(figure)
+
+
+def explanation(
+    faces: np.ndarray,
+    probabilities: np.ndarray,
+    maps: Sequence[np.ndarray],
+    class_names: Sequence[str],
+    class_indices: Sequence[int] | None = None,
+) -> Figure:
+    """For each face what the network saw, what it answered, and which pixels spoke for that.
+
+    Args:
+        faces: uint8, (n, size, size, channels), grey or RGB, as
+            `preprocessing.prepare_faces` makes them; six fit a screen.
+        probabilities: (n, classes).
+        maps: of each face, as `explain.occlusion_map` makes them.
+        class_names: the classes, in the order of the probabilities.
+        class_indices: the class that each map is about; by default the most probable.
+    """
+    if class_indices is None:
+        class_indices = [int(answer.argmax()) for answer in probabilities]
+    figure, grid = plt.subplots(
+        len(faces), 3, figsize=(9, 0.5 + 2.1 * len(faces)), squeeze=False, facecolor="white",
+        width_ratios=(1, 1.4, 1.3),
+    )  # fmt: skip
+    rows = zip(grid, faces, probabilities, maps, class_indices, strict=True)
+    for (left, middle, right), face, answer, importance, index in rows:
+        show_picture(left, face[..., ::-1].squeeze())
+        left.axis("off")
+        _show_bars(middle, answer, class_names)
+        _show_map(right, face, importance, class_names[index])
+    titles = "what it sees", "what it answers", "what spoke for it"
+    for axes, title in zip(grid[0], titles, strict=True):
+        axes.set_title(title, fontsize=10)
+    return finish(figure)
+
+
+def timeline(table: pd.DataFrame, class_names, truth: pd.DataFrame | None = None) -> Figure:
+    """The probabilities of the faces over time, from the table of a video.
+
+    Where there are more than eight faces, those seen longest are shown. While a face was
+    away for more than half a second, nothing is painted.
+
+    Args:
+        table: as `video.live` returns it.
+        class_names: the classes, in the order of their columns.
+        truth: start, end (seconds) and label of what is shown, where that is known.
+    """
+    tracks = sorted(table["track"].value_counts().index[:8]) or [None]
+    figure, grid = plt.subplots(
+        len(tracks), 1, figsize=(10, 0.8 + 2.2 * len(tracks)), sharex=True, squeeze=False,
+        facecolor="white",
+    )  # fmt: skip
+    for axes, track in zip(grid[:, 0], tracks, strict=True):
+        rows = _with_absences(table[table["track"] == track])
+        axes.stackplot(
+            rows["seconds"],
+            *(rows[name] for name in class_names),
+            labels=class_names,
+            colors=_class_colours(class_names),
+        )
+        axes.set(ylim=(0, 1), ylabel="no face" if track is None else f"face {track}")
+        axes.margins(x=0)
+        for start, end, label in () if truth is None else truth[["start", "end", "label"]].values:
+            axes.axvline(start, color="black", linewidth=0.8)
+            axes.text((start + end) / 2, 1.02, label, ha="center", va="bottom", fontsize=8)
+    grid[-1, 0].set_xlabel("seconds" + ("" if truth is None else "   (above: what is shown)"))
+    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="center right", fontsize=8)
+    return finish(figure, right=0.88)
+
+
+def frame_strip(frames: list[np.ndarray], columns: int = 4) -> Figure:
+    """Frames of a video side by side; each uint8 (height, width, 3) BGR."""
+    rows = -(-len(frames) // columns)
+    height, width = frames[0].shape[:2]
+    figure, grid = plt.subplots(
+        rows, columns, figsize=(10, 10 / columns * height / width * rows), squeeze=False,
+        facecolor="white",
+    )  # fmt: skip
+    for axes in grid.flat:
+        axes.axis("off")
+    for axes, frame in zip(grid.flat, frames, strict=False):
+        show_picture(axes, frame)
+    return finish(figure)
+
+
+def show_picture(axes, picture) -> None:
+    """Grey (height, width) or BGR (height, width, 3), shown in matplotlib's RGB."""
+    if picture.ndim == 2:
+        axes.imshow(picture, cmap="gray", vmin=0, vmax=255)
+    else:
+        axes.imshow(picture[..., ::-1])
+
+
+def finish(figure: Figure, right: float = 1) -> Figure:
+    """The figure with everything in its place; not shown by itself."""
+    figure.tight_layout(rect=(0, 0, right, 1))
+    plt.close(figure)  # or the notebook would show it once more at the end of the cell
+    return figure
+
+
+def _show_bars(axes, probabilities, class_names) -> None:
+    axes.barh(class_names, probabilities, color=_class_colours(class_names))
+    axes.bar_label(axes.containers[0], [f"{value:.0%}" for value in probabilities], padding=2)
+    axes.invert_yaxis()
+    axes.set(xlim=(0, 1.25), xticks=[])
+    axes.spines[["top", "right", "bottom"]].set_visible(False)
+
+
+def _with_absences(rows: pd.DataFrame) -> pd.DataFrame:
+    """A track's rows, with one of NaN in each absence, which cuts what is drawn."""
+    away = (rows["seconds"].diff() > _ABSENCE) & (rows["frame"].diff() > 1)  # or frames are rare
+    absences = pd.DataFrame({"seconds": rows["seconds"].shift()[away]})
+    return pd.concat([rows, absences]).sort_values("seconds", kind="stable")
+
+
+def _show_map(axes, face, importance, name) -> None:
+    limit = max(float(np.abs(importance).max()), 0.01)  # below one point lies only noise
+    scale = plt.cm.ScalarMappable(plt.Normalize(-limit, limit), "RdBu_r")
+    colours = scale.to_rgba(importance)
+    colours[..., 3] = 0.75 * np.abs(importance) / limit  # what says nothing hides nothing
+    axes.imshow(face.mean(axis=2), cmap="gray", vmin=0, vmax=255)
+    axes.imshow(colours, interpolation="bilinear")
+    axes.axis("off")
+    bar = axes.figure.colorbar(scale, ax=axes, ticks=[-limit, 0, limit])
+    bar.set_ticklabels([f"−{100 * limit:.0f}", "0", f"+{100 * limit:.0f}"])
+    bar.set_label(f"“{name}” falls when covered\n(percentage points)", fontsize=8)
+
+
+def _class_colours(class_names) -> list[tuple[float, ...]]:
+    """The overlay's colours, as matplotlib's RGB from 0 to 1."""
+    return [tuple(v / 255 for v in class_colour(i)[::-1]) for i in range(len(class_names))]

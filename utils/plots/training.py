@@ -1,0 +1,250 @@
+"""Figures of data, training and evaluation; those of what was read come with them.
+
+Each function returns the matplotlib figure and shows nothing itself.
+
+Every figure has an opaque white ground, so it reads the same in light and dark
+notebook themes, and is at most ten inches wide, the width of a notebook cell.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from utils.plots.live import explanation, finish, frame_strip, show_picture, still, timeline
+from utils.training import evaluation
+from utils.vision.images import read_picture
+
+__all__ = [
+    "augmented_pictures",
+    "class_counts",
+    "confusion_matrix",
+    "example_pictures",
+    "explanation",
+    "frame_strip",
+    "learning_curves",
+    "mistakes",
+    "precision_matrix",
+    "recall_matrix",
+    "risk_coverage",
+    "still",
+    "timeline",
+]
+
+
+def class_counts(counts: pd.DataFrame) -> Figure:
+    """Bars of pictures per class and split, from `datasets.count_classes`."""
+    counts = counts.drop(index="total", columns="total")
+    figure, axes = _figure(8, 3.4)
+    counts.plot.bar(ax=axes, rot=0, width=0.8, color=sns.color_palette("colorblind"))
+    for bars in axes.containers:
+        axes.bar_label(bars, fontsize=7, padding=2, rotation=0 if len(counts.columns) < 3 else 90)
+    axes.margins(y=0.25)
+    axes.set(xlabel="", ylabel="pictures", title="Pictures per class")
+    axes.legend(title="", frameon=False, loc="upper center", ncols=len(counts.columns))
+    return finish(figure)
+
+
+def example_pictures(table: pd.DataFrame, class_names, each: int = 8, seed: int = 0) -> Figure:
+    """A row of random pictures for every class."""
+    figure, grid = plt.subplots(
+        len(class_names), each, figsize=(each, len(class_names) * 1.02), facecolor="white"
+    )
+    for row, name in zip(np.atleast_2d(grid), class_names, strict=True):
+        pictures = table[table["class"] == name]
+        files = pictures.sample(min(each, len(pictures)), random_state=seed)["file"]
+        for axes in row:
+            axes.axis("off")
+        for axes, file in zip(row, files, strict=False):
+            show_picture(axes, read_picture(file))
+        row[0].text(
+            -0.1, 0.5, name, transform=row[0].transAxes, ha="right", va="center", fontsize=10
+        )
+    return finish(figure)
+
+
+def augmented_pictures(pictures, count: int = 8) -> Figure:
+    """The first pictures of a `streaming.Pictures`, plain above and augmented below."""
+    plain = type(pictures)(pictures.table, pictures.preprocessing, count)
+    changed = type(pictures)(
+        pictures.table, pictures.preprocessing, count, augmentation=pictures.augmentation
+    )
+    figure, grid = plt.subplots(2, count, figsize=(count, 2.1), facecolor="white")
+    for row, source in zip(grid, (plain, changed), strict=True):
+        for axes in row:
+            axes.axis("off")
+        for axes, picture in zip(row, source[0][0], strict=False):
+            show_picture(axes, picture[..., ::-1].squeeze())
+    return finish(figure)
+
+
+def learning_curves(log: pd.DataFrame, best_epoch: int | None = None) -> Figure:
+    """Loss and accuracy per epoch, on training and validation pictures, and on each domain's."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), facecolor="white")
+    for axes, measure in ((left, "loss"), (right, "accuracy")):
+        axes.plot(log["epoch"], log[measure], label="training")
+        axes.plot(log["epoch"], log[f"val_{measure}"], label="validation")
+        each = f"val_{measure}_"
+        for column in log.columns[log.columns.str.startswith(each)]:
+            label = f"validation, {column.removeprefix(each)}"
+            axes.plot(log["epoch"], log[column], "--", linewidth=1.2, label=label)
+        axes.set(xlabel="epoch", title=measure)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.3)
+        if best_epoch is not None:
+            axes.axvline(best_epoch, color="grey", linestyle=":", label=f"best: {best_epoch}")
+    right.yaxis.set_major_formatter(PercentFormatter(1))
+    left.legend(frameon=False, fontsize=8)
+    return finish(figure)
+
+
+def confusion_matrix(metrics: dict, of: str = "") -> Figure:
+    """Counts: rows are the true classes, columns the predicted ones; ``of`` heads the title."""
+    counts = np.array(metrics["confusion"])
+    title = _title("Confusion matrix (pictures)", of)
+    return _matrix(counts, metrics["classes"], title, "d", counts.max())
+
+
+def precision_matrix(metrics: dict, of: str = "") -> Figure:
+    """Of what was called a class, what it really was. Columns sum to one."""
+    shares = evaluation.precision_matrix(metrics["confusion"])
+    title = _title("Precision matrix (columns sum to 1)", of)
+    return _matrix(shares, metrics["classes"], title, ".2f", 1)
+
+
+def recall_matrix(metrics: dict, of: str = "") -> Figure:
+    """Of each true class, what it was called. Rows sum to one."""
+    shares = evaluation.recall_matrix(metrics["confusion"])
+    title = _title("Recall matrix (rows sum to 1)", of)
+    return _matrix(shares, metrics["classes"], title, ".2f", 1)
+
+
+def reliability(labels: np.ndarray, probabilities: np.ndarray, bins: int = 10) -> Figure:
+    """Accuracy against confidence, in bins of confidence; on the diagonal both are equal.
+
+    Args:
+        labels: int, (n,).
+        probabilities: (n, classes).
+        bins: equally wide bins of confidence; those with fewer than 20 pictures are pale.
+    """
+    confidence = probabilities.max(axis=1)
+    correct = probabilities.argmax(axis=1) == labels
+    bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
+    count = np.bincount(bin_of, minlength=bins)
+    accuracy = np.bincount(bin_of, correct, bins) / np.maximum(count, 1)
+    middles = (np.arange(bins) + 0.5) / bins
+    figure, axes = _figure(5.5, 4.5)
+    for enough, alpha in ((count >= 20, 1), ((count > 0) & (count < 20), 0.3)):
+        axes.bar(middles[enough], accuracy[enough], 0.9 / bins, color="#0072b2", alpha=alpha)
+    for middle, height, number in zip(middles, accuracy, count, strict=True):
+        if number:
+            axes.text(middle, height + 0.01, f"{number}", ha="center", fontsize=8)
+    axes.plot([0, 1], [0, 1], color="#d55e00", linewidth=1.5, label="as sure as right")
+    error = evaluation.expected_calibration_error(labels, probabilities)
+    axes.set(
+        xlim=(0, 1), ylim=(0, 1.08), xlabel="confidence", ylabel="share that is right",
+        title=f"Calibration: expected error {error:.3f}",
+    )  # fmt: skip
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(PercentFormatter(1))
+    axes.legend(frameon=False, loc="upper left")
+    return finish(figure)
+
+
+def mistakes(
+    files: list[str], labels: np.ndarray, probabilities: np.ndarray, class_names, count: int = 12
+) -> Figure:
+    """The wrong answers of highest confidence, as pictures.
+
+    Args:
+        files: the picture of each row.
+        labels: int, (n,).
+        probabilities: (n, classes).
+        class_names: names of the classes.
+        count: how many to show.
+    """
+    chosen = evaluation.most_confident_mistakes(labels, probabilities, count)
+    rows = max(-(-len(chosen) // 6), 1)
+    figure, grid = plt.subplots(rows, 6, figsize=(10, 2.2 * rows), facecolor="white")
+    for axes in grid.flat:
+        axes.axis("off")
+    for axes, index in zip(grid.flat, chosen, strict=False):
+        answer = probabilities[index].argmax()
+        show_picture(axes, read_picture(files[index]))
+        axes.set_title(
+            f"{class_names[answer]} {probabilities[index, answer]:.0%}\n"
+            f"labelled {class_names[labels[index]]}",
+            fontsize=8,
+        )
+    return finish(figure)
+
+
+def risk_coverage(labels: np.ndarray, probabilities: np.ndarray, threshold: float) -> Figure:
+    """Mistakes among the answers against the share answered, as the threshold rises.
+
+    Args:
+        labels: int, (n,).
+        probabilities: (n, classes).
+        threshold: least confidence of an answer; marked on the curve.
+    """
+    curve = evaluation.risk_coverage(labels, probabilities)
+    chosen = evaluation.threshold_table(labels, probabilities, [threshold]).iloc[0]
+    figure, axes = _figure(7, 4)
+    axes.plot(curve["coverage"], curve["risk"], color="#0072b2")
+    unselective = curve["risk"].iloc[-1]
+    axes.axhline(unselective, color="grey", linestyle=":", linewidth=1)
+    axes.text(0, unselective, "answering everything", va="bottom", color="#555555")
+    if chosen["answered"]:
+        wrong, coverage = 1 - chosen["accuracy"], chosen["coverage"]
+        axes.plot(coverage, wrong, "o", color="#d55e00")
+        axes.annotate(
+            f"threshold {threshold:g}: {coverage:.0%} answered,\n{wrong:.0%} of those wrong",
+            (coverage, wrong),
+            (0.97, 0.08),
+            textcoords="axes fraction",
+            ha="right",
+            arrowprops={"arrowstyle": "-", "color": "#d55e00"},
+        )
+    axes.set(
+        xlabel="share of faces answered, the surest first",
+        ylabel="share of answers that are wrong",
+        title="What “unsure” buys: fewer answers, fewer mistakes",
+        ylim=(0, 1.2 * unselective or 1),
+    )
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(PercentFormatter(1))
+    axes.grid(alpha=0.3)
+    return finish(figure)
+
+
+def _title(text: str, of: str) -> str:
+    return f"{of}: {text}" if of else text
+
+
+def _matrix(values, class_names, title, number_format, highest) -> Figure:
+    side = 2.2 + 0.62 * len(class_names)
+    figure, axes = _figure(side + 0.8, side)
+    sns.heatmap(
+        values,
+        annot=True,
+        fmt=number_format,
+        cmap="Blues",
+        vmin=0,
+        vmax=highest,
+        square=True,
+        linewidths=0.5,
+        xticklabels=class_names,
+        yticklabels=class_names,
+        cbar_kws={"shrink": 0.8, "ticks": MaxNLocator(5, integer=number_format == "d")},
+        ax=axes,
+    )
+    axes.set(xlabel="predicted", ylabel="true", title=title)
+    axes.tick_params(axis="x", rotation=45)
+    axes.tick_params(axis="y", rotation=0)
+    return finish(figure)
+
+
+def _figure(width, height):
+    return plt.subplots(figsize=(width, height), facecolor="white")

@@ -1,0 +1,116 @@
+"""Pictures on their way from the disk to Keras."""
+
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from utils.datasets.table import fingerprint
+from utils.models.backend import keras
+from utils.training.augmentation import Augmentation
+from utils.vision.images import read_picture
+from utils.vision.preprocessing import Preprocessing, prepare
+
+
+class Pictures(keras.utils.PyDataset):
+    """Streams a table of pictures to Keras in batches, decoding as it goes.
+
+    Only the batches in flight are held in memory. Order and augmentation depend
+    on nothing but (seed, epoch, batch), so an epoch can be run again exactly:
+    that is what lets an interrupted training resume.
+
+    Each item is a pair: uint8 (batch, size, size, channels), 0–255, grey or RGB,
+    and float32 (batch, classes), one-hot labels, or mixtures of them.
+
+    Attributes:
+        targets: what else than the labels is trained towards, for a run's settings; see
+            `distillation`.
+
+    Args:
+        table: rows with ``file`` and ``class``, as `find_pictures` gives them.
+        preprocessing: the contract; its classes give the order of the labels.
+        batch_size: pictures a batch at most; without ``shuffle`` the last has what is left.
+        shuffle: draw a new order for every epoch, in batches of nearly the same size. A last
+            batch of a few pictures would move the weights as far as any other, and be what
+            batch normalisation remembers best (`benchmarks/ablations.py` measures the harm).
+        augmentation: random changes to apply, or None.
+        seed: source of all chance here.
+        mixing: above 0, each picture is a weighted mean of two, and its label of theirs; the
+            weight is drawn from the beta distribution with this value for both parameters
+            (Zhang et al., "mixup: Beyond Empirical Risk Minimization", 2018).
+    """
+
+    targets: dict | None = None
+
+    def __init__(
+        self,
+        table: pd.DataFrame,
+        preprocessing: Preprocessing,
+        batch_size: int = 128,
+        shuffle: bool = False,
+        augmentation: Augmentation | None = None,
+        seed: int = 0,
+        mixing: float = 0.0,
+    ):
+        super().__init__()
+        unknown = sorted(set(table["class"]) - set(preprocessing.class_names))
+        if unknown or table.empty:
+            raise ValueError(
+                f"Expected pictures of {', '.join(preprocessing.class_names)}. "
+                f"Received: {', '.join(unknown) or 'an empty table'}."
+            )
+        if batch_size < 1:
+            raise ValueError(f"Expected a batch of at least one picture. Received: {batch_size}")
+        if not 0 <= mixing < np.inf:
+            raise ValueError(f"Expected mixing of at least 0, which is none. Received: {mixing}")
+        self.table = table.reset_index(drop=True)
+        self.preprocessing = preprocessing
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.augmentation = augmentation
+        self.seed = seed
+        self.mixing = mixing
+        self.labels = pd.Categorical(table["class"], preprocessing.class_names).codes.astype(int)
+        self.start_epoch(0)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """`datasets.fingerprint` of the table; every file is read for it, once."""
+        return fingerprint(self.table)
+
+    def start_epoch(self, epoch: int) -> None:
+        """Set the order of pictures for an epoch, counted from 0."""
+        self.epoch = epoch
+        self._order = np.arange(len(self.table))
+        if self.shuffle:
+            np.random.default_rng([self.seed, epoch]).shuffle(self._order)
+
+    def on_epoch_end(self) -> None:
+        self.start_epoch(self.epoch + 1)
+
+    def __len__(self) -> int:
+        return -(-len(self.table) // self.batch_size)
+
+    def rows(self, index: int) -> np.ndarray:
+        """Positions in the table of a batch's pictures, in their order."""
+        if self.shuffle:
+            return np.array_split(self._order, len(self))[index]
+        return self._order[index * self.batch_size : (index + 1) * self.batch_size]
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        chosen = self.rows(index)
+        random = np.random.default_rng([self.seed, self.epoch, index])
+        batch = np.empty((len(chosen), *self.preprocessing.input_shape), np.uint8)
+        for row, file in zip(batch, self.table["file"].iloc[chosen], strict=True):
+            picture = prepare(read_picture(file), self.preprocessing)
+            row[:] = self.augmentation(picture, random) if self.augmentation else picture
+        one_hot = np.eye(len(self.preprocessing.class_names), dtype=np.float32)
+        labels = one_hot[self.labels[chosen]]
+        return self._mixed(batch, labels, random) if self.mixing else (batch, labels)
+
+    def _mixed(self, batch, labels, random):
+        partners = random.permutation(len(batch))
+        weights = random.beta(self.mixing, self.mixing, (len(batch), 1)).astype(np.float32)
+        both = weights[..., None, None] * batch
+        both += (1 - weights[..., None, None]) * batch[partners]
+        return np.rint(both).astype(np.uint8), weights * labels + (1 - weights) * labels[partners]

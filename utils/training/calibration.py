@@ -1,0 +1,119 @@
+"""Confidence that means what it says: temperature scaling.
+
+A network's probabilities are often surer, or less sure, than it is right. Dividing the
+values before the softmax by one number, the temperature, mends most of that and changes
+no answer (Guo et al., "On Calibration of Modern Neural Networks", ICML 2017). The number
+goes into the weights of the last layer, so a calibrated model is an ordinary model.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+
+from utils.models.backend import compiled, keras
+from utils.training.batches import Pictures
+
+LEAST_PICTURES = 100
+_RANGE = 0.2, 5.0  # no sensible network is outside
+
+
+def calibrate(network: keras.Model, labels: np.ndarray, views: Sequence[np.ndarray]) -> float:
+    """Fit a temperature and set it.
+
+    Args:
+        network: as `networks.join` makes it; its last layer is changed.
+        labels, views: as for `fit_temperature`.
+
+    Returns:
+        The temperature; 1, and nothing is changed, where there are fewer than
+        `LEAST_PICTURES`: so few are soon all right or all wrong by chance.
+    """
+    if len(labels) < LEAST_PICTURES:
+        return 1.0
+    temperature = fit_temperature(labels, views)
+    set_temperature(network, temperature)
+    return temperature
+
+
+def views_of(network: keras.Model, pictures: Pictures, mirror: bool = True) -> list[np.ndarray]:
+    """A network's answers to pictures and, with ``mirror``, to their mirror images.
+
+    Args:
+        network: maps pictures to (classes,) probabilities.
+        pictures: neither shuffled nor augmented.
+        mirror: whether `networks.mirrored` is going to average the network's answers.
+
+    Returns:
+        One or two arrays, (n, classes).
+    """
+    answer = compiled(network)
+    batches = (pictures[index][0] for index in range(len(pictures)))
+    answers = [
+        [answer(view) for view in ([batch, batch[:, :, ::-1]] if mirror else [batch])]
+        for batch in batches
+    ]
+    return [np.concatenate(view) for view in zip(*answers, strict=True)]
+
+
+def fit_temperature(labels: np.ndarray, views: Sequence[np.ndarray]) -> float:
+    """The temperature with the least log loss.
+
+    Args:
+        labels: int, (n,), class indices; of pictures that the network was not trained on.
+        views: the answers to one or more views of each picture, whose mean is the model's
+            answer: each (n, classes), rows summing to 1. For `networks.mirrored` these
+            are the answers to the pictures and to their mirror images.
+
+    Returns:
+        The temperature; above 1 the network was too sure.
+
+    Raises:
+        ValueError: labels and answers do not fit together.
+    """
+    labels = np.asarray(labels)
+    logits = [np.log(np.clip(np.asarray(view, np.float64), 1e-12, 1)) for view in views]
+    if not len(labels) or any(len(values) != len(labels) for values in logits):
+        raise ValueError(
+            "Expected at least one label, and an answer for each in every view. Received: "
+            f"{len(labels)} labels and views of {', '.join(str(len(v)) for v in logits)}."
+        )
+
+    def loss(temperature):
+        mean = np.mean([_softmax(values / temperature) for values in logits], axis=0)
+        return -np.log(mean[np.arange(len(labels)), labels] + 1e-12).mean()
+
+    return float(minimize_scalar(loss, bounds=_RANGE, method="bounded").x)
+
+
+def tempered(view: np.ndarray, temperature: float) -> np.ndarray:
+    """Probabilities, (n, classes), as they would be at a temperature."""
+    return _softmax(np.log(np.clip(np.asarray(view, np.float64), 1e-12, 1)) / temperature)
+
+
+def set_temperature(network: keras.Model, temperature: float) -> None:
+    """Divide what a network's softmax receives by a temperature, for good.
+
+    Args:
+        network: its layer "head" ends in a dense layer with a softmax, as in
+            `networks.join`. Its weights are changed, for every network that shares them.
+        temperature: above 0; 1 changes nothing.
+
+    Raises:
+        ValueError: the head ends otherwise, or the temperature is not above 0.
+    """
+    last = network.get_layer("head").layers[-1]
+    ends_well = (
+        isinstance(last, keras.layers.Dense) and last.activation is keras.activations.softmax
+    )
+    if not ends_well or not temperature > 0:
+        raise ValueError(
+            "A temperature above 0 can be set where the head ends in Dense(…, activation="
+            f'"softmax"). Received: temperature {temperature}, {type(last).__name__} at the end.'
+        )
+    last.set_weights([weight / temperature for weight in last.get_weights()])
+
+
+def _softmax(values: np.ndarray) -> np.ndarray:
+    powers = np.exp(values - values.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)

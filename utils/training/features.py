@@ -1,0 +1,289 @@
+"""Retraining the head alone, on features of a frozen trunk.
+
+The trunk looks at every picture once; what it says is kept on disk, so an edited
+MLP head is trained in seconds. (Known as bottleneck features; see Chollet,
+"Building powerful image classification models using very little data", 2016.)
+"""
+
+import hashlib
+import io
+import json
+import math
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from utils.config import CACHE, RUNS
+from utils.datasets.domains import balancing_weights, evaluate_apart, rows_by_domain
+from utils.datasets.table import fingerprint, split_of
+from utils.files import write_text
+from utils.models.backend import keras, rebuild, xla_pays
+from utils.models.model_file import check_fit, save_model
+from utils.models.networks import join
+from utils.training.batches import Pictures
+from utils.training.runs import Run, best_epoch, start_run
+from utils.training.trainer import Settings, describe
+
+
+def trunk_features(trunk: keras.Model, pictures: Pictures, cache: str | Path = CACHE) -> np.memmap:
+    """What a trunk makes of every picture, computed once and then read from disk.
+
+    The file is keyed by the pictures, the trunk's layers and weights, and the
+    preprocessing; change any of them and it is computed anew. Which part a picture
+    belongs to makes no difference. Batch by batch is added
+    to its end, and it gets its name when it is complete: however many the pictures,
+    memory stays small, and when killed it goes on with the batch that it was at.
+
+    Args:
+        trunk: maps (n, *preprocessing.input_shape), 0–255, to any shape of features.
+        pictures: neither shuffled nor augmented.
+        cache: folder for the feature files.
+
+    Returns:
+        A read-only memory map, float16, (n, *trunk.output_shape[1:]), in the order
+        of ``pictures.table``.
+    """
+    if pictures.shuffle or pictures.augmentation:
+        raise ValueError(
+            "Features are computed once, so their pictures must be neither shuffled nor augmented. "
+            f"Received: shuffle={pictures.shuffle}, augmentation={pictures.augmentation}."
+        )
+    cache = Path(cache)
+    cache.mkdir(parents=True, exist_ok=True)
+    file = cache / f"features-{_key(trunk, pictures)}.npy"
+    if not file.is_file():
+        temporary = cache / f".{file.stem}.part"
+        _compute(trunk, pictures, temporary)
+        os.replace(temporary, file)
+    return np.load(file, mmap_mode="r")
+
+
+def _compute(trunk, pictures, file: Path) -> None:
+    """Write the features that the file does not hold yet; its length tells which.
+
+    They are appended, not written through a memory map: what a process has written to a
+    map counts as its resident memory.
+    """
+    shape = (len(pictures.table), *trunk.output_shape[1:])
+    header = _npy_header(shape)
+    row_bytes = np.dtype(np.float16).itemsize * math.prod(shape[1:])
+    length = file.stat().st_size if file.is_file() else 0
+    first = max(length - len(header), 0) // row_bytes // pictures.batch_size
+    together = _pictures_at_once(trunk)
+    trunk.jit_compile = xla_pays()
+    with open(file, "r+b" if length else "wb") as stream:
+        stream.write(header)
+        stream.seek(first * pictures.batch_size * row_bytes, os.SEEK_CUR)
+        for index in tqdm(
+            range(first, len(pictures)),
+            desc=f"trunk features, {row_bytes * shape[0] / 1e9:.1f} GB",
+            unit="batch",
+            initial=first,
+            total=len(pictures),
+        ):
+            batch = pictures[index][0]
+            for start in range(0, len(batch), together):
+                features = trunk.predict_on_batch(batch[start : start + together])
+                stream.write(_float16(np.asarray(features)).tobytes())
+            stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _float16(features: np.ndarray) -> np.ndarray:
+    greatest, limit = np.abs(features).max(), np.finfo(np.float16).max
+    if not greatest <= limit:  # nor is it when a value is not a number
+        raise ValueError(
+            f"The trunk's features reach {greatest}, but float16 holds up to {limit}. "
+            "Its weights are probably not those that its layers were made for."
+        )
+    return features.astype(np.float16)
+
+
+def _npy_header(shape) -> bytes:
+    buffer = io.BytesIO()
+    about = {"descr": np.dtype(np.float16).str, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(buffer, about)
+    return buffer.getvalue()
+
+
+def _pictures_at_once(trunk) -> int:
+    """How many pictures keep the largest map inside the trunk under 256 MB in float32.
+
+    VGG16's first map of one picture of 350 × 350 pixels takes 31 MB; 128 would take 4 GB.
+    """
+    largest = max(math.prod(layer.output.shape[1:]) for layer in trunk.layers)
+    return max(2**26 // largest, 1)
+
+
+class Features(keras.utils.PyDataset):
+    """Streams cached features and their labels to Keras.
+
+    Each item is float32 (batch, *feature shape) and one-hot float32 (batch, classes).
+
+    Args:
+        features: (n, …), as `trunk_features` returns them.
+        labels: int, (n,).
+        classes: number of classes.
+        rows: positions of those to take.
+        seed: of the order, which is new for every epoch; None keeps the given order.
+        weights: float32, one for each of ``rows``, given to Keras as a third item; None
+            leaves it out.
+        batch_size: rows a batch at most; all batches are of nearly the same size.
+    """
+
+    def __init__(self, features, labels, classes, rows, seed=None, weights=None, batch_size=256):
+        super().__init__()
+        self.file = features.filename
+        self.rows = np.asarray(rows)
+        self.one_hot = np.eye(classes, dtype=np.float32)[labels[self.rows]]
+        self.weights = weights
+        self.batch_size = batch_size
+        self._random = None if seed is None else np.random.default_rng(seed)
+        self._order = np.arange(len(self.rows))
+        self.on_epoch_end()
+
+    def on_epoch_end(self) -> None:
+        if self._random is not None:
+            self._random.shuffle(self._order)
+
+    def __len__(self) -> int:
+        return -(-len(self._order) // self.batch_size)
+
+    def __getitem__(self, index: int):
+        chosen = np.array_split(self._order, len(self))[index]  # none of a few rows
+        # Opened for each batch: while a map stays open, all that was ever read through it
+        # counts as resident, and grows to the size of the file.
+        features = np.load(self.file, mmap_mode="r")
+        batch = features[self.rows[chosen]].astype(np.float32), self.one_hot[chosen]
+        return batch if self.weights is None else (*batch, self.weights[chosen])
+
+
+def train_head(
+    head: keras.Model,
+    trunk: keras.Model,
+    pictures: Pictures,
+    settings: Settings,
+    runs: str | Path = RUNS,
+    name: str = "head",
+    cache: str | Path = CACHE,
+) -> Run:
+    """Train an MLP head on the features of a frozen trunk.
+
+    Args:
+        head: maps the trunk's output to (classes,) probabilities. Training begins
+            with new weights; it has those of the best epoch afterwards.
+        trunk: not changed.
+        pictures: all parts together, neither shuffled nor augmented. Those whose
+            ``split`` is "train" are learned from; "validation" chooses the epoch.
+        settings: epochs, learning rate, label smoothing, balance and seed are used.
+        runs: folder that the run's folder is made in.
+        name: begins the run folder's name.
+        cache: where the features are kept; another split of the same pictures, or
+            another head, finds them there.
+
+    Returns:
+        The run; its `best_file` is the whole network, trunk and head.
+    """
+    model = join(trunk, head)
+    check_fit(model, pictures.preprocessing)
+    training, validation = (_part(pictures, split) for split in ("train", "validation"))
+    weights = balancing_weights(training.table, settings.balance_classes, settings.balance_domains)
+    found = trunk_features(trunk, pictures, cache)
+    examples = _rows(found, pictures, "train", seed=settings.seed, weights=weights)
+    parts = {
+        domain: _rows(found, pictures, "validation", chosen=rows)
+        for domain, rows in rows_by_domain(validation.table).items()
+    }
+    described = {**describe(training, validation, settings), "trunk": _key(trunk, training)}
+    folder = start_run(runs, name, model, described)
+
+    keras.utils.set_random_seed(settings.seed)
+    worker = rebuild(head)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        settings.learning_rate, settings.epochs * len(examples)
+    )
+    worker.compile(
+        keras.optimizers.Adam(schedule),
+        keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing),
+        metrics=["accuracy"],
+        jit_compile=xla_pays(),
+    )
+    with tqdm(total=settings.epochs, desc="training the head", unit="epoch") as bar:
+        recorder = _Recorder(parts, bar)
+        worker.fit(
+            examples,
+            epochs=settings.epochs,
+            shuffle=False,  # Features draws its own order
+            callbacks=[recorder],
+            verbose=0,
+        )
+    head.set_weights(recorder.best_weights)
+    log = pd.DataFrame(recorder.log)
+    write_text(folder / "log.csv", log.to_csv(index=False))
+    run = Run(folder, log)
+    save_model(model, pictures.preprocessing, run.best_file, fast_form=False)
+    return run
+
+
+def head_answers(
+    head: keras.Model, trunk: keras.Model, pictures: Pictures, split: str, cache: str | Path = CACHE
+) -> tuple[np.ndarray, np.ndarray]:
+    """What a head says of one part's pictures, from the features that `train_head` left.
+
+    Returns:
+        The true classes, int (n,), and the probabilities, float32 (n, classes), in the
+        order of `datasets.split_of`.
+    """
+    part = _rows(trunk_features(trunk, pictures, cache), pictures, split)
+    return pictures.labels[part.rows], head.predict(part, verbose=0)
+
+
+def _part(pictures: Pictures, split: str) -> Pictures:
+    return Pictures(split_of(pictures.table, split), pictures.preprocessing, pictures.batch_size)
+
+
+def _rows(found, pictures, split, chosen=slice(None), seed=None, weights=None) -> "Features":
+    """The features of one part, or of some of its rows."""
+    rows = np.flatnonzero(pictures.table["split"] == split)[chosen]
+    return Features(
+        found, pictures.labels, len(pictures.preprocessing.class_names), rows, seed, weights
+    )
+
+
+class _Recorder(keras.callbacks.Callback):
+    """Keeps the log and, in memory, the best epoch's weights."""
+
+    def __init__(self, validation_parts, bar):
+        super().__init__()
+        self.validation_parts = validation_parts
+        self.bar = bar
+        self.log = []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.started = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        rate = keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)
+        row = {"epoch": epoch + 1, **{name: float(value) for name, value in logs.items()}}
+        row |= evaluate_apart(self.model, self.validation_parts)
+        row["learning_rate"] = float(rate)
+        row["seconds"] = round(time.perf_counter() - self.started, 1)
+        self.log.append(row)
+        if best_epoch(pd.DataFrame(self.log)) == epoch + 1:
+            self.best_weights = self.model.get_weights()
+        self.bar.update()
+        self.bar.set_postfix(validation=f"{row['val_accuracy']:.3f}")
+
+
+def _key(trunk, pictures) -> str:
+    digest = hashlib.blake2b(digest_size=8)
+    digest.update(fingerprint(pictures.table.assign(split="all")).encode())
+    digest.update(json.dumps(pictures.preprocessing.to_dict()).encode())
+    digest.update(trunk.to_json().encode())
+    for weight in trunk.get_weights():
+        digest.update(weight.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,131 @@
+"""One folder a training run, and a table over all of them."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from utils.config import RUNS
+from utils.files import write_json
+from utils.models.backend import keras
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training run on disk.
+
+    Attributes:
+        folder: holds `settings.json`, `architecture.json`, `log.csv`, `best.keras`
+            and, once it was evaluated, `result.json`.
+        log: one row an epoch: epoch, loss, accuracy, val_loss, val_accuracy,
+            learning_rate, seconds.
+    """
+
+    folder: Path
+    log: pd.DataFrame
+
+    @property
+    def best_epoch(self) -> int:
+        return best_epoch(self.log)
+
+    @property
+    def best_accuracy(self) -> float:
+        """The highest validation accuracy, 0–1."""
+        return float(self.log["val_accuracy"].max())
+
+    @property
+    def best_file(self) -> Path:
+        return self.folder / "best.keras"
+
+    @property
+    def settings(self) -> dict:
+        return json.loads((self.folder / "settings.json").read_text(encoding="utf-8"))
+
+
+def best_epoch(log: pd.DataFrame) -> int:
+    """The epoch, counted from 1, with the highest validation accuracy.
+
+    Of equal ones it is the one with the lowest validation loss: on a few thousand
+    pictures, equal accuracies are common.
+    """
+    order = log.sort_values(["val_accuracy", "val_loss"], ascending=[False, True], kind="stable")
+    return int(order["epoch"].iloc[0])
+
+
+def start_run(runs: str | Path, name: str, model: keras.Model, settings: dict) -> Path:
+    """The folder of a run, made if it is new.
+
+    Its name ends in eight hex digits that follow from the network's layers and the
+    settings: the same training finds its folder again, another one gets its own.
+
+    Args:
+        runs: folder that holds all runs.
+        name: begins the folder's name.
+        model: the whole network.
+        settings: everything else that decides the outcome, the data included.
+    """
+    text = json.dumps([_without_names(model.get_config()), settings], sort_keys=True, default=str)
+    digits = hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
+    folder = Path(runs) / f"{name}-{digits}"
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "architecture.json", json.loads(model.to_json()))
+    write_json(folder / "settings.json", settings)
+    return folder
+
+
+def record_result(run: Run, head: keras.Model, metrics: dict, split: str, **about) -> None:
+    """Keep what a run reached, for the table of `list_runs`.
+
+    Args:
+        run: the run.
+        head: its MLP head, described in one line such as "dense 256 → dense 7".
+        metrics: what `evaluation.evaluate` returned; its headline numbers are kept.
+        split: what they were measured on. ``val_accuracy``, by which runs are to be
+            compared, is kept from the run's log.
+        about: anything else worth a line, such as ``trunk`` or ``split_by``.
+    """
+    settings = run.settings
+    result = {
+        **about,
+        "head": describe_head(head),
+        **{key: settings[key] for key in ("data", "pictures", "learning_rate")},
+        "epochs": len(run.log),
+        "best_epoch": run.best_epoch,
+        "minutes": round(float(run.log["seconds"].sum()) / 60, 1),
+        "val_accuracy": run.best_accuracy,
+        "measured_on": split,
+        **{key: metrics[key] for key in ("n", "accuracy", "macro_f1", "log_loss", "ece")},
+    }
+    write_json(run.folder / "result.json", result)
+
+
+def list_runs(runs: str | Path = RUNS) -> pd.DataFrame:
+    """Every evaluated run, the latest last; columns as `record_result` wrote them."""
+    files = sorted(Path(runs).glob("*/result.json"), key=lambda file: file.stat().st_mtime)
+    rows = [{"run": file.parent.name, **json.loads(file.read_text("utf-8"))} for file in files]
+    return pd.DataFrame(rows).set_index("run") if rows else pd.DataFrame()
+
+
+def describe_head(head: keras.Model) -> str:
+    """The layers that tell one head from another, in one line."""
+    words = []
+    for layer in head.layers:
+        if isinstance(layer, keras.layers.Dense):
+            words.append(f"dense {layer.units}")
+        elif isinstance(layer, keras.layers.Dropout):
+            words.append(f"dropout {layer.rate:g}")
+        elif isinstance(layer, keras.layers.BatchNormalization):
+            words.append("norm")
+    return " → ".join(words)
+
+
+def _without_names(config):
+    """A config without the names that Keras counts up with every rebuild."""
+    if isinstance(config, dict):
+        dropped = ("name", "keras_history", "shared_object_id", "build_config")
+        return {key: _without_names(value) for key, value in config.items() if key not in dropped}
+    if isinstance(config, list | tuple):
+        return [_without_names(value) for value in config]
+    return config

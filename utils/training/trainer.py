@@ -1,0 +1,319 @@
+"""Training a whole network: every epoch saved, and nothing lost when it is killed.
+
+A run's folder holds one `epoch-001.keras` … for every epoch (each a complete
+model), `best.keras`, `log.csv`, `curves.png`, and `resume.keras` with the
+optimizer's state.
+Running the same training again continues it; an edited network or setting starts
+a run of its own.
+"""
+
+import hashlib
+import shutil
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from utils import plots
+from utils.config import RUNS
+from utils.datasets.domains import Weighted, balancing_weights, evaluate_apart, rows_by_domain
+from utils.files import copy_file, write_text
+from utils.models.backend import all_layers, fastest_precision, keras, rebuild, xla_pays
+from utils.models.model_file import check_fit, load_model, save_model
+from utils.training.batches import Pictures
+from utils.training.optimizer import Muon
+from utils.training.runs import Run, best_epoch, start_run
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train.
+
+    Attributes:
+        epochs: passes over the training pictures at most.
+        learning_rate: its peak. It rises over the first tenth of all steps and
+            falls along a cosine to zero (Loshchilov & Hutter, "SGDR", 2017), so it
+            depends on the step alone and survives a resume.
+        weight_decay: decoupled from the gradient (Loshchilov & Hutter, "Decoupled Weight
+            Decay Regularization", 2019); the optimizer is `optimizers.Muon`.
+        label_smoothing: share of each label spread over all classes; FER-2013's
+            labels are noisy, and smoothing keeps the network from learning that.
+        balance_classes: weight each class inversely to its frequency.
+        balance_domains: weight people and animated characters the same in total.
+        patience: stop so many epochs after the best one, by validation accuracy.
+        precision: "mixed_bfloat16", "float32", or "fastest" for this machine's best.
+        seed: of the dropout.
+
+    Raises:
+        ValueError: a value that no training can have, such as a rate of 0.
+    """
+
+    epochs: int = 20
+    learning_rate: float = 1e-2
+    weight_decay: float = 5e-2
+    label_smoothing: float = 0.1
+    balance_classes: bool = False
+    balance_domains: bool = False
+    patience: int = 15
+    precision: str = "fastest"
+    seed: int = 0
+
+    def __post_init__(self):
+        for name, fits, expected in (
+            ("epochs", self.epochs >= 1, "of at least 1"),
+            ("learning_rate", 0 < self.learning_rate < np.inf, "above 0"),
+            ("weight_decay", 0 <= self.weight_decay < np.inf, "of at least 0"),
+            ("label_smoothing", 0 <= self.label_smoothing < 1, "from 0 to below 1"),
+            ("patience", self.patience >= 1, "of at least 1"),
+        ):
+            if not fits:
+                raise ValueError(f"Expected {name} {expected}. Received: {getattr(self, name)}")
+
+
+def train(
+    model: keras.Model,
+    training: Pictures,
+    validation: Pictures,
+    settings: Settings,
+    runs: str | Path = RUNS,
+    name: str = "run",
+    start: str | Path | None = None,
+) -> Run:
+    """Train a network, or go on with the same training where it was interrupted.
+
+    Args:
+        model: float32, uncompiled; only its layers count, and which of them are to be
+            trained. Training begins with new weights, drawn from the settings' seed, or
+            with those of ``start``, so running it again after another training gives
+            the same; ``model`` has those of the best epoch afterwards.
+        training: the pictures to learn from, shuffled and augmented.
+        validation: the pictures that choose the epoch, neither shuffled nor augmented.
+        settings: how to train.
+        runs: folder that the run's folder is made in.
+        name: begins the run folder's name.
+        start: a ``.keras`` file of the same trunk, whose weights training begins with; for
+            fine-tuning that of `features.train_head`. A head of other layers begins anew.
+
+    Returns:
+        The run; its `best_file` is the model of the best validation accuracy. Of
+        several domains in ``validation`` that is the mean, and the log has each apart.
+    """
+    check_fit(model, training.preprocessing)
+    weights = balancing_weights(training.table, settings.balance_classes, settings.balance_domains)
+    described = describe(training, validation, settings)
+    first_weights = {}
+    if start is not None:
+        first_weights = _weights_of(start, model, training.preprocessing)
+        if "head" not in first_weights:
+            print(f"The head begins with new weights: that of {start} has other layers.")
+        described["start"] = digest([one for part in first_weights.values() for one in part])
+    if training.mixing:
+        described["mixing"] = training.mixing
+    if training.targets is not None:
+        described["targets"] = training.targets
+    folder = start_run(runs, name, model, described)
+    worker = _begin(model, training, settings, first_weights)
+    log = _resume(worker, folder, len(training))
+    if not _finished(log, settings):
+        training.start_epoch(len(log))
+        parts = {
+            domain: Pictures(
+                validation.table.iloc[rows], validation.preprocessing, validation.batch_size
+            )
+            for domain, rows in rows_by_domain(validation.table).items()
+        }
+        recorder = _Recorder(folder, model, training, parts, log, settings)
+        try:
+            worker.fit(
+                training if weights is None else Weighted(training, weights),
+                initial_epoch=len(log),
+                epochs=settings.epochs,
+                shuffle=False,  # Pictures draws its own order, from its seed and the epoch
+                callbacks=[recorder],
+                verbose=0,
+            )
+        finally:
+            recorder.bar.close()
+        run = Run(folder, pd.DataFrame(log))
+        # Once more: a kill may have come between writing best.keras and resume.keras.
+        copy_file(folder / f"epoch-{run.best_epoch:03d}.keras", run.best_file)
+        plots.learning_curves(run.log, run.best_epoch).savefig(folder / "curves.png")
+    run = Run(folder, pd.DataFrame(log))
+    model.set_weights(load_model(run.best_file)[0].get_weights())
+    return run
+
+
+def describe(training: Pictures, validation: Pictures, settings: Settings) -> dict:
+    """Everything but the network that decides what a training comes to."""
+    described = asdict(settings)
+    if not settings.balance_domains:
+        del described["balance_domains"]  # runs from before there were domains keep their folders
+    return {
+        **described,
+        "optimizer": Muon.__name__,
+        "batch_size": training.batch_size,
+        "augmentation": asdict(training.augmentation) if training.augmentation else None,
+        "picture_seed": training.seed,
+        "preprocessing": training.preprocessing.to_dict(),
+        "pictures": len(training.table),
+        "data": training.fingerprint,
+        "validation_data": validation.fingerprint,
+    }
+
+
+def digest(arrays: list[np.ndarray]) -> str:
+    """Sixteen hex digits that follow from what arrays hold, such as a network's weights."""
+    state = hashlib.blake2b(digest_size=8)
+    for array in arrays:
+        state.update(array.tobytes())
+    return state.hexdigest()
+
+
+class _Recorder(keras.callbacks.Callback):
+    """Writes every epoch down, shows the progress, and stops when it is time."""
+
+    def __init__(self, folder, plain_model, training, validation_parts, log, settings):
+        super().__init__()
+        self.folder = folder
+        self.plain_model = plain_model
+        self.preprocessing = training.preprocessing
+        self.validation_parts = validation_parts
+        self.log = log
+        self.settings = settings
+        steps = len(training)
+        self.bar = tqdm(
+            total=settings.epochs * steps, initial=len(log) * steps, unit="batch", mininterval=1
+        )
+
+    def on_epoch_begin(self, epoch, logs=None):
+        _seed_dropout(self.model, self.settings.seed, epoch)
+        self.started = time.perf_counter()
+        self.bar.set_description(f"epoch {epoch + 1} of {self.settings.epochs}")
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.bar.update()
+
+    def on_epoch_end(self, epoch, logs=None):
+        rate = keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)
+        row = {"epoch": epoch + 1, **{name: float(value) for name, value in logs.items()}}
+        row |= evaluate_apart(self.model, self.validation_parts)
+        row["learning_rate"] = float(rate)
+        row["seconds"] = round(time.perf_counter() - self.started, 1)
+        self.log.append(row)
+        self.plain_model.set_weights(self.model.get_weights())
+        file = self.folder / f"epoch-{epoch + 1:03d}.keras"
+        save_model(self.plain_model, self.preprocessing, file, fast_form=False)
+        if best_epoch(pd.DataFrame(self.log)) == epoch + 1:
+            copy_file(file, self.folder / "best.keras")
+        # resume.keras goes last: when killed before it, the log is one row ahead,
+        # which `_resume` cuts off, and the epoch is trained once more.
+        write_text(self.folder / "log.csv", pd.DataFrame(self.log).to_csv(index=False))
+        save_model(self.model, self.preprocessing, self.folder / "resume.keras", False)
+        self.bar.set_postfix(
+            accuracy=f"{row['accuracy']:.3f}", validation=f"{row['val_accuracy']:.3f}"
+        )
+        self.model.stop_training = _finished(self.log, self.settings)
+
+
+def _begin(model, training, settings, first_weights) -> keras.Model:
+    """A copy of a network, in the precision wanted, compiled and ready for its first epoch."""
+    keras.utils.set_random_seed(settings.seed)
+    worker = rebuild(model, _precision(settings))
+    # Keras makes every layer inside a model trainable again when it is built from its config.
+    for copy, original in zip(all_layers(worker), all_layers(model), strict=True):
+        copy.trainable = original.trainable
+    for name, weights in first_weights.items():
+        worker.get_layer(name).set_weights(weights)
+    steps = settings.epochs * len(training)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=settings.learning_rate / 20,
+        warmup_target=settings.learning_rate,
+        warmup_steps=max(steps // 10, 1),
+        decay_steps=max(steps - steps // 10, 1),
+    )
+    worker.compile(
+        Muon(schedule, weight_decay=settings.weight_decay, clipnorm=1.0),
+        keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing),
+        metrics=["accuracy"],
+        jit_compile=xla_pays(),
+    )
+    return worker
+
+
+def _weights_of(file, model, preprocessing) -> dict[str, list[np.ndarray]]:
+    """A saved model's weights to begin with, of its trunk and, where it fits, its head."""
+    saved, contract = load_model(file)
+    if contract.class_names != preprocessing.class_names:
+        raise ValueError(
+            f"Training cannot start from {file}: it has other classes. "
+            f"Received: {', '.join(contract.class_names)}; "
+            f"expected {', '.join(preprocessing.class_names)}, in this order."
+        )
+    names = [layer.name for layer in saved.layers]
+    if not {"trunk", "head"} <= set(names):
+        raise ValueError(
+            f"Training cannot start from {file}: it is not made of a trunk and a head, as "
+            f"`networks.join` makes a network. Received the layers {', '.join(names)}."
+        )
+    parts = {name: saved.get_layer(name).get_weights() for name in ("trunk", "head")}
+    fits = {
+        name: [one.shape for one in weights]
+        == [one.shape for one in model.get_layer(name).get_weights()]
+        for name, weights in parts.items()
+    }
+    if not fits["trunk"]:
+        trunks = saved.get_layer("trunk"), model.get_layer("trunk")
+        raise ValueError(
+            f"Training cannot start from {file}: its trunk's layers are not those of the network. "
+            f"Received: {trunks[0].count_params():,} parameters; "
+            f"expected {trunks[1].count_params():,}, in arrays of the same shapes."
+        )
+    return {name: weights for name, weights in parts.items() if fits[name]}
+
+
+def _seed_dropout(model, seed: int, epoch: int) -> None:
+    """Make an epoch's dropout depend on seed and epoch alone.
+
+    Keras does not save the state of its random generators, so a resumed training
+    would draw other numbers than one that was never stopped.
+    """
+    for number, layer in enumerate(all_layers(model)):
+        if isinstance(layer, keras.layers.Dropout):
+            state = layer.seed_generator.state
+            state.assign(np.random.default_rng([seed, epoch, number]).integers(2**31, size=2))
+
+
+def _resume(worker: keras.Model, folder: Path, steps_per_epoch: int) -> list[dict]:
+    """Bring a run's last complete epoch back; returns its log, empty for a new run.
+
+    The file holds the optimizer's moments too, and its step, on which the learning rate
+    depends. They are read into the model at hand: one that is loaded whole would have
+    lost which of its layers are frozen.
+    """
+    for leftover in folder.glob(".*"):  # of a save that was killed
+        shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+    file = folder / "resume.keras"
+    if not file.is_file():
+        return []
+    worker.optimizer.build(worker.trainable_variables)
+    worker.load_weights(file)
+    epochs = int(keras.ops.convert_to_numpy(worker.optimizer.iterations)) // steps_per_epoch
+    return pd.read_csv(folder / "log.csv").to_dict("records")[:epochs]
+
+
+def _finished(log: list[dict], settings: Settings) -> bool:
+    """Whether the last epoch is done or patience ran out.
+
+    Early stopping's whole state is read from the log, so it survives a resume.
+    """
+    if not log:
+        return False
+    waited = len(log) - best_epoch(pd.DataFrame(log))
+    return len(log) >= settings.epochs or waited >= settings.patience
+
+
+def _precision(settings: Settings) -> str:
+    return fastest_precision() if settings.precision == "fastest" else settings.precision

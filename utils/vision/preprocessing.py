@@ -1,0 +1,169 @@
+"""The one contract between pictures and the network.
+
+The same few steps — colour, crop with margin, resize — stand between every
+picture and every model of this project, in training, in evaluation and on the
+webcam. They are kept as data (`Preprocessing`), which is saved inside the model
+file, and as functions, which apply that data.
+
+Pictures in OpenCV's form go in: uint8, height × width (grey) or
+height × width × 3 in **BGR** order. uint8 arrays of the model's own size and
+colour come out, range 0–255; scaling to the network's range is the network's
+first layer, so that it cannot be forgotten or done twice.
+"""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from utils.vision.opencv import cv2
+
+Box = tuple[int, int, int, int]
+"""A face: left, top, width, height in whole pixels of the frame it was found in."""
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What a network expects of a face, and what its outputs are called.
+
+    Attributes:
+        class_names: names of the outputs, in the order of the network's softmax.
+        size: side of the square input, in pixels.
+        colour: "grey" (one channel) or "rgb" (three channels, in RGB order).
+        margin: share of a detected box's side added on each of its four sides
+            before cropping; 0.0 for networks trained on pictures that already
+            are tight Haar crops, as FER-2013's are.
+        value_range: least and greatest value of the input array. The project
+            knows only (0, 255): the scaling layer is in the network.
+    """
+
+    class_names: tuple[str, ...]
+    size: int = 48
+    colour: str = "grey"
+    margin: float = 0.0
+    value_range: tuple[int, int] = (0, 255)
+
+    def __post_init__(self):
+        object.__setattr__(self, "class_names", tuple(self.class_names))
+        object.__setattr__(self, "value_range", tuple(self.value_range))
+        problems = []
+        if len(self.class_names) < 2 or len(set(self.class_names)) < len(self.class_names):
+            problems.append("class_names must be two or more different names")
+        if not isinstance(self.size, int) or self.size < 8:
+            problems.append("size must be a whole number of at least 8 pixels")
+        if self.colour not in ("grey", "rgb"):
+            problems.append('colour must be "grey" or "rgb"')
+        if not 0 <= self.margin <= 1:
+            problems.append("margin must lie between 0 and 1")
+        if self.value_range != (0, 255):
+            problems.append("value_range must be (0, 255)")
+        if problems:
+            raise ValueError(f"{'; '.join(problems)}. Received: {self}")
+
+    @property
+    def channels(self) -> int:
+        return 1 if self.colour == "grey" else 3
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(height, width, channels) of one prepared face."""
+        return self.size, self.size, self.channels
+
+    def to_dict(self) -> dict:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict) -> "Preprocessing":
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise ValueError(
+                f"These are not preprocessing settings ({error}). Received: {values}"
+            ) from error
+
+
+def prepare(picture: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
+    """A whole picture of one face, as the network wants it.
+
+    Args:
+        picture: uint8, (height, width) grey or (height, width, 3) BGR, 0–255.
+        preprocessing: the model's contract.
+
+    Returns:
+        uint8, shape ``preprocessing.input_shape``, range 0–255, grey or RGB.
+
+    Raises:
+        ValueError: the array is not such a picture.
+    """
+    _check_picture(picture)
+    size = preprocessing.size
+    picture = _recolour(picture, preprocessing.colour)
+    if picture.shape[:2] != (size, size):
+        shrinks = min(picture.shape[:2]) > size
+        picture = cv2.resize(
+            picture, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        )
+    return picture.reshape(preprocessing.input_shape)
+
+
+def prepare_faces(frame: np.ndarray, boxes: list[Box], preprocessing: Preprocessing) -> np.ndarray:
+    """Every boxed face of a frame, as one batch for the network.
+
+    Args:
+        frame: uint8, (height, width) grey or (height, width, 3) BGR, 0–255.
+        boxes: (left, top, width, height) of each face, in pixels of ``frame``.
+            A box may reach over the border: what lies outside repeats the edge.
+        preprocessing: the model's contract; its margin widens each box.
+
+    Returns:
+        uint8, shape (faces, *preprocessing.input_shape), range 0–255.
+    """
+    batch = np.empty((len(boxes), *preprocessing.input_shape), np.uint8)
+    for row, box in zip(batch, boxes, strict=True):
+        row[:] = prepare(crop(frame, box, preprocessing.margin), preprocessing)
+    return batch
+
+
+def crop(frame: np.ndarray, box: Box, margin: float = 0.0) -> np.ndarray:
+    """The part of a frame inside a box, widened by a share of its side.
+
+    Where the widened box reaches over the border, the frame's edge pixels are
+    repeated, so the face keeps its place and its proportions.
+
+    Args:
+        frame: uint8, (height, width) or (height, width, 3), any colour order.
+        box: (left, top, width, height) in pixels; must overlap the frame.
+        margin: share of width and height added on each side.
+
+    Returns:
+        uint8, (height · (1 + 2 margin), width · (1 + 2 margin)[, 3]).
+    """
+    _check_picture(frame)
+    left, top, width, height = (round(value) for value in box)
+    across, down = round(width * margin), round(height * margin)
+    left, top, right, bottom = left - across, top - down, left + width + across, top + height + down
+    frame_height, frame_width = frame.shape[:2]
+    inside = frame[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
+    if inside.size == 0:
+        raise ValueError(
+            f"The box does not overlap the frame. Received: box={box} in a frame of "
+            f"{frame_width}×{frame_height}; expected (left, top, width, height) in pixels."
+        )
+    beyond = max(-top, 0), max(bottom - frame_height, 0), max(-left, 0), max(right - frame_width, 0)
+    if any(beyond):
+        inside = cv2.copyMakeBorder(inside, *beyond, cv2.BORDER_REPLICATE)
+    return inside
+
+
+def _check_picture(picture: np.ndarray) -> None:
+    good_shape = picture.ndim == 2 or (picture.ndim == 3 and picture.shape[2] == 3)
+    if picture.dtype != np.uint8 or not good_shape or 0 in picture.shape:
+        raise ValueError(
+            "A picture is a uint8 array, (height, width) grey or (height, width, 3) BGR, 0–255. "
+            f"Received: {picture.dtype} of shape {picture.shape}."
+        )
+
+
+def _recolour(picture: np.ndarray, colour: str) -> np.ndarray:
+    if colour == "grey":
+        return picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+    return cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB if picture.ndim == 2 else cv2.COLOR_BGR2RGB)

@@ -1,0 +1,143 @@
+"""Where the faces are: the YuNet network, for who has its model file.
+
+YuNet (Wu, Peng and Yu, "YuNet: A Tiny Millisecond-level Face Detector", Machine
+Intelligence Research 2023) runs in OpenCV itself and learned from WIDER FACE, whose
+faces are also tilted, turned and covered. Its file does not come with OpenCV, so a
+person has to fetch it; `utils.vision.haar.FaceDetector` needs none.
+
+An expression network learns from crops of one kind, and FER-2013's are in effect
+Haar boxes, while those of WIDER FACE are oblong and reach from forehead to chin. So
+YuNet's own box is left aside, and a square is laid around the eyes and the mouth that
+it marks, where FER-2013's pictures have them.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+
+from utils.vision.haar import clip_box, merge_boxes, nearest_box, to_grey
+from utils.vision.opencv import cv2
+from utils.vision.preprocessing import Box
+
+MODEL_FILE = "face_detection_yunet_2023mar.onnx"
+_SOURCE = "https://github.com/opencv/opencv_zoo/tree/main/models/face_detection_yunet"
+_SIDE = 320  # pixels of the shorter side of the copy searched; YuNet sees faces of 10 to 300
+_NEAR = 128  # the same around a known face
+
+_WHERE = f"Get {MODEL_FILE} (MIT licence, 0.2 MB) from {_SOURCE} and give its path."
+
+# As shares of the side of a FER-2013 picture: between the eyes, the median of 735 training
+# pictures in which haarcascade_eye finds one eye a half; the mouth's corners as they lie
+# in the mean of those pictures. The eyes are at 0.38 of the height, the mouth at 0.785.
+_BETWEEN_EYES = 0.383
+_EYES_TO_MOUTH = 0.405
+_CENTRE = 0.3  # the picture's centre, on the way from the eyes to the mouth
+
+
+class YuNetDetector:
+    """YuNet, with the methods of `utils.vision.haar.FaceDetector`.
+
+    Args:
+        model_file: the file ``face_detection_yunet_2023mar.onnx`` of OpenCV's model zoo.
+
+    Raises:
+        FileNotFoundError: there is no such file; the message says where to get it.
+        ValueError: the file holds something else.
+
+    Example:
+        >>> detector = YuNetDetector("models/face_detection_yunet_2023mar.onnx")  # doctest: +SKIP
+        >>> live(0, predictor, detector=detector)  # doctest: +SKIP
+    """
+
+    def __init__(self, model_file: str | Path):
+        self._lock = Lock()  # the network keeps the size of the picture that it searches
+        path = Path(model_file).expanduser()
+        if not path.is_file():
+            raise FileNotFoundError(f"There is no YuNet model at {path}. {_WHERE}")
+        data = np.fromfile(path, np.uint8)  # OpenCV cannot open every path on Windows
+        try:
+            self._network = cv2.FaceDetectorYN.create("onnx", data, np.empty(0, np.uint8), (64, 64))
+            self._network.detect(np.zeros((64, 64, 3), np.uint8))  # another network fails here
+        except cv2.error as error:
+            raise ValueError(
+                f"{path} ({data.size:,} bytes) is no YuNet model that OpenCV {cv2.__version__} "
+                f"reads. {_WHERE} A file of some 130 bytes is only Git's pointer to it: "
+                "use the page's download button."
+            ) from error
+
+    def detect(self, frame: np.ndarray, thorough: bool = False) -> list[Box]:
+        """The boxes of all faces of a frame, the largest first.
+
+        Args:
+            frame: uint8, (height, width) grey or (height, width, 3) BGR, 0–255.
+            thorough: where nothing is found, look again for a face that fills the
+                picture.
+
+        Returns:
+            (left, top, width, height) in whole pixels, inside the frame, apart
+            from each other. Empty where no face was found.
+        """
+        boxes = self._search(frame)
+        if not boxes and thorough:
+            border = min(frame.shape[:2]) // 2
+            bordered = cv2.copyMakeBorder(frame, *[border] * 4, cv2.BORDER_REPLICATE)
+            boxes = [(x - border, y - border, *side) for x, y, *side in self._search(bordered)]
+        boxes = [clip_box(box, frame.shape) for box in boxes]
+        return merge_boxes([box for box in boxes if box is not None])
+
+    def scan(self, frame: np.ndarray) -> list[Box]:
+        """New faces of a live frame: the same search as `detect`."""
+        return self.detect(frame)
+
+    def refind(self, frame: np.ndarray, box: Iterable[float]) -> Box | None:
+        """A known face, looked for only near its place.
+
+        Args, returns: see `utils.vision.haar.FaceDetector.refind`.
+        """
+        left, top, width, height = box
+        wide = (left - 0.5 * width, top - 0.5 * height, 2 * width, 2 * height)
+        clipped = clip_box(wide, frame.shape)
+        if clipped is None:
+            return None
+        x, y, across, down = clipped
+        found = self._search(frame[y : y + down, x : x + across], _NEAR)
+        found = [(a + x, b + y, c, d) for a, b, c, d in found if 0.7 * width < c < 1.4 * width]
+        return clip_box(nearest_box(found, box), frame.shape) if found else None
+
+    def _search(self, frame: np.ndarray, side: int = _SIDE) -> list[tuple]:
+        height, width = to_grey(frame).shape  # refuses what is no frame
+        scale = min(1.0, side / min(height, width))
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        copy = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+        if copy.ndim == 2:
+            copy = cv2.cvtColor(copy, cv2.COLOR_GRAY2BGR)
+        with self._lock:
+            self._network.setInputSize(size)
+            _, faces = self._network.detect(copy)
+        if faces is None:
+            return []
+        return [
+            tuple(value / scale for value in box_around(face[4:14].reshape(5, 2))) for face in faces
+        ]
+
+
+def box_around(marks: np.ndarray) -> tuple[float, float, float, float]:
+    """A square box in which eyes and mouth lie as in FER-2013's pictures.
+
+    Args:
+        marks: float, (5, 2): x, y in pixels of one eye, the other, the nose's tip and
+            the two corners of the mouth.
+
+    Returns:
+        (left, top, width, height) in pixels; it may reach beyond the frame.
+    """
+    eyes, mouth = marks[:2].mean(axis=0), marks[3:].mean(axis=0)
+    # A turned head shortens the first distance, a lowered one the second.
+    side = max(
+        np.hypot(*(marks[1] - marks[0])) / _BETWEEN_EYES,
+        np.hypot(*(mouth - eyes)) / _EYES_TO_MOUTH,
+    )
+    left, top = eyes + _CENTRE * (mouth - eyes) - side / 2
+    return float(left), float(top), float(side), float(side)
