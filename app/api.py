@@ -13,8 +13,9 @@ from app.uploads import body, read_picture, save_video
 from app.videos import Video, VideoJobs
 from app.workers import DetectorPool, SharedPredictor
 from utils.models.saliency import occlusion_map
-from utils.vision.haar import FaceDetector, clip_box
-from utils.vision.preprocessing import Box, prepare_faces
+from utils.vision.boxes import Box, clip_box
+from utils.vision.haar import FaceDetector
+from utils.vision.preprocessing import prepare_faces
 
 _BOX = ("left", "top", "width", "height")
 _DOCUMENT = Path(__file__).with_name("openapi.json")

@@ -15,8 +15,9 @@ from typing import TypeVar
 
 import numpy as np
 
+from utils.vision.boxes import Box
 from utils.vision.haar import FaceDetector
-from utils.vision.preprocessing import Box, prepare_faces
+from utils.vision.preprocessing import prepare_faces
 
 Result = TypeVar("Result")
 

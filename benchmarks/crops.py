@@ -26,10 +26,11 @@ from benchmarks.measuring import save
 from utils import datasets
 from utils.config import project_path
 from utils.models.predictor import Predictor, load
-from utils.vision.haar import FaceDetector, intersection_over_union
+from utils.vision.boxes import Box, intersection_over_union
+from utils.vision.haar import FaceDetector
 from utils.vision.images import read_picture
 from utils.vision.opencv import cv2
-from utils.vision.preprocessing import Box, crop, prepare
+from utils.vision.preprocessing import crop, prepare
 
 SCENE = 640, 480  # pixels, width and height
 FACE = 192  # side of the enlarged face in the scene, in pixels

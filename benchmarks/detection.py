@@ -29,12 +29,12 @@ from tqdm.auto import tqdm
 from benchmarks.measuring import save
 from utils import datasets
 from utils.config import RESULTS, project_path
-from utils.drawn.dataset import clip_frames
+from utils.drawn.clip import clip_frames
 from utils.live.sources import VideoFile
-from utils.vision.haar import FaceDetector, intersection_over_union, to_grey
-from utils.vision.images import read_picture
+from utils.vision.boxes import Box, intersection_over_union
+from utils.vision.haar import FaceDetector
+from utils.vision.images import read_picture, to_grey
 from utils.vision.opencv import cv2
-from utils.vision.preprocessing import Box
 from utils.vision.yunet import YuNetDetector
 
 FACE, BORDER = 192, 96  # pixels

@@ -16,7 +16,8 @@ from benchmarks.measuring import save
 from utils import datasets, plots, training
 from utils.cli.notebooks import DEMO_BATCH_SIZE, DEMO_EPOCHS
 from utils.config import RESULTS
-from utils.drawn.dataset import MARGIN, clip_frames, clip_timeline, draw_dataset
+from utils.drawn.clip import clip_frames, clip_timeline
+from utils.drawn.dataset import MARGIN, draw_dataset
 from utils.live.loop import annotate_video
 from utils.live.sources import VideoFile
 from utils.models import networks

@@ -72,7 +72,7 @@ def video_or_drawn_clip(video: str | None, folder: str) -> Path:
     """The file to read: the one that was named, or else the embedded clip, drawn in ``folder``."""
     if video:
         return Path(video).expanduser().resolve()
-    from utils.drawn.dataset import draw_clip
+    from utils.drawn.clip import draw_clip
 
     path = Path(folder, "drawn.mp4")
     draw_clip(path, frames_per_second=30)

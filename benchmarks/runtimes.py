@@ -250,7 +250,7 @@ def _agreement(model: str, folder: str) -> dict:
 
 
 def _drawn_clip(folder: str) -> Path:
-    from utils.drawn.dataset import draw_clip
+    from utils.drawn.clip import draw_clip
 
     path = Path(folder, "drawn.mp4")
     draw_clip(path, frames_per_second=30)

@@ -28,7 +28,7 @@ from tqdm.auto import tqdm
 
 from benchmarks.measuring import save
 from utils.config import MODELS, PROJECT
-from utils.drawn.dataset import clip_frames
+from utils.drawn.clip import clip_frames
 from utils.vision.opencv import cv2
 
 CONTENDERS = {

@@ -45,7 +45,7 @@ from app.uploads import read_picture
 from app.webm import WebmSink
 from app.workers import Busy, DetectorPool, SharedPredictor
 from utils.config import CLASS_NAMES, MODELS, PROJECT
-from utils.drawn.dataset import clip_frames, draw_clip
+from utils.drawn.clip import clip_frames, draw_clip
 from utils.live.analyzer import ExpressionReader, Reading
 from utils.live.sources import FrameSource
 from utils.models.predictor import load

@@ -14,7 +14,7 @@ from app.limits import Limits
 from app.problems import Problem
 from app.videos import VideoJobs
 from utils.config import MODELS
-from utils.drawn.dataset import draw_clip
+from utils.drawn.clip import draw_clip
 from utils.live.sources import VideoFile
 from utils.models.predictor import load
 from utils.vision.opencv import cv2

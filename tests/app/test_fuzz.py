@@ -14,7 +14,7 @@ from PIL import Image
 from app import create_app
 from app.server import start
 from utils.config import MODELS
-from utils.drawn.dataset import clip_frames
+from utils.drawn.clip import clip_frames
 from utils.models.predictor import load
 
 BODIES = 1000

@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks import card, crops, live, measuring, released, soak
 from utils.config import MODELS, PROJECT, RESULTS
-from utils.drawn.dataset import draw_clip
+from utils.drawn.clip import draw_clip
 from utils.files import file_digest
 from utils.models import networks
 from utils.models.backend import keras

@@ -26,7 +26,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from app import api, cameras
 from app.server import start
 from utils.config import CLASS_NAMES, MODELS
-from utils.drawn.dataset import clip_frames, draw_clip
+from utils.drawn.clip import clip_frames, draw_clip
 from utils.live.stills import read_stills
 from utils.models.predictor import load
 from utils.vision.opencv import cv2

@@ -249,3 +249,10 @@ def test_a_part_that_only_some_data_sets_have_does_not_judge():
     assert datasets.judging_part(parts) == "test"
     parts.loc[3, "split"] = "train"
     assert datasets.judging_part(parts) == "validation"
+
+
+def test_the_margin_is_read_from_a_drawn_set_and_from_any_part_of_it(faces, tmp_path):
+    assert datasets.margin_of(faces) == datasets.margin_of(faces / "train") == 0.125
+    assert datasets.margin_of(tmp_path) == 0
+    with pytest.raises(ValueError, match=r"different margins .*Received: .*faces"):
+        datasets.margin_of(faces, tmp_path)

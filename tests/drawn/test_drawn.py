@@ -11,18 +11,9 @@ import pytest
 
 from utils.config import CLASS_NAMES, SPLITS
 from utils.drawn.character import EXPRESSIONS
-from utils.drawn.dataset import (
-    CLIP_ORDER,
-    MANIFEST_COLUMNS,
-    clip_frames,
-    clip_timeline,
-    draw_clip,
-    draw_dataset,
-    draw_face,
-    random_action_units,
-    random_character,
-    random_picture,
-)
+from utils.drawn.clip import CLIP_ORDER, clip_frames, clip_timeline, draw_clip
+from utils.drawn.dataset import MANIFEST_COLUMNS, draw_dataset
+from utils.drawn.face import draw_face, random_action_units, random_character, random_picture
 
 CHARACTERS = {"train": 3, "validation": 2, "test": 2}
 

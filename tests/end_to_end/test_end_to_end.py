@@ -14,7 +14,7 @@ from utils.cli.commands import main
 from utils.cli.notebooks import REAL_TIME, TRAINING, execute
 from utils.config import CLASS_NAMES, MODELS
 from utils.datasets import splits
-from utils.drawn.dataset import clip_timeline
+from utils.drawn.clip import clip_timeline
 from utils.models.backend import keras
 from utils.models.model_file import load_model, read_contract
 from utils.vision.images import read_picture

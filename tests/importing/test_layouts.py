@@ -13,7 +13,7 @@ from tests.drawn_layouts import write_folder, write_zip
 from utils.cli.commands import main
 from utils.config import CLASS_NAMES
 from utils.drawn.character import EXPRESSIONS
-from utils.drawn.dataset import draw_face, random_character
+from utils.drawn.face import draw_face, random_character
 from utils.importing.importer import import_dataset
 
 

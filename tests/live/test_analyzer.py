@@ -7,7 +7,7 @@ import pytest
 
 from utils.config import CLASS_NAMES
 from utils.drawn.character import EXPRESSIONS, paint_head
-from utils.drawn.dataset import random_character
+from utils.drawn.face import random_character
 from utils.live.analyzer import ExpressionReader
 from utils.vision.haar import FaceDetector
 from utils.vision.opencv import cv2

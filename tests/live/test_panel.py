@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from utils.config import CLASS_NAMES
-from utils.drawn.dataset import clip_frames
+from utils.drawn.clip import clip_frames
 from utils.live.analyzer import ExpressionReader
 from utils.live.panel import LivePanel
 from utils.live.sinks import CsvSink, VideoSink

@@ -12,7 +12,7 @@ import pytest
 
 from utils.cli.commands import main
 from utils.config import CLASS_NAMES
-from utils.drawn.dataset import clip_frames
+from utils.drawn.clip import clip_frames
 from utils.live import predict
 from utils.live.camera import LiveCamera
 from utils.models.model_file import save_model

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from utils.config import CLASS_NAMES, PROJECT
-from utils.drawn.dataset import clip_frames
+from utils.drawn.clip import clip_frames
 from utils.live.stills import read_stills
 from utils.vision.haar import FaceDetector
 from utils.vision.opencv import cv2

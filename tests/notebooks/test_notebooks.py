@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from utils.cli.notebooks import REAL_TIME, TRAINING, execute, run_demo
-from utils.drawn.dataset import clip_timeline
+from utils.drawn.clip import clip_timeline
 from utils.models.model_file import read_contract
 from utils.vision.opencv import cv2
 

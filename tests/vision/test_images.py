@@ -208,7 +208,7 @@ def test_missing_files_and_addresses(tmp_path):
     "array", [RGB / 255, RGB.astype(int), RGB[..., :2], RGB[None], RGB[:0], np.uint8(3)]
 )
 def test_arrays_that_are_no_pictures(array):
-    with pytest.raises(PictureError, match="received"):
+    with pytest.raises(PictureError, match="Received"):
         open_picture(np.asarray(array))
 
 

@@ -25,6 +25,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "find_pictures",
             "fingerprint",
             "judging_part",
+            "margin_of",
             "split_of",
         ]
     },

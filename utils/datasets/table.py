@@ -61,6 +61,26 @@ def combine(folders, class_names=None) -> pd.DataFrame:
     return table if class_names is None else _only_classes(table, class_names, where)
 
 
+def margin_of(*folders: str | Path) -> float:
+    """The share that a crop of a found face needs on each side to be framed as data sets are.
+
+    Args:
+        folders: of data sets, or of parts of them such as ``data/animated/train``. Drawing
+            writes the margin of its images into the data set; other sets have 0.
+
+    Raises:
+        ValueError: they differ.
+    """
+    margins = {_record_of(folder).get("margin", 0.0) for folder in map(Path, folders)}
+    if len(margins) > 1:
+        raise ValueError(
+            "The data sets were cut with different margins around the face, but a model has one. "
+            f"Received: {', '.join(map(str, folders))}. Name it yourself (margin=0 for pictures "
+            f"cut to the face, {max(margins)} for those that this project draws)."
+        )
+    return margins.pop()
+
+
 def split_of(table: pd.DataFrame, split: str) -> pd.DataFrame:
     """The rows of one split.
 
@@ -191,9 +211,17 @@ def _manifest_of(folder: Path) -> pd.DataFrame:
     return pd.DataFrame(columns=["subject", "domain"])
 
 
+def _record_of(folder: Path) -> dict:
+    """What importing or drawing wrote down of a data set, or of the one that this is part of."""
+    folder = folder.resolve()
+    for place in (folder, *([folder.parent] if folder.name in (*SPLITS, "all") else [])):
+        for file in (place / "import.json", place / "drawing.json"):
+            if file.is_file():
+                return json.loads(file.read_text(encoding="utf-8"))
+    return {}
+
+
 def _name_of(folder: Path) -> str:
     """What an import says its pictures are, else the folder's name."""
-    record = folder / "import.json"
-    done = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
-    name = done.get("dataset") or folder.resolve().name
+    name = _record_of(folder).get("dataset") or folder.resolve().name
     return {"CK+48": "CK+"}.get(name, name)  # the same people

@@ -6,10 +6,11 @@ shows more than the face.
 
 import numpy as np
 
+from utils.vision.boxes import central_square
 from utils.vision.haar import FaceDetector
 from utils.vision.images import open_picture
 from utils.vision.opencv import cv2
-from utils.vision.preprocessing import Box, crop
+from utils.vision.preprocessing import crop
 
 WITHOUT_FACE = ("centre", "omit")
 LEAST_SHARE = 0.2  # of the shorter side: in the laboratories' pictures a face fills more
@@ -58,17 +59,6 @@ class FaceCropper:
         interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
         face = cv2.resize(face, (self.size, self.size), interpolation=interpolation)
         return cv2.imencode(".png", face)[1].tobytes(), found
-
-
-def central_square(shape: tuple[int, ...]) -> Box:
-    """The largest square in the middle of a picture: (left, top, width, height) in pixels.
-
-    >>> central_square((480, 640))
-    (80, 0, 480, 480)
-    """
-    height, width = shape[:2]
-    side = min(height, width)
-    return (width - side) // 2, (height - side) // 2, side, side
 
 
 def without_equal_channels(picture: np.ndarray) -> np.ndarray:

@@ -12,9 +12,10 @@ from functools import cached_property
 import numpy as np
 
 from utils.live.overlay import UNSURE, draw_faces
-from utils.vision.haar import FaceDetector, apart, clip_box, merge_boxes, to_grey
+from utils.vision.boxes import Box, apart, clip_box, merge_boxes
+from utils.vision.haar import FaceDetector
+from utils.vision.images import to_grey
 from utils.vision.opencv import cv2
-from utils.vision.preprocessing import Box
 from utils.vision.tracking import FaceTracker, follow_boxes
 
 _FLOW_SIDE = 240  # pixels of the shorter side of the copies on which faces are followed

@@ -10,8 +10,8 @@ from typing import Protocol
 
 import numpy as np
 
+from utils.vision.boxes import Box, shared_area
 from utils.vision.opencv import cv2
-from utils.vision.preprocessing import Box
 
 UNSURE = "unsure"
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -140,13 +140,7 @@ def _place(box, size, shape, gap, taken) -> tuple[int, int]:
     )
     most = shape[1] - size[0], shape[0] - size[1]  # the panel stays inside the frame
     inside = [(min(max(x, 0), most[0]), min(max(y, 0), most[1])) for x, y in places]
-    return min(inside, key=lambda place: sum(_shared_area((*place, *size), one) for one in taken))
-
-
-def _shared_area(one: Box, other: Box) -> int:
-    across = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
-    down = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
-    return max(across, 0) * max(down, 0)
+    return min(inside, key=lambda place: sum(shared_area((*place, *size), one) for one in taken))
 
 
 def _darken(canvas, left, top, width, height) -> None:

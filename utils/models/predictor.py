@@ -8,7 +8,8 @@ from tqdm.auto import tqdm
 
 from utils.models import litert
 from utils.models.metadata import ModelFileError, check_shapes, read_contract
-from utils.vision.preprocessing import Box, Preprocessing, prepare_faces
+from utils.vision.boxes import Box
+from utils.vision.preprocessing import Preprocessing, prepare_faces
 
 
 class Predictor:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from utils import config
-from utils.drawn.dataset import margin_of
+from utils.datasets.table import margin_of
 from utils.files import check_writable
 from utils.models import backbones
 from utils.models.backend import keras

@@ -14,14 +14,14 @@ BGR, 0–255. Boxes are (left, top, width, height) in whole pixels of that frame
 """
 
 from collections.abc import Iterable
-from math import hypot
 from pathlib import Path
 from threading import Lock
 
 import numpy as np
 
+from utils.vision.boxes import Box, clip_box, nearest_box, whole_boxes
+from utils.vision.images import to_grey
 from utils.vision.opencv import INSTALL, cv2
-from utils.vision.preprocessing import Box
 
 LEAST_FACE = 24  # pixels; a smaller face says too little to a 48-pixel network
 _WINDOW = 30  # pixels of the least face in the copy that the cascade searches
@@ -93,8 +93,7 @@ class FaceDetector:
         boxes = self._search(grey, least, "alt2", 3)
         if not boxes and thorough:
             boxes = self._search_again(grey, least)
-        boxes = [clip_box(box, grey.shape) for box in boxes]
-        return merge_boxes([box for box in boxes if box is not None])
+        return whole_boxes(boxes, grey.shape)
 
     def scan(self, frame: np.ndarray) -> list[Box]:
         """New faces of a live frame, in about half the time of `detect`.
@@ -106,8 +105,7 @@ class FaceDetector:
         """
         grey = to_grey(frame)
         least = max(LEAST_FACE, 1.2 * self.least_share * min(grey.shape))
-        boxes = [clip_box(box, grey.shape) for box in self._search(grey, least, "alt2", 2, _COARSE)]
-        boxes = merge_boxes([box for box in boxes if box is not None])
+        boxes = whole_boxes(self._search(grey, least, "alt2", 2, _COARSE), grey.shape)
         return [box for box in boxes if self._search_near(grey, box, "alt", 1, side=48)]
 
     def refind(self, frame: np.ndarray, box: Iterable[float]) -> Box | None:
@@ -192,90 +190,6 @@ class FaceDetector:
                 reach = grey.shape
             self._reach[cascade] = reach
             return self._cascades[cascade].detectMultiScale(grey, step, neighbours, **sizes)
-
-
-def to_grey(frame: np.ndarray) -> np.ndarray:
-    """A frame as uint8 grey, (height, width), 0–255; BGR or grey goes in.
-
-    Raises:
-        ValueError: the array is no such frame.
-    """
-    frame = np.asarray(frame)
-    good_shape = frame.ndim == 2 or (frame.ndim == 3 and frame.shape[2] == 3)
-    if frame.dtype != np.uint8 or not good_shape or 0 in frame.shape:
-        raise ValueError(
-            "A frame is a uint8 array, (height, width) grey or (height, width, 3) BGR, 0–255. "
-            f"Received: {frame.dtype} of shape {frame.shape}."
-        )
-    return frame if frame.ndim == 2 else cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
-
-
-def clip_box(box: Iterable[float], shape: tuple[int, ...]) -> Box | None:
-    """A box in whole pixels, cut at the frame's border; None where nothing is left.
-
-    Args:
-        box: (left, top, width, height) in pixels, fractions allowed.
-        shape: the frame's shape, (height, width, …).
-
-    >>> clip_box((-4.2, 2, 10, 10), (100, 100))
-    (0, 2, 6, 10)
-    """
-    left, top, width, height = box
-    right, bottom = min(round(left + width), shape[1]), min(round(top + height), shape[0])
-    left, top = max(round(left), 0), max(round(top), 0)
-    return (left, top, right - left, bottom - top) if right > left and bottom > top else None
-
-
-def merge_boxes(boxes: Iterable[Box], overlap: float = 0.4) -> list[Box]:
-    """Boxes without those that lie on a larger one, the largest first.
-
-    Args:
-        boxes: (left, top, width, height) in pixels.
-        overlap: share of the smaller box inside the larger from which the two are
-            taken for one face. A cascade's second box is most often a part of it.
-    """
-    kept: list[Box] = []
-    for box in sorted(boxes, key=lambda box: (-box[2] * box[3], box)):
-        if apart(box, kept, overlap):
-            kept.append(box)
-    return kept
-
-
-def apart(box: Box, others: Iterable[Box], overlap: float = 0.4) -> bool:
-    """Whether a box shares less than ``overlap`` of the smaller area with each of the others."""
-    area = box[2] * box[3]
-    return all(_shared(box, one) < overlap * min(area, one[2] * one[3]) for one in others)
-
-
-def intersection_over_union(one: Box, other: Box) -> float:
-    """Area that two boxes have in common, as a share of all that they cover, 0–1.
-
-    Args:
-        one, other: (left, top, width, height) in pixels, fractions allowed.
-
-    >>> intersection_over_union((0, 0, 10, 10), (5, 0, 10, 10))
-    0.3333333333333333
-    """
-    shared = _shared(one, other)
-    return float(shared / (one[2] * one[3] + other[2] * other[3] - shared))
-
-
-def nearest_box(boxes: Iterable[Box], box: Iterable[float]) -> Box:
-    """The one of several boxes whose centre is nearest to that of ``box``."""
-    x, y = _centre(box)
-    return min(boxes, key=lambda one: hypot(_centre(one)[0] - x, _centre(one)[1] - y))
-
-
-def _centre(box: Iterable[float]) -> tuple[float, float]:
-    left, top, width, height = box
-    return left + width / 2, top + height / 2
-
-
-def _shared(one: Box, other: Box) -> float:
-    """Area that two boxes have in common, in square pixels."""
-    across = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
-    down = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
-    return max(across, 0) * max(down, 0)
 
 
 def _resize(grey: np.ndarray, scale: float) -> np.ndarray:

@@ -125,6 +125,31 @@ def load_picture(data: bytes | memoryview) -> Image.Image:
     return _load(io.BytesIO(data))
 
 
+def check_image(image: np.ndarray) -> None:
+    """Refuse an array that is no image in OpenCV's form.
+
+    Raises:
+        PictureError: it is not uint8, (height, width) grey or (height, width, 3) colour.
+    """
+    good_shape = image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)
+    if image.dtype != np.uint8 or not good_shape or 0 in image.shape:
+        raise PictureError(
+            "An image is a uint8 array, (height, width) grey or (height, width, 3) BGR or RGB, "
+            f"0–255. Received: {image.dtype} of shape {image.shape}."
+        )
+
+
+def to_grey(image: np.ndarray) -> np.ndarray:
+    """An image as uint8 grey, (height, width), 0–255; BGR or grey goes in.
+
+    Raises:
+        PictureError: the array is no such image.
+    """
+    image = np.asarray(image)
+    check_image(image)
+    return image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+
+
 def _load(file) -> Image.Image:
     with _refusing_clearly():
         if not file.seek(0, io.SEEK_END):
@@ -180,12 +205,7 @@ def _refusing_clearly():
 
 
 def _checked_array(picture: np.ndarray, colour_order: str) -> np.ndarray:
-    good_shape = picture.ndim == 2 or (picture.ndim == 3 and picture.shape[2] == 3)
-    if picture.dtype != np.uint8 or not good_shape or 0 in picture.shape:
-        raise PictureError(
-            "a picture array is uint8, (height, width) grey or (height, width, 3) in BGR or RGB "
-            f"order, 0–255; received {picture.dtype} of shape {picture.shape}"
-        )
+    check_image(picture)
     _check_size(picture.shape[1], picture.shape[0])
     if picture.ndim == 2 or colour_order == "bgr":
         return picture

@@ -15,10 +15,9 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from utils.vision.boxes import Box
+from utils.vision.images import check_image
 from utils.vision.opencv import cv2
-
-Box = tuple[int, int, int, int]
-"""A face: left, top, width, height in whole pixels of the frame it was found in."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ def prepare(picture: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
     Raises:
         ValueError: the array is not such a picture.
     """
-    _check_picture(picture)
+    check_image(picture)
     size = preprocessing.size
     picture = _recolour(picture, preprocessing.colour)
     if picture.shape[:2] != (size, size):
@@ -137,7 +136,7 @@ def crop(frame: np.ndarray, box: Box, margin: float = 0.0) -> np.ndarray:
     Returns:
         uint8, (height · (1 + 2 margin), width · (1 + 2 margin)[, 3]).
     """
-    _check_picture(frame)
+    check_image(frame)
     left, top, width, height = (round(value) for value in box)
     across, down = round(width * margin), round(height * margin)
     left, top, right, bottom = left - across, top - down, left + width + across, top + height + down
@@ -152,15 +151,6 @@ def crop(frame: np.ndarray, box: Box, margin: float = 0.0) -> np.ndarray:
     if any(beyond):
         inside = cv2.copyMakeBorder(inside, *beyond, cv2.BORDER_REPLICATE)
     return inside
-
-
-def _check_picture(picture: np.ndarray) -> None:
-    good_shape = picture.ndim == 2 or (picture.ndim == 3 and picture.shape[2] == 3)
-    if picture.dtype != np.uint8 or not good_shape or 0 in picture.shape:
-        raise ValueError(
-            "A picture is a uint8 array, (height, width) grey or (height, width, 3) BGR, 0–255. "
-            f"Received: {picture.dtype} of shape {picture.shape}."
-        )
 
 
 def _recolour(picture: np.ndarray, colour: str) -> np.ndarray:

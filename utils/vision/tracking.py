@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from utils.vision.haar import intersection_over_union
+from utils.vision.boxes import intersection_over_union
 from utils.vision.opencv import cv2
 
 _VELOCITY_SECONDS = 0.15  # time constant of a face's velocity

@@ -17,9 +17,9 @@ from threading import Lock
 
 import numpy as np
 
-from utils.vision.haar import clip_box, merge_boxes, nearest_box, to_grey
+from utils.vision.boxes import Box, clip_box, nearest_box, whole_boxes
+from utils.vision.images import check_image
 from utils.vision.opencv import cv2
-from utils.vision.preprocessing import Box
 
 MODEL_FILE = "face_detection_yunet_2023mar.onnx"
 _SOURCE = "https://github.com/opencv/opencv_zoo/tree/main/models/face_detection_yunet"
@@ -84,8 +84,7 @@ class YuNetDetector:
             border = min(frame.shape[:2]) // 2
             bordered = cv2.copyMakeBorder(frame, *[border] * 4, cv2.BORDER_REPLICATE)
             boxes = [(x - border, y - border, *side) for x, y, *side in self._search(bordered)]
-        boxes = [clip_box(box, frame.shape) for box in boxes]
-        return merge_boxes([box for box in boxes if box is not None])
+        return whole_boxes(boxes, frame.shape)
 
     def scan(self, frame: np.ndarray) -> list[Box]:
         """New faces of a live frame: the same search as `detect`."""
@@ -107,7 +106,8 @@ class YuNetDetector:
         return clip_box(nearest_box(found, box), frame.shape) if found else None
 
     def _search(self, frame: np.ndarray, side: int = _SIDE) -> list[tuple]:
-        height, width = to_grey(frame).shape  # refuses what is no frame
+        check_image(frame)
+        height, width = frame.shape[:2]
         scale = min(1.0, side / min(height, width))
         size = max(1, round(width * scale)), max(1, round(height * scale))
         copy = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)

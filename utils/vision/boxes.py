@@ -1,0 +1,100 @@
+"""Boxes around faces: cutting, comparing and choosing them.
+
+A box is (left, top, width, height) in pixels of the frame it lies in.
+"""
+
+from collections.abc import Iterable
+from math import hypot
+
+Box = tuple[int, int, int, int]
+"""A face: left, top, width, height in whole pixels of the frame it was found in."""
+
+
+def clip_box(box: Iterable[float], shape: tuple[int, ...]) -> Box | None:
+    """A box in whole pixels, cut at the frame's border; None where nothing is left.
+
+    Args:
+        box: (left, top, width, height) in pixels, fractions allowed.
+        shape: the frame's shape, (height, width, …).
+
+    >>> clip_box((-4.2, 2, 10, 10), (100, 100))
+    (0, 2, 6, 10)
+    """
+    left, top, width, height = box
+    right, bottom = min(round(left + width), shape[1]), min(round(top + height), shape[0])
+    left, top = max(round(left), 0), max(round(top), 0)
+    return (left, top, right - left, bottom - top) if right > left and bottom > top else None
+
+
+def whole_boxes(boxes: Iterable[Iterable[float]], shape: tuple[int, ...]) -> list[Box]:
+    """What a detector found, cut at the frame's border and merged, the largest first.
+
+    Args:
+        boxes: (left, top, width, height) in pixels, fractions allowed.
+        shape: the frame's shape, (height, width, …).
+    """
+    clipped = (clip_box(box, shape) for box in boxes)
+    return merge_boxes(box for box in clipped if box is not None)
+
+
+def merge_boxes(boxes: Iterable[Box], overlap: float = 0.4) -> list[Box]:
+    """Boxes without those that lie on a larger one, the largest first.
+
+    Args:
+        boxes: (left, top, width, height) in pixels.
+        overlap: share of the smaller box inside the larger from which the two are
+            taken for one face. A cascade's second box is most often a part of it.
+    """
+    kept: list[Box] = []
+    for box in sorted(boxes, key=lambda box: (-box[2] * box[3], box)):
+        if apart(box, kept, overlap):
+            kept.append(box)
+    return kept
+
+
+def apart(box: Box, others: Iterable[Box], overlap: float = 0.4) -> bool:
+    """Whether a box shares less than ``overlap`` of the smaller area with each of the others."""
+    area = box[2] * box[3]
+    return all(shared_area(box, one) < overlap * min(area, one[2] * one[3]) for one in others)
+
+
+def intersection_over_union(one: Box, other: Box) -> float:
+    """Area that two boxes have in common, as a share of all that they cover, 0–1.
+
+    Args:
+        one, other: (left, top, width, height) in pixels, fractions allowed.
+
+    >>> intersection_over_union((0, 0, 10, 10), (5, 0, 10, 10))
+    0.3333333333333333
+    """
+    shared = shared_area(one, other)
+    return float(shared / (one[2] * one[3] + other[2] * other[3] - shared))
+
+
+def nearest_box(boxes: Iterable[Box], box: Iterable[float]) -> Box:
+    """The one of several boxes whose centre is nearest to that of ``box``."""
+    x, y = _centre(box)
+    return min(boxes, key=lambda one: hypot(_centre(one)[0] - x, _centre(one)[1] - y))
+
+
+def _centre(box: Iterable[float]) -> tuple[float, float]:
+    left, top, width, height = box
+    return left + width / 2, top + height / 2
+
+
+def shared_area(one: Box, other: Box) -> float:
+    """Area that two boxes have in common, in square pixels."""
+    across = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
+    down = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
+    return max(across, 0) * max(down, 0)
+
+
+def central_square(shape: tuple[int, ...]) -> Box:
+    """The largest square in the middle of a picture: (left, top, width, height) in pixels.
+
+    >>> central_square((480, 640))
+    (80, 0, 480, 480)
+    """
+    height, width = shape[:2]
+    side = min(height, width)
+    return (width - side) // 2, (height - side) // 2, side, side
