@@ -9,8 +9,10 @@ import numpy as np
 
 from app.problems import Problem
 from app.trackers import FewFacesTracker
-from utils.live.analyzer import ExpressionReader, Face
+from utils.live.analyzer import ExpressionReader
 from utils.live.loop import live
+from utils.live.results import Face
+from utils.live.sinks import Sink
 from utils.vision.haar import FaceDetector
 from utils.vision.opencv import cv2
 
@@ -100,7 +102,7 @@ class Sessions:
             self._sessions.pop(name, None)
 
 
-class CameraFeed:
+class CameraFeed(Sink):
     """The annotated picture of the server's camera, for any number of browsers up to a few.
 
     The camera is open while somebody watches, and no longer. A feed is a sink for
@@ -143,13 +145,10 @@ class CameraFeed:
 
     def write(self, reading) -> None:
         """A sink's part: keep the newest picture as JPEG."""
-        encoded = cv2.imencode(".jpg", reading.picture, [cv2.IMWRITE_JPEG_QUALITY, 80])[1]
+        encoded = cv2.imencode(".jpg", reading.annotated, [cv2.IMWRITE_JPEG_QUALITY, 80])[1]
         with self._news:
             self._jpeg, self._number = encoded.tobytes(), self._number + 1
             self._news.notify_all()
-
-    def close(self, complete: bool) -> None:
-        """A sink's part: nothing, as the reason for the end is known a little later."""
 
     def end(self) -> None:
         """No more pictures come: the camera has ended, or the application does."""

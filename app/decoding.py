@@ -14,7 +14,7 @@ from app.decoder import TOO_LARGE
 from app.limits import Limits
 from app.problems import Problem
 from utils.config import PROJECT
-from utils.live.sources import FrameSource, TimedFrame
+from utils.live.frames import FrameSource, TimedFrame
 
 _PROGRAM = Path(__file__).with_name("decoder.py")
 _THREADS = 2  # of FFmpeg: each holds frames, and the network takes longer than two do

@@ -24,7 +24,8 @@ def timeline(
     count = max(1, min(_BINS, frames - 1))  # no more than frames, or columns would stay empty
     seconds = max(seconds, 0.1)
     step = seconds / count
-    columns = (table["seconds"] / step + 1e-6).astype(int).clip(upper=count - 1)
+    # A hundredth is added, for the table's times are rounded.
+    columns = (table["seconds"] / step + 0.01).astype(int).clip(upper=count - 1)
     means = table.groupby(["track", columns])[names].mean()
     tracks = []
     for track, rows in means.groupby(level=0):

@@ -19,7 +19,7 @@ from app.trackers import FewFacesTracker
 from app.webm import WebmSink
 from utils.live.analyzer import ExpressionReader
 from utils.live.loop import live
-from utils.live.sinks import CsvSink
+from utils.live.sinks import CsvSink, Sink
 
 
 @dataclass
@@ -212,7 +212,7 @@ class VideoJobs:
         return "done"
 
 
-class _Progress:
+class _Progress(Sink):
     """A sink that counts, and looks for videos that nobody waits for."""
 
     def __init__(self, video: Video, look: Callable[[], None]):
@@ -222,9 +222,6 @@ class _Progress:
         self._video.frames += 1
         self.seconds = reading.seconds
         self._look()
-
-    def close(self, complete: bool) -> None:
-        pass
 
 
 def _plain(text: str, video: Video) -> str:

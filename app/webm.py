@@ -7,10 +7,11 @@ encoder. VP8 in WebM they can write, and every browser plays it.
 from pathlib import Path
 
 from utils.live.overlay import draw_faces
+from utils.live.sinks import Sink
 from utils.vision.opencv import cv2
 
 
-class WebmSink:
+class WebmSink(Sink):
     """A sink (see `utils.live.sinks`) that writes a WebM file at a constant rate.
 
     Where the source was slower or faster, frames are repeated or left out, so that the

@@ -36,7 +36,8 @@ from tqdm.auto import tqdm
 
 from benchmarks.measuring import in_a_process, peak_megabytes, save
 from utils.config import project_path
-from utils.live.sources import FrameSource, VideoFile
+from utils.live.frames import FrameSource
+from utils.live.sources import VideoFile
 from utils.vision.opencv import cv2
 
 WARM_UP = 10  # frames
@@ -146,15 +147,13 @@ class Clip:
 
 def ours(clip: Clip, model: Path) -> None:
     from utils.live.loop import live
+    from utils.live.sinks import Sink
     from utils.models.predictor import load
 
-    class Overlay:
+    class Overlay(Sink):
         def write(self, reading) -> None:
-            reading.picture  # noqa: B018 - drawn when first asked for
+            reading.annotated  # noqa: B018 - drawn when first asked for
             clip.drawn(len(reading.faces))
-
-        def close(self, complete: bool) -> None:
-            pass
 
     live(FrameSource(clip), load(model), [Overlay()])
 

@@ -21,9 +21,9 @@ import numpy as np
 from benchmarks.live import Clip, video_or_drawn_clip
 from benchmarks.measuring import resident_megabytes, save
 from utils.config import project_path
+from utils.live.frames import FrameSource
 from utils.live.loop import live
-from utils.live.sinks import CsvSink
-from utils.live.sources import FrameSource
+from utils.live.sinks import CsvSink, Sink
 from utils.models.predictor import load
 
 EVERY = 1000  # frames between two looks at the memory
@@ -62,7 +62,7 @@ def laps(video: Path, height: int) -> Iterator[tuple[float, np.ndarray]]:
             yield last, frame
 
 
-class Record:
+class Record(Sink):
     """A sink that draws every overlay, and notes the times and now and then the memory."""
 
     def __init__(self):
@@ -70,13 +70,10 @@ class Record:
         self.megabytes: list[float] = []
 
     def write(self, reading) -> None:
-        reading.picture  # noqa: B018 - drawn when first asked for
+        reading.annotated  # noqa: B018 - drawn when first asked for
         self._times.append((time.perf_counter(), time.process_time()))
         if len(self._times) % EVERY == 0:
             self.megabytes.append(resident_megabytes())
-
-    def close(self, complete: bool) -> None:
-        pass
 
     def summary(self) -> dict:
         """Speed early and late, without the warm-up, and the course of the memory."""

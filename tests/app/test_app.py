@@ -46,8 +46,9 @@ from app.webm import WebmSink
 from app.workers import Busy, DetectorPool, SharedPredictor
 from utils.config import CLASS_NAMES, MODELS, PROJECT
 from utils.drawn.clip import clip_frames, draw_clip
-from utils.live.analyzer import ExpressionReader, Reading
-from utils.live.sources import FrameSource
+from utils.live.analyzer import ExpressionReader
+from utils.live.frames import FrameSource
+from utils.live.results import Reading
 from utils.models.predictor import load
 from utils.vision.haar import FaceDetector
 from utils.vision.images import MAX_PIXELS

@@ -16,13 +16,15 @@ import pytest
 
 from utils.config import CLASS_NAMES, PROJECT
 from utils.files import check_writable
-from utils.live.analyzer import ExpressionReader, Face
+from utils.live.analyzer import ExpressionReader
 from utils.live.camera import CameraUnavailable, LiveCamera
+from utils.live.frames import FrameSource
 from utils.live.loop import annotate_video, live
 from utils.live.overlay import draw_faces
 from utils.live.panel import LivePanel
-from utils.live.sinks import CsvSink, DisplayUnavailable, NotebookSink, VideoSink, WindowSink
-from utils.live.sources import FrameSource, PictureSequence, VideoFile, open_source
+from utils.live.results import Face
+from utils.live.sinks import CsvSink, DisplayUnavailable, NotebookSink, Sink, VideoSink, WindowSink
+from utils.live.sources import PictureSequence, VideoFile, open_source
 from utils.vision.opencv import cv2
 from utils.vision.preprocessing import Preprocessing, prepare_faces
 
@@ -380,27 +382,27 @@ def test_an_interrupted_run_keeps_table_video_and_csv(tmp_path):
 def test_a_failing_source_or_sink_still_releases_everything():
     closed = []
 
-    class Sink:
+    class Closing(Sink):
         def write(self, reading):
             pass
 
         def close(self, complete):
             closed.append(complete)
 
-    class BadSink(Sink):
+    class BadSink(Closing):
         def close(self, complete):
             super().close(complete)
             raise OSError("disk full")
 
     source, released = interrupted([], ZeroDivisionError)
     with pytest.raises(ZeroDivisionError):
-        run_live(source, sinks=[Sink()])
+        run_live(source, sinks=[Closing()])
     assert released == [True] and closed == [False]
     source, released = interrupted(clip(2), ZeroDivisionError("by none"))
-    table = run_live(source, sinks=[Sink()], say=lambda _: None)
+    table = run_live(source, sinks=[Closing()], say=lambda _: None)
     assert released == [True] and closed == [False, False]
     assert table.attrs["error"] == "ZeroDivisionError: by none." and set(table["frame"]) == {0, 1}
-    table = run_live(clip(2), sinks=[Sink(), BadSink(), Sink()], say=lambda _: None)
+    table = run_live(clip(2), sinks=[Closing(), BadSink(), Closing()], say=lambda _: None)
     assert closed == [False, False, True, True, True]
     assert table.attrs == {"frames": 2, "ended": "failed", "error": "disk full."}
 
@@ -427,7 +429,7 @@ def test_stop_ends_the_run_from_outside():
     assert table.attrs == {"frames": 6, "ended": "stopped"}
 
 
-class Ending:
+class Ending(Sink):
     """A sink that ends the run at the third frame, in the way it was given."""
 
     def __init__(self, end):

@@ -11,9 +11,9 @@ import pytest
 from utils.config import CLASS_NAMES
 from utils.drawn.clip import clip_frames
 from utils.live.analyzer import ExpressionReader
+from utils.live.frames import FrameSource
 from utils.live.panel import LivePanel
-from utils.live.sinks import CsvSink, VideoSink
-from utils.live.sources import FrameSource
+from utils.live.sinks import CsvSink, Sink, VideoSink
 
 pytest.importorskip("ipywidgets")
 
@@ -42,7 +42,7 @@ def endless():
     return FrameSource(frames())
 
 
-class Labels:
+class Labels(Sink):
     """A sink that remembers the newest label."""
 
     newest = None
@@ -50,9 +50,6 @@ class Labels:
     def write(self, reading):
         if reading.faces:
             self.newest = reading.faces[0].label
-
-    def close(self, complete):
-        pass
 
 
 def wait_for(condition):

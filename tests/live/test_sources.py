@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from utils.live.camera import LiveCamera, safe_address
+from utils.live.addresses import safe_address
+from utils.live.camera import LiveCamera
 from utils.live.sources import PictureSequence, VideoFile, open_source
 from utils.vision.opencv import cv2
 

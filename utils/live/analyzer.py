@@ -5,13 +5,9 @@ frame to frame; it knows neither camera nor screen, so a notebook, a script and 
 server can all feed it.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
-
 import numpy as np
 
-from utils.live.overlay import UNSURE, draw_faces
+from utils.live.results import Face, labelled_face
 from utils.vision.boxes import Box, apart, clip_box, merge_boxes
 from utils.vision.haar import FaceDetector
 from utils.vision.images import to_grey
@@ -19,78 +15,6 @@ from utils.vision.opencv import cv2
 from utils.vision.tracking import FaceTracker, follow_boxes
 
 _FLOW_SIDE = 240  # pixels of the shorter side of the copies on which faces are followed
-
-
-@dataclass(frozen=True)
-class Face:
-    """What was read of one face in one frame.
-
-    Attributes:
-        track: the face's number, the same from frame to frame.
-        box: (left, top, width, height) in whole pixels, inside the frame.
-        probabilities: float64, (classes,), smoothed over time, sum 1.
-        label: the most probable class, or "unsure".
-        confidence: its probability, 0–1.
-    """
-
-    track: int
-    box: Box
-    probabilities: np.ndarray
-    label: str
-    confidence: float
-
-
-@dataclass
-class Reading:
-    """All that a sink may want to know of one frame."""
-
-    source: str
-    frame: int
-    seconds: float
-    image: np.ndarray  # uint8, grey or BGR, as it came
-    faces: list[Face]
-    class_names: tuple[str, ...]
-    fps: float | None = None  # frames a second that the loop manages
-    source_fps: float | None = None  # frames a second that the source was made at
-
-    @cached_property
-    def picture(self) -> np.ndarray:
-        """The annotated frame: uint8, (height, width, 3) BGR."""
-        return draw_faces(self.image, self.faces, self.class_names, self.fps)
-
-    @property
-    def columns(self) -> list[str]:
-        return table_columns(self.class_names)
-
-    def rows(self) -> list[list]:
-        """One row a face, in the order of `columns`."""
-        return [
-            [self.source, self.frame, round(self.seconds, 4), face.track, *face.box]
-            + [round(float(share), 6) for share in face.probabilities]
-            + [face.label, round(float(face.confidence), 6)]
-            for face in self.faces
-        ]
-
-    def text(self) -> str:
-        """The probabilities of every face, as lines to print."""
-        lines = [
-            f"face {face.track}: "
-            + ", ".join(
-                f"{name} {share:.2f}"
-                for name, share in zip(self.class_names, face.probabilities, strict=True)
-            )
-            for face in self.faces
-        ]
-        return f"{self.seconds:.2f} s: " + ("\n".join(lines) or "no face")
-
-
-def table_columns(class_names: Sequence[str]) -> list[str]:
-    """Names of the table's columns, in order."""
-    return [
-        *("source", "frame", "seconds", "track", "x", "y", "width", "height"),
-        *class_names,
-        *("label", "confidence"),
-    ]
 
 
 class ExpressionReader:
@@ -164,7 +88,10 @@ class ExpressionReader:
             rows = self.predictor.predict_faces(frame, [box for _, box in shown])
             for (track, _), row in zip(shown, rows, strict=True):
                 track.smooth(row, seconds, self.smoothing)
-        return [self._face(track, box) for track, box in shown]
+        return [
+            labelled_face(track.id, box, track.probabilities, self.class_names, self.threshold)
+            for track, box in shown
+        ]
 
     def _detect(self, frame: np.ndarray, seconds: float) -> list[Box]:
         known = [self.detector.refind(frame, track.box) for track in self.tracker.tracks]
@@ -187,12 +114,6 @@ class ExpressionReader:
         else:
             followed = follow_boxes(before, now, boxes)
         self.tracker.follow([None if box is None else box / scale for box in followed], seconds)
-
-    def _face(self, track, box: Box) -> Face:
-        best = int(np.argmax(track.probabilities))
-        confidence = float(track.probabilities[best])
-        label = self.class_names[best] if confidence >= self.threshold else UNSURE
-        return Face(track.id, box, track.probabilities, label, confidence)
 
 
 def _due(seconds: float, last: float, every: float) -> bool:

@@ -1,18 +1,14 @@
 """A camera or a network stream, always at its newest frame."""
 
-import re
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
-
+from utils.live.addresses import open_device, safe_address
+from utils.live.frames import FrameSource, TimedFrame
 from utils.vision.opencv import cv2
-
-TimedFrame = tuple[float, np.ndarray]
-"""Seconds since the first frame, and the frame: uint8, grey or BGR, 0–255."""
 
 _STEADY = 3.0  # seconds of frames after which a device is taken to be well again
 
@@ -21,8 +17,8 @@ class CameraUnavailable(OSError):
     """No picture can be had from a camera or stream. The text says what to do."""
 
 
-class LiveCamera:
-    """The newest frame of a camera or of a network stream: a source as in `utils.live.sources`.
+class LiveCamera(FrameSource):
+    """The newest frame of a camera or of a network stream: a source as in `utils.live.frames`.
 
     A thread of its own reads the device, so a slow network never makes the picture
     lag behind: frames that come in meanwhile are left out. When no frame comes, the
@@ -48,10 +44,9 @@ class LiveCamera:
         say: Callable[[str], None] = print,
         open_capture: Callable | None = None,
     ):
-        self.name = f"camera {address}" if isinstance(address, int) else safe_address(address)
-        self.fps: float | None = None
-        self.length = None
-        self.stop: threading.Event | None = None
+        index = isinstance(address, int)
+        super().__init__(name=f"camera {address}" if index else safe_address(address))
+        self.length = None  # nobody knows when it ends
         self.address, self.patience, self._say = address, patience, say
         self._open_capture = open_capture or open_device
         self._fresh = threading.Condition()
@@ -130,20 +125,6 @@ class LiveCamera:
             capture.release()
 
 
-def open_device(address: int | str):
-    """The `cv2.VideoCapture` of a camera's index or of a URL; it may be closed: no device."""
-    if isinstance(address, int):
-        # Each of OpenCV's drivers would write why it has no camera; `_advice` says it once.
-        level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-        try:
-            return cv2.VideoCapture(address)
-        finally:
-            cv2.utils.logging.setLogLevel(level)
-    # A stream that hangs must come back with an error, so that it can be opened again.
-    limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, 8000, cv2.CAP_PROP_READ_TIMEOUT_MSEC, 5000]
-    return cv2.VideoCapture(address, cv2.CAP_FFMPEG, limits)
-
-
 def _advice(address: int | str, name: str, opened: bool) -> str:
     otherwise = "Or give a video file instead, for example live('clip.mp4', predictor)."
     if isinstance(address, str):
@@ -167,12 +148,3 @@ def _advice(address: int | str, name: str, opened: bool) -> str:
         "settings (on Linux: join the group 'video'), or try another index, such as 1. "
         f"{otherwise}"
     )
-
-
-def safe_address(address: str) -> str:
-    """An address without its user name and password, for tables and messages.
-
-    >>> safe_address("rtsp://user:p@ssword@camera/1")
-    'rtsp://camera/1'
-    """
-    return re.sub(r"(?<=://)[^/]*@", "", address)

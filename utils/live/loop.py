@@ -5,23 +5,21 @@
 
 import os
 import time
-from array import array
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Event
 
-import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
 from utils.config import PICTURE_SUFFIXES
 from utils.files import check_outputs
-from utils.live.analyzer import ExpressionReader, Face, Reading, table_columns
+from utils.live.analyzer import ExpressionReader
 from utils.live.camera import CameraUnavailable, LiveCamera
-from utils.live.overlay import UNSURE
-from utils.live.sinks import CsvSink, VideoSink
+from utils.live.results import Reading, ResultsTable
+from utils.live.sinks import CsvSink, Sink, VideoSink
 from utils.live.sources import PictureSequence, VideoFile, open_source
 
 _COMPLETE = ("end of source", "stopped")
@@ -30,7 +28,7 @@ _COMPLETE = ("end of source", "stopped")
 def live(
     source,
     predictor,
-    sinks: Sequence = (),
+    sinks: Sequence[Sink] = (),
     *,
     progress: bool = False,
     stop: Event | None = None,
@@ -71,10 +69,10 @@ def live(
         Exception: whatever else goes wrong before the first frame is read.
     """
     reader = _reader(predictor, reader_settings)
-    outputs = [file for sink in sinks for file in getattr(sink, "files", ())]
+    outputs = [file for sink in sinks for file in sink.files]
     check_outputs(source_files(source), outputs)
-    table, meter = _Table(reader.class_names), _FpsMeter()
-    opened, ended, name = None, "failed", ""
+    table, meter = ResultsTable(reader.class_names), _FpsMeter()
+    opened, ended = None, "failed"
     said, problems = [], []
 
     def close(sink) -> None:
@@ -93,23 +91,21 @@ def live(
                 open_source(source, say) as opened,
                 tqdm(opened, total=opened.length, unit="frame", disable=not progress) as bar,
             ):
-                name, opened.stop = opened.name, stop
+                opened.stop = stop
                 for sink in sinks:
-                    if hasattr(sink, "begin"):
-                        sink.begin(table_columns(reader.class_names))
+                    sink.begin(table.columns)
                 for seconds, image in bar:
-                    faces = reader.read(image, seconds)
                     reading = Reading(
-                        source=name,
+                        source=opened.name,
                         frame=table.frames,
                         seconds=seconds,
                         image=image,
-                        faces=faces,
+                        faces=reader.read(image, seconds),
                         class_names=reader.class_names,
                         fps=meter.tick(),
                         source_fps=opened.fps,
                     )
-                    table.add(seconds, faces)
+                    table.add(reading)
                     answers = [sink.write(reading) for sink in sinks]
                     if False in answers or (stop is not None and stop.is_set()):
                         ended = "stopped"
@@ -134,7 +130,7 @@ def live(
         said.insert(0, f"{problem} What was read so far ({table.frames} frames) is kept.")
     if said:
         say(" ".join(said))
-    result = table.to_pandas(name)
+    result = table.to_pandas()
     result.attrs.update(frames=table.frames, ended=ended)
     if problems:
         result.attrs["error"] = problem
@@ -213,34 +209,6 @@ def annotate_video(
     if video is not None:
         sinks.append(VideoSink(video))
     return live(source, predictor, sinks, progress=progress, **settings)
-
-
-class _Table:
-    """Rows kept as bare numbers: hours of video fit in memory."""
-
-    def __init__(self, class_names: Sequence[str]):
-        self.class_names = list(class_names)
-        self.frames = 0
-        self._numbers = array("d")
-
-    def add(self, seconds: float, faces: Sequence[Face]) -> None:
-        for face in faces:
-            label = -1 if face.label == UNSURE else self.class_names.index(face.label)
-            self._numbers.extend((self.frames, seconds, face.track, *face.box))
-            self._numbers.extend(face.probabilities)
-            self._numbers.extend((label, face.confidence))
-        self.frames += 1
-
-    def to_pandas(self, source: str) -> pd.DataFrame:
-        columns = table_columns(self.class_names)[1:]
-        numbers = np.array(self._numbers, np.float64).reshape(-1, len(columns))
-        table = pd.DataFrame(numbers, columns=columns)
-        whole = ["frame", "track", "x", "y", "width", "height"]
-        table[whole] = table[whole].astype(int)
-        names = np.array([*self.class_names, UNSURE], dtype=object)
-        table["label"] = names[table["label"].astype(int)]  # -1 is the last: unsure
-        table.insert(0, "source", source)
-        return table
 
 
 class _FpsMeter:

@@ -6,14 +6,12 @@ reads on bright and dark scenes alike.
 """
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 
 from utils.vision.boxes import Box, shared_area
 from utils.vision.opencv import cv2
 
-UNSURE = "unsure"
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _WHITE, _GREY = (255, 255, 255), (190, 190, 190)
 # Okabe and Ito's colours (2008), told apart by colour-blind viewers too; BGR.
@@ -23,19 +21,9 @@ _COLOURS = (
 )  # fmt: skip
 
 
-class ReadFace(Protocol):
-    """What is drawn of a face: anything with these attributes."""
-
-    track: int
-    box: Box
-    probabilities: np.ndarray
-    label: str
-    confidence: float
-
-
 def draw_faces(
     frame: np.ndarray,
-    faces: Sequence[ReadFace],
+    faces: Sequence,
     class_names: Sequence[str],
     fps: float | None = None,
 ) -> np.ndarray:
@@ -43,7 +31,7 @@ def draw_faces(
 
     Args:
         frame: uint8, (height, width) grey or (height, width, 3) BGR, 0–255; untouched.
-        faces: each with `track`, `box` (left, top, width, height in pixels of the
+        faces: `results.Face`s, each with `track`, `box` (left, top, width, height in pixels of the
             frame), `probabilities` (classes,), `label` and `confidence` 0–1.
         class_names: names of the classes, in the order of the probabilities.
         fps: frames a second, written in the corner; None writes nothing.

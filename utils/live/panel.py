@@ -11,7 +11,7 @@ import pandas as pd
 from utils.config import RESULTS
 from utils.live.analyzer import ExpressionReader
 from utils.live.loop import live
-from utils.live.sinks import NotebookSink
+from utils.live.sinks import NotebookSink, Sink
 from utils.vision.opencv import cv2
 
 
@@ -127,7 +127,7 @@ class LivePanel:
             self._say("There is no picture yet.")
             return None
         path = self._snapshots / f"snapshot-{datetime.now():%Y%m%d-%H%M%S-%f}.png"
-        encoded = cv2.imencode(".png", reading.picture)[1]
+        encoded = cv2.imencode(".png", reading.annotated)[1]
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(encoded.tobytes())
@@ -170,13 +170,10 @@ class LivePanel:
         self.status.value = html.escape(text, quote=False)
 
 
-class _Newest:
+class _Newest(Sink):
     """A sink that keeps the newest reading, for Snapshot."""
 
     reading = None
 
     def write(self, reading) -> None:
         self.reading = reading
-
-    def close(self, complete: bool) -> None:
-        pass

@@ -10,13 +10,17 @@ import pandas as pd
 
 from utils.config import PICTURE_SUFFIXES
 from utils.files import check_outputs, check_writable, write_text
-from utils.live.analyzer import Face, Reading, table_columns
-from utils.live.camera import safe_address
+from utils.live.addresses import is_address, safe_address
+from utils.live.camera import LiveCamera
+from utils.live.frames import FrameSource
 from utils.live.loop import explain, live, source_files
-from utils.live.sinks import CsvSink, VideoSink
-from utils.live.sources import FrameSource, PictureSequence, open_source
-from utils.live.stills import read_stills
+from utils.live.results import Reading, ResultsTable, table_columns
+from utils.live.sinks import CsvSink, Sink, VideoSink
+from utils.live.sources import PictureSequence, open_source
+from utils.live.stills import read_still
 from utils.vision.haar import FaceDetector
+from utils.vision.images import PictureError
+from utils.vision.opencv import cv2
 
 
 def read_sources(
@@ -84,7 +88,9 @@ def read_sources(
         try:
             if _is_picture(source):
                 reading = _read_picture(source, predictor, detector, threshold, say)
-                tables.append(pd.DataFrame(reading.rows(), columns=columns))
+                still = ResultsTable(predictor.class_names)
+                still.add(reading)
+                tables.append(still.to_pandas())
                 for sink in sinks:
                     sink.write(reading)
             else:
@@ -120,19 +126,15 @@ def read_sources(
     return result, failures
 
 
-class _Shared:
+class _Shared(Sink):
     """A sink that stays open from one source to the next."""
 
-    def __init__(self, sink):
+    def __init__(self, sink: Sink):
         self.write = sink.write
-
-    def close(self, complete: bool) -> None:
-        pass
 
 
 def _is_picture(source) -> bool:
-    is_stream = "://" in str(source)
-    return not is_stream and Path(str(source)).suffix.lower() in PICTURE_SUFFIXES
+    return not is_address(source) and Path(str(source)).suffix.lower() in PICTURE_SUFFIXES
 
 
 def _named(source, say) -> FrameSource:
@@ -143,28 +145,17 @@ def _named(source, say) -> FrameSource:
             f"{source} is read as a film, one picture after the other; name the files themselves "
             "to read each as a still."
         )
-    if isinstance(opened, FrameSource):
+    if not isinstance(opened, LiveCamera):
         opened.name = safe_address(str(source))
     return opened
 
 
 def _read_picture(source, predictor, detector, threshold, say) -> Reading:
     """A still's faces, as those of one frame."""
-    stills = read_stills([source], predictor, detector, threshold=threshold)
-    problem = stills["label"].iloc[0]
-    if stills["face"].iloc[0] == 0 and problem != "no face":
-        raise ValueError(problem)
-    if stills["face"].iloc[0] == 0:
+    try:
+        faces = read_still(source, predictor, detector, threshold)
+    except (OSError, PictureError, cv2.error) as error:
+        raise ValueError(f"not read: {error}") from error
+    if not faces:
         say(f"{source}: no face")
-    classes = tuple(predictor.class_names)
-    faces = [
-        Face(
-            track=int(row["face"]),
-            box=tuple(int(row[name]) for name in ("x", "y", "width", "height")),
-            probabilities=row[list(classes)].to_numpy(float),
-            label=row["label"],
-            confidence=float(row["confidence"]),
-        )
-        for _, row in stills[stills["face"] > 0].iterrows()
-    ]
-    return Reading(str(source), 0, 0.0, None, faces, classes)
+    return Reading(str(source), 0, 0.0, None, faces, tuple(predictor.class_names))

@@ -1,20 +1,4 @@
-"""Where readings go: an annotated video, a CSV file, a window, a notebook.
-
-A sink has
-
-- ``write(reading)``, called once for each frame; it returns False to ask for the end of
-  the run. A reading is a `utils.live.analyzer.Reading`; its ``picture`` (uint8 BGR) is drawn
-  when first asked for.
-- ``close(complete)``, called exactly once a run, whatever happened. ``complete`` is False
-  when the run was cut short; it returns the file that holds what there is, if its name is
-  another than the sink was given. Afterwards the sink can be used for another run.
-
-A sink that writes files also has
-
-- ``files``: every file that it may write, so that none of them is a source,
-- ``begin(columns)``, called before the first frame with the columns of the table: what
-  cannot be written is told before anything was read.
-"""
+"""Where readings go: an annotated video, a CSV file, a window, a notebook."""
 
 import csv
 import os
@@ -25,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from utils.files import check_writable, free_path
+from utils.live.results import Reading, table_columns
 from utils.vision.opencv import cv2
 
 
@@ -32,7 +17,35 @@ class DisplayUnavailable(OSError):
     """No window can be opened here. The text says what to do instead."""
 
 
-class VideoSink:
+class Sink:
+    """What every sink has; one of your own overrides what it needs.
+
+    Attributes:
+        files: every file that it may write, so that none of them is a source.
+    """
+
+    files: Sequence[Path] = ()
+
+    def begin(self, columns: Sequence[str]) -> None:
+        """Called before the first frame, with the table's columns: what cannot be written is
+        told before anything was read."""
+
+    def write(self, reading: Reading) -> bool | None:
+        """Called once for each frame; returns False to ask for the end of the run."""
+        raise NotImplementedError
+
+    def close(self, complete: bool) -> Path | None:
+        """Called exactly once a run, whatever happened; then the sink may take another run.
+
+        Args:
+            complete: False when the run was cut short.
+
+        Returns:
+            The file that holds what there is, if its name is another than was given.
+        """
+
+
+class VideoSink(Sink):
     """The annotated frames as an mp4 file.
 
     While it is written, ``NAME.recording.mkv`` grows beside it: a Matroska file can
@@ -74,7 +87,7 @@ class VideoSink:
         check_writable(self.path)
 
     def write(self, reading) -> None:
-        picture = reading.picture
+        picture = reading.annotated
         if not self._writers:
             self._rate = self.fps or reading.source_fps or 25.0
             self._open(picture.shape[1], picture.shape[0])
@@ -125,7 +138,7 @@ class VideoSink:
                 )
 
 
-class CsvSink:
+class CsvSink(Sink):
     """The table as a CSV file, one row for each face, on the disk after every frame.
 
     Args:
@@ -160,8 +173,8 @@ class CsvSink:
 
     def write(self, reading) -> None:
         if self._file is None:
-            self.begin(reading.columns)
-        self._rows.writerows(reading.rows())
+            self.begin(table_columns(reading.class_names))
+        self._rows.writerows(reading.rows)
         self._file.flush()
 
     def close(self, complete: bool) -> None:
@@ -170,7 +183,7 @@ class CsvSink:
             file.close()
 
 
-class WindowSink:
+class WindowSink(Sink):
     """An OpenCV window. SPACE holds the frame and its probabilities, and lets go; Q quits.
 
     Raises:
@@ -190,7 +203,7 @@ class WindowSink:
 
     def write(self, reading) -> bool:
         try:
-            cv2.imshow(self.title, reading.picture)
+            cv2.imshow(self.title, reading.annotated)
         except cv2.error as error:
             raise DisplayUnavailable(
                 "This OpenCV cannot open windows (opencv-python-headless?). Use the notebook's "
@@ -213,7 +226,7 @@ class WindowSink:
         return cv2.getWindowProperty(self.title, cv2.WND_PROP_VISIBLE) >= 1
 
 
-class NotebookSink:
+class NotebookSink(Sink):
     """One picture in a notebook that is exchanged in place, so that it does not flicker.
 
     Args:
@@ -242,7 +255,7 @@ class NotebookSink:
             self._show()  # whatever came last stays on the page
 
     def _show(self) -> None:
-        picture, self._reading = self._reading.picture, None
+        picture, self._reading = self._reading.annotated, None
         if picture.shape[1] > self.width:
             height = max(1, round(picture.shape[0] * self.width / picture.shape[1]))
             picture = cv2.resize(picture, (self.width, height), interpolation=cv2.INTER_AREA)

@@ -1,14 +1,6 @@
-"""Where frames come from: a video, pictures, any iterable, or a `LiveCamera`.
+"""Where frames come from: a video, a folder of images, any iterable, or a `LiveCamera`.
 
-A source is a context manager and is iterated over once, giving (seconds, frame):
-seconds since the first frame as a float, and a uint8 frame, (height, width, 3) in
-BGR or (height, width) grey, 0–255. Leaving the ``with`` block releases the device,
-whatever happened inside. Each source has
-
-- ``name``: what the table calls it,
-- ``fps``: frames a second as far as it knows, else None,
-- ``length``: number of frames if known beforehand, else None,
-- ``stop``: an event that, once set, ends the frames early; None until someone needs one.
+`open_source` finds the one that fits what was given; `frames` says what all of them share.
 """
 
 import os
@@ -16,43 +8,13 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from numbers import Integral
 from pathlib import Path
-from threading import Event
 
 from utils.config import PICTURE_SUFFIXES
-from utils.live.camera import LiveCamera, TimedFrame, open_device, safe_address
+from utils.live.addresses import has_an_end, is_address, open_device, safe_address
+from utils.live.camera import LiveCamera
+from utils.live.frames import FrameSource, TimedFrame
 from utils.vision.images import PictureError, open_picture
 from utils.vision.opencv import cv2
-
-_ADDRESS = re.compile(r"(rtsps?|rtmp|https?|udp|tcp)://", re.IGNORECASE)
-
-
-class FrameSource:
-    """What all sources share; on its own, any iterable of (seconds, frame).
-
-    Args:
-        frames: gives (seconds, frame), seconds never decreasing.
-        name: what the table calls it.
-        fps: frames a second, if known.
-    """
-
-    def __init__(
-        self, frames: Iterable[TimedFrame] = (), name: str = "frames", fps: float | None = None
-    ):
-        self._frames = frames
-        self.name, self.fps = name, fps
-        self.length = len(frames) if hasattr(frames, "__len__") else None
-        self.stop: Event | None = None
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error) -> None:
-        close = getattr(self._frames, "close", None)  # a generator's own clean-up
-        if close is not None:
-            close()
-
-    def __iter__(self) -> Iterator[TimedFrame]:
-        return iter(self._frames)
 
 
 class VideoFile(FrameSource):
@@ -68,7 +30,7 @@ class VideoFile(FrameSource):
     """
 
     def __init__(self, path: str | Path, say: Callable[[str], None] = print):
-        self._address = path if _is_address(path) else None
+        self._address = path if is_address(path) else None
         self.path, self._say = _expanded(path), say
         super().__init__(name=safe_address(path) if self._address else self.path.name)
 
@@ -164,7 +126,7 @@ class PictureSequence(FrameSource):
             yield number / self.fps, frame
 
 
-def open_source(source, say: Callable[[str], None] = print) -> FrameSource | LiveCamera:
+def open_source(source, say: Callable[[str], None] = print) -> FrameSource:
     """The source that fits what was given.
 
     Args:
@@ -178,12 +140,12 @@ def open_source(source, say: Callable[[str], None] = print) -> FrameSource | Liv
         TypeError: none of these.
         ValueError: an empty text.
     """
-    if isinstance(source, FrameSource | LiveCamera):
+    if isinstance(source, FrameSource):
         return source
     if isinstance(source, Integral) or (isinstance(source, str) and source.isdecimal()):
         return LiveCamera(int(source), say=say)
-    if _is_address(source):
-        return VideoFile(source, say) if _has_an_end(source) else LiveCamera(source, say=say)
+    if is_address(source):
+        return VideoFile(source, say) if has_an_end(source) else LiveCamera(source, say=say)
     if isinstance(source, str) and not source.strip():
         raise ValueError("The source is empty. Give a camera's index, a URL or a path.")
     if isinstance(source, str | Path):
@@ -197,21 +159,6 @@ def open_source(source, say: Callable[[str], None] = print) -> FrameSource | Liv
         "A source is a camera's index, a stream's URL, the path of a video or of a folder of "
         f"pictures, or an iterable of (seconds, frame). Received: {source!r}"
     )
-
-
-def _is_address(source) -> bool:
-    return isinstance(source, str) and bool(_ADDRESS.match(source))
-
-
-def _has_an_end(address: str) -> bool:
-    """Whether a file lies behind an address, and not a camera, whose frames nobody can count."""
-    if not address.lower().startswith("http"):
-        return False  # some RTSP cameras take a single connection, and are slow to free it
-    capture = open_device(address)
-    try:
-        return capture.get(cv2.CAP_PROP_FRAME_COUNT) > 0
-    finally:
-        capture.release()
 
 
 def _expanded(path: str | Path) -> Path:

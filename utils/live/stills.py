@@ -10,7 +10,7 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from utils.config import PICTURE_SUFFIXES
-from utils.live.overlay import UNSURE
+from utils.live.results import Face, face_columns, labelled_face
 from utils.vision.haar import FaceDetector
 from utils.vision.images import Picture, PictureError, open_picture
 from utils.vision.opencv import cv2
@@ -52,7 +52,7 @@ def read_stills(
         ValueError: ``colour_order`` is neither "bgr" nor "rgb".
     """
     detector = detector or FaceDetector()
-    classes = list(predictor.class_names)
+    columns = ["file", "face", *face_columns(predictor.class_names)]
     sources = _flatten(pictures)
     if not isinstance(pictures, Iterator):  # a generator's pictures need not fit into memory
         sources = list(sources)
@@ -60,31 +60,35 @@ def read_stills(
     for number, source in enumerate(tqdm(sources, unit="picture", disable=not progress)):
         name = str(source) if isinstance(source, str | Path) else f"picture {number}"
         try:
-            picture = open_picture(source, colour_order)
-            boxes = detector.detect(picture, thorough=True)
+            faces = read_still(source, predictor, detector, threshold, colour_order)
         except (OSError, PictureError, cv2.error) as error:  # the other pictures go on
             rows.append({"file": name, "face": 0, "label": f"not read: {error}"})
             continue
-        if not boxes:
+        if not faces:
             rows.append({"file": name, "face": 0, "label": "no face"})
-            continue
-        answers = predictor.predict_faces(picture, boxes)
-        for face, (box, answer) in enumerate(zip(boxes, answers, strict=True), start=1):
-            best = int(answer.argmax())
-            rows.append(
-                {
-                    "file": name,
-                    "face": face,
-                    **dict(zip(("x", "y", "width", "height"), box, strict=True)),
-                    **dict(zip(classes, map(float, answer), strict=True)),
-                    "label": classes[best] if answer[best] >= threshold else UNSURE,
-                    "confidence": float(answer[best]),
-                }
-            )
-    columns = ["file", "face", "x", "y", "width", "height", *classes, "label", "confidence"]
+        for face in faces:
+            found = zip(columns, [name, face.track, *face.row()], strict=True)
+            rows.append(dict(found))
     table = pd.DataFrame(rows, columns=columns)
     whole = ["x", "y", "width", "height"]
     return table.astype({name: "Int64" for name in whole})  # no box is <NA>, not a number
+
+
+def read_still(
+    picture: Picture, predictor, detector: FaceDetector, threshold: float, colour_order: str = "bgr"
+) -> list[Face]:
+    """The faces of one picture, the largest first, numbered from 1.
+
+    Args, raises: as for `read_stills`, but for what one picture raises: OSError or
+        `PictureError` where it cannot be read.
+    """
+    image = open_picture(picture, colour_order)
+    boxes = detector.detect(image, thorough=True)
+    answers = predictor.predict_faces(image, boxes) if boxes else ()
+    return [
+        labelled_face(number, box, answer, predictor.class_names, threshold)
+        for number, (box, answer) in enumerate(zip(boxes, answers, strict=True), start=1)
+    ]
 
 
 def _flatten(pictures) -> Iterator[Picture]:

@@ -1,0 +1,129 @@
+"""What was read: a face, a frame's reading, the table of them, and what "unsure" means.
+
+The one place where numbers are rounded for print: a CSV file, a JSON file and the table
+that is returned hold the same digits.
+"""
+
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from utils.live.overlay import draw_faces
+from utils.vision.boxes import Box
+
+UNSURE = "unsure"
+
+
+@dataclass(frozen=True)
+class Face:
+    """What was read of one face in one frame.
+
+    Attributes:
+        track: the face's number, the same from frame to frame; in a still from 1.
+        box: (left, top, width, height) in whole pixels, inside the frame.
+        probabilities: float, (classes,), sum 1; of a film smoothed over time.
+        label: the most probable class, or `UNSURE`.
+        confidence: its probability, 0–1.
+    """
+
+    track: int
+    box: Box
+    probabilities: np.ndarray
+    label: str
+    confidence: float
+
+    def row(self) -> list:
+        """Its values in the order of `face_columns`, rounded for print."""
+        shares = [round(float(share), 6) for share in self.probabilities]
+        return [*self.box, *shares, self.label, round(self.confidence, 6)]
+
+
+def labelled_face(
+    track: int, box: Box, probabilities: np.ndarray, class_names: Sequence[str], threshold: float
+) -> Face:
+    """A face with its most probable class, or `UNSURE` where that is below the threshold."""
+    best = int(np.argmax(probabilities))
+    confidence = float(probabilities[best])
+    label = class_names[best] if confidence >= threshold else UNSURE
+    return Face(track, box, probabilities, label, confidence)
+
+
+def face_columns(class_names: Sequence[str]) -> list[str]:
+    """Names of the columns that tell of one face: its box, a column a class, its label."""
+    return ["x", "y", "width", "height", *class_names, "label", "confidence"]
+
+
+def table_columns(class_names: Sequence[str]) -> list[str]:
+    """Names of the table's columns, in order."""
+    return ["source", "frame", "seconds", "track", *face_columns(class_names)]
+
+
+@dataclass
+class Reading:
+    """All that a sink may want to know of one frame."""
+
+    source: str
+    frame: int
+    seconds: float
+    image: np.ndarray | None  # uint8, grey or BGR, as it came; None of a still
+    faces: list[Face]
+    class_names: tuple[str, ...]
+    fps: float | None = None  # frames a second that the loop manages
+    source_fps: float | None = None  # frames a second that the source was made at
+
+    @cached_property
+    def annotated(self) -> np.ndarray:
+        """The frame with boxes, names and bars: uint8, (height, width, 3) BGR."""
+        return draw_faces(self.image, self.faces, self.class_names, self.fps)
+
+    @cached_property
+    def rows(self) -> list[list]:
+        """One row a face, in the order of `table_columns`."""
+        start = [self.source, self.frame, round(self.seconds, 4)]
+        return [[*start, face.track, *face.row()] for face in self.faces]
+
+    def text(self) -> str:
+        """The probabilities of every face, as lines to print."""
+        lines = [
+            f"face {face.track}: "
+            + ", ".join(
+                f"{name} {share:.2f}"
+                for name, share in zip(self.class_names, face.probabilities, strict=True)
+            )
+            for face in self.faces
+        ]
+        return f"{self.seconds:.2f} s: " + ("\n".join(lines) or "no face")
+
+
+class ResultsTable:
+    """The rows of readings, kept as bare numbers: hours of video fit in memory."""
+
+    def __init__(self, class_names: Sequence[str]):
+        self.columns = table_columns(class_names)
+        self.frames = 0
+        self._labels = [*class_names, UNSURE]
+        self._sources: list[str] = []
+        self._numbers = array("d")
+
+    def add(self, reading: Reading) -> None:
+        """Take a reading's rows in."""
+        self.frames += 1
+        if not self._sources or self._sources[-1] != reading.source:
+            self._sources.append(reading.source)
+        source = len(self._sources) - 1
+        for _, *values, label, confidence in reading.rows:
+            self._numbers.extend((source, *values, self._labels.index(label), confidence))
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row for each face of each frame, in the order of `table_columns`."""
+        numbers = np.array(self._numbers, np.float64).reshape(-1, len(self.columns))
+        table = pd.DataFrame(numbers, columns=self.columns)
+        whole = ["frame", "track", "x", "y", "width", "height"]
+        table[whole] = table[whole].astype(int)
+        for column, names in (("source", self._sources), ("label", self._labels)):
+            table[column] = np.array(names, dtype=object)[table[column].astype(int)]
+        return table
