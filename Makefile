@@ -36,7 +36,7 @@ release: setup  ## repeat the released model's last three trainings: an hour or 
 	$(TRAIN) --augmentation strong --network wide --epochs 28 --patience 28 --teachers models/first.keras models/second.keras models/third.keras --save models/taught.keras
 	$(TRAIN) --network wide --epochs 6 --learning-rate 2e-3 --start models/taught.keras --save models/wide.keras
 	$(TRAIN) --zoom 0.2 --epochs 4 --learning-rate 5e-4 --start models/fourth.keras --teachers models/fourth.keras models/wide.keras --variants 2 --save models/fer2013.keras
-	KERAS_BACKEND=tensorflow $(BIN)/python -c 'from utils.models.model_file import add_fast_form as add; add("models/fer2013.keras")'
+	KERAS_BACKEND=tensorflow $(BIN)/python -c 'from utils.models.model_file import add_litert_model as add; add("models/fer2013.keras")'
 
 test: setup  ## run the tests
 	$(BIN)/python -m pytest

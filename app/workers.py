@@ -53,7 +53,7 @@ class SharedPredictor:
         """Class probabilities of prepared faces, see `utils.models.predictor.Predictor`.
 
         Args:
-            faces: uint8, (n, size, size, channels) as the contract says, 0–255.
+            faces: uint8, (n, size, size, channels) as the model expects, 0–255.
 
         Returns:
             float32, (n, classes).

@@ -161,15 +161,15 @@ def ours(clip: Clip, model: Path) -> None:
 def plain(clip: Clip, model: Path) -> None:
     from utils.models.model_file import load_model
 
-    network, contract = load_model(model)
+    network, described = load_model(model)
     cascade = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_default.xml")
     for _, frame in clip:
         grey = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
         boxes = cascade.detectMultiScale(grey, 1.3, 5)
         for left, top, width, height in boxes:
-            face = cv2.resize(grey[top : top + height, left : left + width], (contract.size,) * 2)
+            face = cv2.resize(grey[top : top + height, left : left + width], (described.size,) * 2)
             answer = network.predict(face[None, ..., None], verbose=0)[0]
-            best = contract.class_names[int(answer.argmax())]
+            best = described.class_names[int(answer.argmax())]
             _label(frame, (left, top, width, height), best)
         clip.drawn(len(boxes))
 

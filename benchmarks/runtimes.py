@@ -11,12 +11,12 @@ read before are in the system's cache.
 
 - plain: TensorFlow and `model.predict`, as the usual tutorial has it;
 - keras: our compiled call of the Keras network;
-- litert: the fast form in the model file, as `utils.models.predictor.load` runs it;
+- litert: the LiteRT model in the model file, as `utils.models.predictor.load` runs it;
 - onnxruntime, openvino: where installed (``pip install onnx tf2onnx onnxruntime
   openvino``), in float32; openvino_default: in the precision it chooses for itself;
-- opencv: `cv2.dnn`, with the fast form and with ONNX.
+- opencv: `cv2.dnn`, with the LiteRT model and with ONNX.
 
-With --data, the answers of the fast form to all those pictures are held against Keras's.
+With --data, the answers of the LiteRT model to all those pictures are held against Keras's.
 """
 
 import argparse
@@ -42,7 +42,7 @@ Answer = Callable[[np.ndarray], np.ndarray]  # uint8 (n, size, size, channels) t
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("video", nargs="?", metavar="VIDEO", help="the drawn clip by default")
-    parser.add_argument("--model", default="models/fer2013.keras", help="with a fast form")
+    parser.add_argument("--model", default="models/fer2013.keras", help="with a LiteRT model")
     parser.add_argument("--data", metavar="FOLDER", help="pictures to compare all answers on")
     parser.add_argument("--contender", help=argparse.SUPPRESS)
     parser.add_argument("--cores", type=int, help=argparse.SUPPRESS)
@@ -216,11 +216,11 @@ def _detection(video: str) -> Callable[[], object]:
 
 def _write_forms(options) -> dict:
     """The network as the other runtimes read it, beside each other."""
-    from utils.models.litert import read_fast_form
+    from utils.models.litert import read_litert_model
     from utils.models.model_file import load_model
 
     path = project_path(options.model)
-    Path(options.forms, "fast.tflite").write_bytes(read_fast_form(path))
+    Path(options.forms, "fast.tflite").write_bytes(read_litert_model(path))
     if find_spec("onnx") and find_spec("tf2onnx"):
         model, _ = load_model(path)
         model(np.zeros((1, *model.input_shape[1:])))  # Keras exports none that was never called
@@ -229,7 +229,7 @@ def _write_forms(options) -> dict:
 
 
 def _agreement(model: str, folder: str) -> dict:
-    """How the fast form answers all pictures of a folder, and how Keras does."""
+    """How the LiteRT model answers all pictures of a folder, and how Keras does."""
     from utils.datasets.table import find_pictures
     from utils.models.model_file import load_model
     from utils.models.predictor import Predictor, load

@@ -80,7 +80,8 @@ def _backends(torch_python: str, shared) -> dict:
 
 def ours(data: str, pictures: int) -> dict:
     from utils.models import networks
-    from utils.models.backend import fastest_precision, rebuild, xla_pays
+    from utils.models.backend import fastest_precision, xla_pays
+    from utils.models.rebuilding import rebuild
     from utils.training.augmentation import Augmentation
     from utils.training.optimizer import Muon
 
@@ -94,7 +95,8 @@ def ours(data: str, pictures: int) -> dict:
 def residual(data: str, pictures: int) -> dict:
     """As `make release` trains it."""
     from utils.models import networks
-    from utils.models.backend import fastest_precision, rebuild, xla_pays
+    from utils.models.backend import fastest_precision, xla_pays
+    from utils.models.rebuilding import rebuild
     from utils.training.augmentation import STRONG
     from utils.training.optimizer import Muon
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from utils.cli.commands import main
-from utils.models.model_file import read_contract, save_model
+from utils.models.model_file import read_preprocessing, save_model
 
 
 def test_help_explains_every_command(capsys):
@@ -83,7 +83,7 @@ def test_a_training_goes_on_from_a_model_and_learns_from_teachers(faces, tmp_pat
     assert (taught["targets"]["share"], taught["targets"]["variants"]) == (0.7, 2)
     assert (taught["patience"], taught["label_smoothing"]) == (3, 0)
     assert taught["augmentation"]["zoom"] == 0.2
-    assert read_contract(second) == read_contract(first)
+    assert read_preprocessing(second) == read_preprocessing(first)
 
 
 @pytest.mark.parametrize(

@@ -167,8 +167,8 @@ def test_fingerprint_follows_content_class_and_split(tiny, tmp_path_factory):
 
 
 def test_stream_gives_every_picture_once_with_its_label(tiny):
-    contract = Preprocessing(("wink", "happy", "angry"), size=8)
-    pictures = Pictures(datasets.find_pictures(tiny), contract, batch_size=2)
+    described = Preprocessing(("wink", "happy", "angry"), size=8)
+    pictures = Pictures(datasets.find_pictures(tiny), described, batch_size=2)
     batches = [pictures[index] for index in range(len(pictures))]
     assert [len(faces) for faces, _ in batches] == [2, 2, 1]
     faces = np.concatenate([faces for faces, _ in batches])
@@ -177,7 +177,7 @@ def test_stream_gives_every_picture_once_with_its_label(tiny):
     assert faces[:, 0, 0, 0].tolist() == [10, 20, 30, 40, 50]
     assert labels.argmax(axis=1).tolist() == [2, 2, 1, 1, 0]
     assert (labels.sum(axis=1) == 1).all()
-    shuffled = Pictures(pictures.table, contract, batch_size=4, shuffle=True)
+    shuffled = Pictures(pictures.table, described, batch_size=4, shuffle=True)
     batches = [shuffled[index][0][:, 0, 0, 0] for index in range(len(shuffled))]
     assert [len(faces) for faces in batches] == [3, 2]  # not 4 and 1
     assert sorted(np.concatenate(batches)) == [10, 20, 30, 40, 50]
@@ -230,7 +230,7 @@ def test_end_of_epoch_leads_to_the_next_order(table, preprocessing):
     assert np.array_equal(walked[0][0], jumped[0][0])
 
 
-def test_classes_the_contract_does_not_know_are_refused(tiny):
+def test_classes_the_metadata_does_not_know_are_refused(tiny):
     with pytest.raises(ValueError, match=r"Expected pictures of angry, happy.*wink"):
         Pictures(datasets.find_pictures(tiny), Preprocessing(("angry", "happy")))
 

@@ -16,7 +16,7 @@ from utils.config import CLASS_NAMES, MODELS
 from utils.datasets import splits
 from utils.drawn.clip import clip_timeline
 from utils.models.backend import keras
-from utils.models.model_file import load_model, read_contract
+from utils.models.model_file import load_model, read_preprocessing
 from utils.vision.images import read_picture
 
 NAMES = {"ck+": "CK+", "jaffe": "JAFFE", "impa": "IMPA-FACE3D", "ferg": "FERG-DB"}
@@ -165,9 +165,9 @@ def test_bottleneck_names_both_splits_and_the_edited_head(bottleneck):
 
 
 def test_bottleneck_saves_a_whole_model(bottleneck):
-    model, contract = load_model(bottleneck.model)
-    assert contract.input_shape == (350, 350, 1)
-    assert contract.class_names == ("happy", "surprise")
+    model, described = load_model(bottleneck.model)
+    assert described.input_shape == (350, 350, 1)
+    assert described.class_names == ("happy", "surprise")
     assert "block5_conv3" in [layer.name for layer in model.get_layer("trunk").layers]
 
 
@@ -202,7 +202,7 @@ def test_live_notebook_reads_with_the_model_that_came_out(fine_tuned, imported, 
     table = pd.read_csv(tmp_path / "faces.csv")
     assert table["track"].nunique() == 1
     assert table["frame"].nunique() > 100
-    classes = list(read_contract(fine_tuned.model).class_names)
+    classes = list(read_preprocessing(fine_tuned.model).class_names)
     assert table[classes].sum(axis=1).to_numpy() == pytest.approx(1, abs=0.01)
     assert pictures_shown(file, "plots.risk_coverage") == 1
     assert "of 7 expressions named as drawn" in text_of(file, "expressions named as drawn")

@@ -84,13 +84,13 @@ def test_what_a_trunk_cannot_take_is_refused(tmp_path, small_network, preprocess
         backbones.make_trunk("own", preprocessing, "imagenet")
     with pytest.raises(ValueError, match="begins with random weights"):
         backbones.make_trunk("residual", preprocessing, "imagenet")
-    file = save_model(small_network, preprocessing, tmp_path / "small.keras", fast_form=False)
+    file = save_model(small_network, preprocessing, tmp_path / "small.keras", litert_model=False)
     with pytest.raises(ValueError, match="takes grey pictures of 48 × 48 pixels"):
         backbones.make_trunk("own", Preprocessing(CLASS_NAMES, size=224), file)
 
 
 def test_own_trunk_is_that_of_the_saved_model(tmp_path, small_network, preprocessing):
-    file = save_model(small_network, preprocessing, tmp_path / "small.keras", fast_form=False)
+    file = save_model(small_network, preprocessing, tmp_path / "small.keras", litert_model=False)
     trunk = backbones.make_trunk("own", preprocessing, file)
     pictures = random_pictures(preprocessing)
     expected = small_network.get_layer("trunk").predict_on_batch(pictures)
@@ -101,10 +101,10 @@ def test_saved_network_is_trunk_and_head_in_one_file(tmp_path):
     preprocessing = Preprocessing(CLASS_NAMES, size=32, colour="rgb")
     trunk = backbones.make_trunk("vgg16", preprocessing, None)
     network = networks.join(trunk, networks.mlp_head(len(CLASS_NAMES), units=(8,)))
-    saved, contract = load_model(
-        save_model(network, preprocessing, tmp_path / "whole.keras", fast_form=False)
+    saved, described = load_model(
+        save_model(network, preprocessing, tmp_path / "whole.keras", litert_model=False)
     )
-    assert contract == preprocessing
+    assert described == preprocessing
     pictures = random_pictures(preprocessing)
     expected = network.predict_on_batch(pictures)
     assert np.allclose(saved.predict_on_batch(pictures), expected, atol=1e-5)

@@ -12,9 +12,9 @@ import pytest
 from utils.config import CLASS_NAMES, MODELS
 from utils.models import litert, networks
 from utils.models.backend import compiled, keras
-from utils.models.litert import FastNetwork, read_fast_form
-from utils.models.metadata import ModelFileError, read_contract
-from utils.models.model_file import add_fast_form, load_model, save_model
+from utils.models.litert import LiteRTNetwork, read_litert_model
+from utils.models.metadata import ModelFileError, read_preprocessing
+from utils.models.model_file import add_litert_model, load_model, save_model
 from utils.models.predictor import load
 from utils.training.batches import Pictures
 from utils.vision.preprocessing import Preprocessing
@@ -36,7 +36,7 @@ def network():
 
 @pytest.fixture
 def saved(network, preprocessing, tmp_path):
-    return save_model(network, preprocessing, tmp_path / "model.keras", fast_form=False)
+    return save_model(network, preprocessing, tmp_path / "model.keras", litert_model=False)
 
 
 @pytest.fixture(scope="module")
@@ -56,11 +56,11 @@ def drawn(table, preprocessing):
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 21])
-def test_fast_form_answers_as_keras_does(finished, network, drawn, count):
+def test_litert_model_answers_as_keras_does(finished, network, drawn, count):
     expected = compiled(network)(drawn)
     assert np.ptp(expected, axis=0).max() > 0.1  # or agreement would mean little
     predictor = load(finished)
-    assert isinstance(predictor.model, FastNetwork)
+    assert isinstance(predictor.model, LiteRTNetwork)
     answers = predictor.probabilities(drawn[:count])
     assert answers.dtype == np.float32
     assert np.allclose(answers, expected[:count], atol=0.002)
@@ -68,7 +68,7 @@ def test_fast_form_answers_as_keras_does(finished, network, drawn, count):
 
 def test_released_model_answers_as_keras_does(drawn):
     predictor = load(RELEASED)
-    assert isinstance(predictor.model, FastNetwork)
+    assert isinstance(predictor.model, LiteRTNetwork)
     expected = compiled(load_model(RELEASED)[0])(drawn)
     assert np.allclose(predictor.probabilities(drawn), expected, atol=0.002)
 
@@ -103,11 +103,11 @@ def test_file_stays_one_that_keras_loads(finished, network, drawn):
     assert [path.name for path in finished.parent.iterdir()] == ["model.keras"]
     model = keras.saving.load_model(finished)
     assert np.allclose(compiled(model)(drawn), compiled(network)(drawn), atol=1e-6)
-    assert read_contract(finished).class_names == load(finished).class_names
+    assert read_preprocessing(finished).class_names == load(finished).class_names
 
 
-def test_doing_it_again_replaces_the_fast_form(finished):
-    with zipfile.ZipFile(add_fast_form(finished)) as archive:
+def test_doing_it_again_replaces_the_litert_model(finished):
+    with zipfile.ZipFile(add_litert_model(finished)) as archive:
         assert sorted(archive.namelist()) == [
             *("config.json", "fast.tflite", "metadata.json", "model.weights.h5"),
         ]
@@ -115,8 +115,8 @@ def test_doing_it_again_replaces_the_fast_form(finished):
     assert load(finished).model.output_shape == (None, 7)
 
 
-def test_file_without_a_fast_form_is_run_by_keras(saved, drawn):
-    assert read_fast_form(saved) is None
+def test_file_without_a_litert_model_is_run_by_keras(saved, drawn):
+    assert read_litert_model(saved) is None
     assert isinstance(load(saved).model, keras.Model)
 
 
@@ -136,19 +136,19 @@ def replace_entry(path, name, content):
             archive.writestr(member, content if member == name else old)
 
 
-def test_fast_form_of_other_weights_is_refused(finished, small_network, preprocessing, tmp_path):
+def test_litert_model_of_other_weights_is_refused(finished, small_network, preprocessing, tmp_path):
     other = tmp_path / "other.keras"
-    save_model(networks.mirrored(small_network), preprocessing, other, fast_form=False)
+    save_model(networks.mirrored(small_network), preprocessing, other, litert_model=False)
     with zipfile.ZipFile(other) as archive:
         weights = archive.read("model.weights.h5")
     replace_entry(finished, "model.weights.h5", weights)
     with pytest.raises(ModelFileError, match="made from another network"):
         load(finished)
-    add_fast_form(finished)
+    add_litert_model(finished)
     load(finished)
 
 
-def test_fast_form_under_another_contract_is_refused(finished):
+def test_litert_model_under_another_metadata_is_refused(finished):
     with zipfile.ZipFile(finished) as archive:
         metadata = json.loads(archive.read("metadata.json"))
     metadata["preprocessing"]["class_names"] = ["happy", "sad"]
@@ -158,13 +158,13 @@ def test_fast_form_under_another_contract_is_refused(finished):
 
 
 @pytest.mark.parametrize("content", [b"", b"not a network" * 9, b"\x1c\0\0\0TFL3" + bytes(99)])
-def test_fast_form_that_is_none_is_refused(finished, content):
+def test_litert_model_that_is_none_is_refused(finished, content):
     replace_entry(finished, litert.ENTRY, content)
     with pytest.raises(ModelFileError, match="LiteRT cannot run"):
         load(finished)
 
 
-def test_damaged_fast_form_is_refused(finished):
+def test_damaged_litert_model_is_refused(finished):
     data = bytearray(finished.read_bytes())
     middle = data.find(b"TFL3") + 500
     data[middle : middle + 50] = bytes(50)
@@ -174,7 +174,7 @@ def test_damaged_fast_form_is_refused(finished):
 
 
 @pytest.mark.parametrize("change", [(8, b"\1"), (10, b"\x63")], ids=["encrypted", "unknown method"])
-def test_fast_form_that_cannot_be_unpacked_is_refused(finished, change):
+def test_litert_model_that_cannot_be_unpacked_is_refused(finished, change):
     data = bytearray(finished.read_bytes())
     entry = data.rfind(b"PK\1\2", 0, data.rfind(b"fast.tflite"))
     data[entry + change[0] : entry + change[0] + 1] = change[1]
@@ -191,15 +191,15 @@ def test_network_that_litert_does_not_know_keeps_its_file_as_it_was(preprocessin
         path = save_model(model, preprocessing, tmp_path / "model.keras")
     before = path.read_bytes()
     with pytest.raises(ModelFileError, match="does not know all of its layers"):
-        add_fast_form(path)
+        add_litert_model(path)
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["model.keras"]
 
 
 def test_answers_unlike_those_of_keras_are_refused(saved, monkeypatch):
     before = saved.read_bytes()
-    answer = FastNetwork.__call__
-    monkeypatch.setattr(FastNetwork, "__call__", lambda *args: answer(*args)[:, ::-1])
+    answer = LiteRTNetwork.__call__
+    monkeypatch.setattr(LiteRTNetwork, "__call__", lambda *args: answer(*args)[:, ::-1])
     with pytest.raises(ModelFileError, match="answers otherwise than Keras"):
-        add_fast_form(saved)
+        add_litert_model(saved)
     assert saved.read_bytes() == before

@@ -5,18 +5,18 @@ import numpy as np
 import pytest
 
 from utils.models.backend import keras
-from utils.models.model_file import ModelFileError, load_model, read_contract, save_model
+from utils.models.model_file import ModelFileError, load_model, read_preprocessing, save_model
 from utils.vision.preprocessing import Preprocessing
 
 
 @pytest.fixture
 def saved(small_network, preprocessing, tmp_path):
-    return save_model(small_network, preprocessing, tmp_path / "model.keras", fast_form=False)
+    return save_model(small_network, preprocessing, tmp_path / "model.keras", litert_model=False)
 
 
-def test_model_and_contract_come_back(saved, small_network, preprocessing):
-    model, contract = load_model(saved)
-    assert contract == preprocessing
+def test_model_and_metadata_come_back(saved, small_network, preprocessing):
+    model, described = load_model(saved)
+    assert described == preprocessing
     faces = np.random.default_rng(0).integers(0, 256, (3, 48, 48, 1), dtype=np.uint8)
     assert np.allclose(model.predict_on_batch(faces), small_network.predict_on_batch(faces))
 
@@ -34,7 +34,7 @@ def test_missing_file_says_how_to_get_one(tmp_path):
         load_model(tmp_path / "absent.keras")
 
 
-def test_file_without_contract_is_refused(small_network, tmp_path):
+def test_file_without_metadata_is_refused(small_network, tmp_path):
     small_network.save(tmp_path / "plain.keras")
     with pytest.raises(ModelFileError, match="does not say which classes"):
         load_model(tmp_path / "plain.keras")
@@ -73,7 +73,7 @@ def test_damaged_or_hostile_remarks_are_refused(saved):
             for name, content in (kept | {"metadata.json": remarks}).items():
                 archive.writestr(name, content)
         with pytest.raises(ModelFileError, match=r"no complete \.keras file"):
-            read_contract(saved)
+            read_preprocessing(saved)
     with zipfile.ZipFile(saved, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("metadata.json", kept["metadata.json"])
     packed = saved.read_bytes()
@@ -86,12 +86,12 @@ def test_damaged_or_hostile_remarks_are_refused(saved):
     for place, change in changes.values():
         saved.write_bytes(packed[:place] + change + packed[place + len(change) :])
         with pytest.raises(ModelFileError, match=r"no complete \.keras file"):
-            read_contract(saved)
+            read_preprocessing(saved)
     saved.write_bytes(whole)
-    read_contract(saved)
+    read_preprocessing(saved)
 
 
-def rewrite_contract(path, **changes):
+def rewrite_metadata(path, **changes):
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     metadata = json.loads(members["metadata.json"])
@@ -118,26 +118,26 @@ def test_lambda_layer_is_not_saved(preprocessing, tmp_path):
 def test_lambda_layer_is_not_loaded(preprocessing, tmp_path):
     path = tmp_path / "lambda.keras"
     lambda_network().save(path)
-    rewrite_contract(path, **preprocessing.to_dict())
+    rewrite_metadata(path, **preprocessing.to_dict())
     with pytest.raises(ModelFileError, match="Lambda layer, which may run any code"):
         load_model(path)
 
 
 @pytest.mark.parametrize("changes", [{"size": 64}, {"colour": "rgb"}, {"class_names": ["a", "b"]}])
-def test_contract_that_does_not_fit_the_network_is_refused(saved, changes):
-    rewrite_contract(saved, **changes)
+def test_metadata_that_does_not_fit_the_network_is_refused(saved, changes):
+    rewrite_metadata(saved, **changes)
     with pytest.raises(ModelFileError, match="differ"):
         load_model(saved)
 
 
 @pytest.mark.parametrize("changes", [{"value_range": [0, 1]}, {"size": "48"}, {"surprise": 1}])
-def test_unusable_contract_is_refused(saved, changes):
-    rewrite_contract(saved, **changes)
-    with pytest.raises(ModelFileError, match="unusable contract"):
-        read_contract(saved)
+def test_unusable_metadata_is_refused(saved, changes):
+    rewrite_metadata(saved, **changes)
+    with pytest.raises(ModelFileError, match="unusable preprocessing"):
+        read_preprocessing(saved)
 
 
-def test_saving_under_a_wrong_contract_is_refused(small_network, tmp_path):
+def test_saving_under_a_wrong_metadata_is_refused(small_network, tmp_path):
     with pytest.raises(ModelFileError, match="differ"):
         save_model(small_network, Preprocessing(("a", "b")), tmp_path / "model.keras")
     assert not (tmp_path / "model.keras").exists()

@@ -42,7 +42,7 @@ def test_mirrored_network_answers_a_face_and_its_mirror_image_alike(
     assert np.allclose(answers, expected, atol=1e-6)
     assert np.allclose(answers, both.predict_on_batch(faces[:, :, ::-1]), atol=1e-6)
     saved, _ = load_model(
-        save_model(both, preprocessing, tmp_path / "mirrored.keras", fast_form=False)
+        save_model(both, preprocessing, tmp_path / "mirrored.keras", litert_model=False)
     )
     assert np.allclose(saved.predict_on_batch(faces), answers, atol=1e-6)
     assert saved.get_layer("trunk").output_shape == (None, 3, 3, 8)

@@ -10,7 +10,8 @@ SCRIPT = """
 import numpy as np
 
 from utils.models import networks, torch_layers
-from utils.models.backend import all_layers, keras, rebuild
+from utils.models.backend import all_layers, keras
+from utils.models.rebuilding import rebuild
 from utils.vision.preprocessing import Preprocessing
 
 def one_step(network, faces, labels):

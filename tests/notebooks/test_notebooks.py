@@ -6,7 +6,7 @@ import pytest
 
 from utils.cli.notebooks import REAL_TIME, TRAINING, execute, run_demo
 from utils.drawn.clip import clip_timeline
-from utils.models.model_file import read_contract
+from utils.models.model_file import read_preprocessing
 from utils.vision.opencv import cv2
 
 
@@ -25,7 +25,7 @@ def test_held_out_characters_are_recognised(demo):
 
 def test_demo_leaves_what_it_prints(demo):
     folder, numbers = demo
-    assert read_contract(folder / "animated.keras").class_names == tuple(numbers["classes"])
+    assert read_preprocessing(folder / "animated.keras").class_names == tuple(numbers["classes"])
     assert f"{numbers['accuracy']:.1%}" in (folder / "summary.txt").read_text()
     clip = cv2.VideoCapture(str(folder / "annotated.mp4"))
     frames = int(clip.get(cv2.CAP_PROP_FRAME_COUNT))

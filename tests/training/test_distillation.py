@@ -25,7 +25,7 @@ def saved(preprocessing, file, seed):
     last = network.get_layer("head").layers[-1]
     last.set_weights([random.normal(0, 1, weight.shape) for weight in last.get_weights()])
     both = networks.mirrored(network)
-    save_model(both, preprocessing, file, fast_form=False)
+    save_model(both, preprocessing, file, litert_model=False)
     return Predictor(both, preprocessing).probabilities
 
 
@@ -93,7 +93,7 @@ def test_training_follows_its_teacher_and_gets_a_run_of_its_own(
     )
     last = always_sad.get_layer("head").layers[-1]
     last.set_weights([np.zeros(last.kernel.shape), 9.0 * np.eye(7)[SAD]])
-    teacher = save_model(always_sad, preprocessing, tmp_path / "sad.keras", fast_form=False)
+    teacher = save_model(always_sad, preprocessing, tmp_path / "sad.keras", litert_model=False)
     pictures = Pictures(table, preprocessing, batch_size=32)
     sad = Pictures(table[table["class"] == "sad"], preprocessing)  # choose the best pupil's epoch
     settings = training.Settings(epochs=6, learning_rate=1e-2, label_smoothing=0)

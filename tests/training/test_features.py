@@ -123,7 +123,7 @@ def test_head_that_gives_no_classes_is_refused_before_any_work(
     trunk, pictures, preprocessing, tmp_path
 ):
     forgotten = keras.Sequential([keras.layers.Dense(7, activation="softmax")])  # no Flatten
-    with pytest.raises(ModelFileError, match="the contract says"):
+    with pytest.raises(ModelFileError, match="the metadata says"):
         features.train_head(
             forgotten, trunk, pictures, training.Settings(), tmp_path, cache=tmp_path
         )

@@ -112,7 +112,7 @@ def test_everything_wrong_is_said_at_once():
 
 
 def test_own_trunk_must_take_the_size(tmp_path, small_network, preprocessing):
-    file = save_model(small_network, preprocessing, tmp_path / "small.keras", fast_form=False)
+    file = save_model(small_network, preprocessing, tmp_path / "small.keras", litert_model=False)
     own = GOOD | {"METHOD": "bottleneck", "TRUNK": "own", "WEIGHTS": str(file)}
     check_parameters(own)
     with pytest.raises(ValueError, match="takes grey pictures of 48 × 48 pixels"):

@@ -14,8 +14,9 @@ import pytest
 from utils import datasets, training
 from utils.config import CLASS_NAMES
 from utils.models import backbones, networks
-from utils.models.backend import keras, rebuild
+from utils.models.backend import keras
 from utils.models.model_file import ModelFileError, load_model, save_model
+from utils.models.rebuilding import rebuild
 from utils.training.augmentation import Augmentation
 from utils.training.batches import Pictures
 from utils.training.runs import best_epoch, list_runs, record_result, start_run
@@ -105,9 +106,9 @@ def test_a_run_leaves_what_it_promises(faces, tmp_path):
     }
     architecture = (run.folder / "architecture.json").read_text()
     rebuilt = keras.models.model_from_json(architecture)
-    best, contract = load_model(run.best_file)
+    best, described = load_model(run.best_file)
     assert rebuilt.count_params() == best.count_params()
-    assert contract.class_names == CLASS_NAMES
+    assert described.class_names == CLASS_NAMES
     assert json.loads((run.folder / "settings.json").read_text())["epochs"] == 2
     assert pd.read_csv(run.folder / "log.csv")["epoch"].tolist() == [1, 2]
 
@@ -188,7 +189,9 @@ def test_training_begins_anew_whatever_weights_the_model_has(table, preprocessin
 def test_fine_tuning_changes_the_unfrozen_layers_only_and_survives_a_stop(
     table, preprocessing, small_network, tmp_path, monkeypatch
 ):
-    start_file = save_model(small_network, preprocessing, tmp_path / "start.keras", fast_form=False)
+    start_file = save_model(
+        small_network, preprocessing, tmp_path / "start.keras", litert_model=False
+    )
     before, _ = load_model(start_file)
     learn = Pictures(datasets.split_of(table, "train"), preprocessing, 16, True)
     held_out = Pictures(datasets.split_of(table, "validation"), preprocessing)
@@ -238,13 +241,13 @@ def test_start_of_another_network_or_other_classes_is_refused(table, preprocessi
     pictures = Pictures(table, preprocessing)
     trunks = [networks.convolutional_trunk(preprocessing, widths=(2, last)) for last in (2, 3)]
     small, larger = (networks.join(trunk, networks.mlp_head(7, units=(4,))) for trunk in trunks)
-    file = save_model(small, preprocessing, tmp_path / "small.keras", fast_form=False)
+    file = save_model(small, preprocessing, tmp_path / "small.keras", litert_model=False)
     with pytest.raises(ValueError, match="its trunk's layers are not those of the network"):
         training.train(larger, pictures, pictures, training.Settings(), tmp_path, start=file)
     faces = keras.Input(preprocessing.input_shape)
     values = keras.layers.Flatten(name="pixels")(faces)
     flat = keras.Model(faces, keras.layers.Dense(7, activation="softmax")(values))
-    save_model(flat, preprocessing, file, fast_form=False)
+    save_model(flat, preprocessing, file, litert_model=False)
     with pytest.raises(ValueError, match=r"not made of a trunk and a head.*pixels"):
         training.train(small, pictures, pictures, training.Settings(), tmp_path, start=file)
     save_model(small, Preprocessing(CLASS_NAMES[::-1]), file)
@@ -256,7 +259,7 @@ def test_another_head_begins_anew_on_the_trunk_of_the_start(table, preprocessing
     pictures = Pictures(table, preprocessing)
     trunk = networks.convolutional_trunk(preprocessing, widths=(2, 2))
     small = networks.join(trunk, networks.mlp_head(7, units=(4,)))
-    file = save_model(small, preprocessing, tmp_path / "small.keras", fast_form=False)
+    file = save_model(small, preprocessing, tmp_path / "small.keras", litert_model=False)
     learned = trunk.get_weights()
     other = networks.join(
         networks.convolutional_trunk(preprocessing, widths=(2, 2)),

@@ -7,7 +7,7 @@ from utils.vision.preprocessing import Preprocessing, crop, prepare, prepare_fac
 TWO = ("calm", "loud")
 
 
-def test_rgb_contract_turns_bgr_round():
+def test_rgb_metadata_turns_bgr_round():
     blue = np.zeros((8, 8, 3), np.uint8)
     blue[..., 0] = 200
     prepared = prepare(blue, Preprocessing(TWO, size=8, colour="rgb"))
@@ -15,7 +15,7 @@ def test_rgb_contract_turns_bgr_round():
     assert (prepared == [0, 0, 200]).all()
 
 
-def test_grey_contract_weighs_colours_as_itu_r_bt_601_does():
+def test_grey_metadata_weighs_colours_as_itu_r_bt_601_does():
     red = np.zeros((8, 8, 3), np.uint8)
     red[..., 2] = 100
     prepared = prepare(red, Preprocessing(TWO, size=8))
@@ -25,9 +25,9 @@ def test_grey_contract_weighs_colours_as_itu_r_bt_601_does():
 
 def test_grey_picture_is_the_same_in_one_channel_and_in_three():
     grey = np.random.default_rng(0).integers(0, 256, (30, 20), dtype=np.uint8)
-    contract = Preprocessing(TWO, size=16)
+    described = Preprocessing(TWO, size=16)
     three = cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)
-    assert np.array_equal(prepare(grey, contract), prepare(three, contract))
+    assert np.array_equal(prepare(grey, described), prepare(three, described))
 
 
 def test_picture_of_the_right_size_is_untouched():
@@ -102,11 +102,11 @@ def test_other_arrays_are_refused(picture):
         {"class_names": TWO, "unheard": 1},
     ],
 )
-def test_impossible_contracts_are_refused(values):
+def test_impossible_settings_are_refused(values):
     with pytest.raises(ValueError, match="Received"):
         Preprocessing.from_dict(values)
 
 
-def test_contract_survives_a_dictionary():
-    contract = Preprocessing(TWO, size=32, colour="rgb", margin=0.2)
-    assert Preprocessing.from_dict(contract.to_dict()) == contract
+def test_metadata_survives_a_dictionary():
+    described = Preprocessing(TWO, size=32, colour="rgb", margin=0.2)
+    assert Preprocessing.from_dict(described.to_dict()) == described

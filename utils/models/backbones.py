@@ -3,7 +3,7 @@
 "residual" and "six-layer" are this project's own designs, to be trained from the start;
 "own" is the trunk of a model that this project saved. VGG16 and MobileNetV2 come from
 `keras.applications`, trained on ImageNet's photographs (transfer learning). Each takes
-pictures as the contract has them, uint8-valued, 0–255, grey or RGB: repeating grey and
+images as `Preprocessing` has them, uint8-valued, 0–255, grey or RGB: repeating grey and
 scaling to the range that the weights were trained with are layers of the trunk, so a
 saved model needs no other code.
 
@@ -138,11 +138,11 @@ def _own(preprocessing, weights) -> keras.Model:
         )
     if weights is None:
         weights = MODELS / "fer2013.keras"
-    model, contract = load_model(weights)
-    if contract.input_shape != preprocessing.input_shape:
+    model, described = load_model(weights)
+    if described.input_shape != preprocessing.input_shape:
         raise ValueError(
-            f"The trunk in {weights} takes {contract.colour} pictures of {contract.size} × "
-            f"{contract.size} pixels. Received: colour={preprocessing.colour!r}, "
+            f"The trunk in {weights} takes {described.colour} pictures of {described.size} × "
+            f"{described.size} pixels. Received: colour={preprocessing.colour!r}, "
             f"size={preprocessing.size}. Take its colour and size, or another trunk."
         )
     return model.get_layer("trunk")

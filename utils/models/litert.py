@@ -1,7 +1,7 @@
-"""The fast form of a network: run by LiteRT, without Keras or TensorFlow.
+"""LiteRT models: networks that run without Keras or TensorFlow.
 
 A finished model file may hold its network a second time, as LiteRT reads it
-(`utils.models.model_file.add_fast_form` writes it). It answers as Keras does, but is ready in
+(`utils.models.model_file.add_litert_model` writes it). It answers as Keras does, but is ready in
 well under a second and spends nothing on the way to the arithmetic. Of the runtimes that
 do so LiteRT is not the quickest, but the smallest, and TensorFlow itself writes its
 format (`benchmarks/runtimes.py` compares them).
@@ -19,7 +19,7 @@ import numpy as np
 from utils.models.metadata import CONFIG, UNREADABLE, WEIGHTS, ModelFileError, read_metadata
 from utils.models.quiet import quiet_start
 
-ENTRY = "fast.tflite"  # the fast form, in the zip
+ENTRY = "fast.tflite"  # the LiteRT model, in the zip
 MADE_FROM = "fast_form_made_from"  # checksums of what it was made from, in the metadata
 
 _MOST_THREADS = 8  # each holds the weights once more
@@ -35,8 +35,8 @@ def checksums(archive: zipfile.ZipFile) -> dict[str, int]:
     return {name: archive.getinfo(name).CRC for name in (CONFIG, WEIGHTS)}
 
 
-def read_fast_form(path: str | Path) -> bytes | None:
-    """The fast form in a model file, or None where it holds none.
+def read_litert_model(path: str | Path) -> bytes | None:
+    """The LiteRT model in a model file, or None where it holds none.
 
     Raises:
         FileNotFoundError: no such file.
@@ -49,8 +49,8 @@ def read_fast_form(path: str | Path) -> bytes | None:
                 return None
             if checksums(archive) != made_from:
                 raise ModelFileError(
-                    f"{path} is refused: its fast form was made from another network than the "
-                    "one it holds. Call utils.models.model_file.add_fast_form on it again."
+                    f"{path} is refused: its LiteRT model was made from another network than the "
+                    "one it holds. Call utils.models.model_file.add_litert_model on it again."
                 )
             return archive.read(ENTRY)
     except ModelFileError:
@@ -61,7 +61,7 @@ def read_fast_form(path: str | Path) -> bytes | None:
         ) from error
 
 
-class FastNetwork:
+class LiteRTNetwork:
     """A network that LiteRT runs.
 
     Every face is computed on one core; several faces are dealt out to as many cores.
@@ -69,7 +69,7 @@ class FastNetwork:
     It may be called from several threads at once.
 
     Args:
-        content: the fast form, as `read_fast_form` gives it.
+        content: the LiteRT model, as `read_litert_model` gives it.
         threads: cores to use at most; by default those of this process, up to eight.
 
     Attributes:
@@ -89,7 +89,7 @@ class FastNetwork:
             with quiet_start():
                 first = self._interpreter()
         except (ValueError, RuntimeError) as error:
-            raise ModelFileError(f"LiteRT cannot run the fast form: {error}") from error
+            raise ModelFileError(f"LiteRT cannot run the model: {error}") from error
         self.input_shape = _shape(first.get_input_details())
         self.output_shape = _shape(first.get_output_details())
         self._idle.put(first)

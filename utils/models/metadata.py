@@ -1,8 +1,8 @@
 """What a model file says about itself, read without Keras.
 
 A model is one ordinary `.keras` file: a zip of the network's layers (`config.json`),
-its weights (`model.weights.h5`) and remarks (`metadata.json`). Among the remarks stands
-the contract: class names, size, colour, margin and range of the pictures.
+its weights (`model.weights.h5`) and its metadata (`metadata.json`). There stands, beside what
+Keras writes, the preprocessing: class names, size, colour, margin and range of the images.
 """
 
 import json
@@ -13,7 +13,7 @@ from pathlib import Path
 from utils.vision.preprocessing import Preprocessing
 
 CONFIG, WEIGHTS, METADATA = "config.json", "model.weights.h5", "metadata.json"
-CONTRACT = "preprocessing"
+PREPROCESSING = "preprocessing"
 # What zipfile and json raise for a damaged or hostile file. Encryption and unknown compression
 # are RuntimeErrors, as is a nesting without end.
 UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, OSError, RuntimeError, ValueError)
@@ -23,30 +23,30 @@ class ModelFileError(ValueError):
     """The file is not a model that this project may use; the message says why."""
 
 
-def read_contract(path: str | Path) -> Preprocessing:
-    """The contract in a model file, without loading the network.
+def read_preprocessing(path: str | Path) -> Preprocessing:
+    """The preprocessing that a model file asks for, without loading the network.
 
     Raises:
         FileNotFoundError: no such file.
-        ModelFileError: damaged, of another kind, or without a usable contract.
+        ModelFileError: damaged, of another kind, or without usable preprocessing.
     """
     metadata = read_metadata(path)
-    if CONTRACT not in metadata:
+    if PREPROCESSING not in metadata:
         raise ModelFileError(
             f"{path} does not say which classes and preprocessing it was trained with. "
             "Save it with utils.models.model_file.save_model(model, preprocessing, path)."
         )
     try:
-        return Preprocessing.from_dict(metadata[CONTRACT])
+        return Preprocessing.from_dict(metadata[PREPROCESSING])
     except (TypeError, ValueError) as error:
-        raise ModelFileError(f"{path} holds an unusable contract: {error}") from error
+        raise ModelFileError(f"{path} holds unusable preprocessing: {error}") from error
 
 
 def read_metadata(path: str | Path) -> dict:
-    """The remarks in a model file.
+    """The metadata in a model file.
 
     Raises:
-        FileNotFoundError, ModelFileError: see `read_contract`.
+        FileNotFoundError, ModelFileError: see `read_preprocessing`.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(
@@ -65,20 +65,20 @@ def read_metadata(path: str | Path) -> dict:
 
 
 def check_shapes(input_shape: tuple, output_shape: tuple, preprocessing: Preprocessing) -> None:
-    """Refuse a network that its contract does not describe.
+    """Refuse a network that its metadata does not describe.
 
     Args:
         input_shape: of a batch, (None, size, size, channels).
         output_shape: of its answers, (None, classes).
-        preprocessing: the contract.
+        preprocessing: as the metadata has it.
 
     Raises:
-        ModelFileError: other shapes than the contract's.
+        ModelFileError: other shapes than the metadata's.
     """
     received = input_shape, output_shape
     expected = (None, *preprocessing.input_shape), (None, len(preprocessing.class_names))
     if received != expected:
         raise ModelFileError(
-            f"The network and its contract differ: it maps {received[0]} to {received[1]}, "
-            f"the contract says {expected[0]} to {expected[1]}."
+            f"The network and its metadata differ: it maps {received[0]} to {received[1]}, "
+            f"the metadata says {expected[0]} to {expected[1]}."
         )

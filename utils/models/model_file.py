@@ -1,9 +1,10 @@
-"""Saved models that carry their own contract.
+"""Saved models that carry all they need to know.
 
-A model is one ordinary `.keras` file. The contract (class names, size, colour,
+A model is one ordinary `.keras` file. Its preprocessing (class names, size, colour,
 margin, range) stands as one more entry of the `metadata.json` that Keras writes
 into it, so plain Keras loads the file too and no custom class is needed. A finished
-model may hold its network a second time, in the fast form of `utils.models.litert`.
+model may hold its network a second time, as the LiteRT model that `utils.models.litert`
+runs.
 """
 
 import io
@@ -21,12 +22,12 @@ from utils.models import litert
 from utils.models.backend import all_layers, compiled, keras
 from utils.models.metadata import (
     CONFIG,
-    CONTRACT,
     METADATA,
+    PREPROCESSING,
     ModelFileError,
     check_shapes,
-    read_contract,
     read_metadata,
+    read_preprocessing,
 )
 from utils.vision.preprocessing import Preprocessing
 
@@ -39,22 +40,22 @@ _UNUSED = [
 
 
 def save_model(
-    model: keras.Model, preprocessing: Preprocessing, path: str | Path, fast_form: bool = True
+    model: keras.Model, preprocessing: Preprocessing, path: str | Path, litert_model: bool = True
 ) -> Path:
-    """Write a model and its contract, whole or not at all.
+    """Write a model and its metadata, whole or not at all.
 
     A compiled model keeps its optimizer's state as well, to go on training later.
 
     Args:
         model: maps (n, *preprocessing.input_shape), 0–255, to (n, classes) probabilities.
-        preprocessing: the contract to store with it.
+        preprocessing: to store with it.
         path: ends in ``.keras``; an older file there is replaced in one step.
-        fast_form: `add_fast_form` too, where TensorFlow and LiteRT are there; it takes
+        litert_model: `add_litert_model` too, where TensorFlow and LiteRT are there; it takes
             seconds, so an epoch on the way does without. A network that LiteRT does not
             know is kept without one, with a warning.
 
     Raises:
-        ModelFileError: model and contract do not fit together.
+        ModelFileError: model and preprocessing do not fit together.
     """
     path = Path(path)
     if path.suffix != ".keras":
@@ -66,19 +67,19 @@ def save_model(
         keras.saving.save_model(model, plain)
         with zipfile.ZipFile(plain) as archive:
             config = json.loads(archive.read(CONFIG))
-        metadata = read_metadata(plain) | {CONTRACT: preprocessing.to_dict()}
+        metadata = read_metadata(plain) | {PREPROCESSING: preprocessing.to_dict()}
         portable = json.dumps(_portable(config)).encode()
         _rewrite(plain, path, {CONFIG: portable, METADATA: _readable(metadata)})
-    if fast_form and keras.backend.backend() == "tensorflow" and litert.installed():
+    if litert_model and keras.backend.backend() == "tensorflow" and litert.installed():
         try:
-            add_fast_form(path)
+            add_litert_model(path)
         except ModelFileError as error:
             warnings.warn(str(error), stacklevel=2)
     return path
 
 
 def load_model(path: str | Path, compile: bool = False) -> tuple[keras.Model, Preprocessing]:
-    """Read a model and its contract, refusing whatever does not fit.
+    """Read a model and its preprocessing, refusing whatever does not fit.
 
     Args:
         path: a ``.keras`` file written by `save_model`.
@@ -86,10 +87,10 @@ def load_model(path: str | Path, compile: bool = False) -> tuple[keras.Model, Pr
 
     Raises:
         FileNotFoundError: no such file.
-        ModelFileError: damaged, of another kind, without a contract, with a layer
-            that runs arbitrary code (Lambda), or in disagreement with its contract.
+        ModelFileError: damaged, of another kind, without preprocessing, with a layer
+            that runs arbitrary code (Lambda), or in disagreement with its metadata.
     """
-    preprocessing = read_contract(path)
+    preprocessing = read_preprocessing(path)
     try:
         model = keras.saving.load_model(path, compile=compile, safe_mode=True)
     except Exception as error:  # Keras raises many kinds for a file it cannot use
@@ -106,11 +107,11 @@ def load_model(path: str | Path, compile: bool = False) -> tuple[keras.Model, Pr
     return model, preprocessing
 
 
-def add_fast_form(path: str | Path) -> Path:
+def add_litert_model(path: str | Path) -> Path:
     """Write a model's network into its file a second time, as LiteRT runs it.
 
     `save_model` does it for finished models: it takes some seconds and adds half the size
-    of the weights, which the fast form keeps in float16. Doing it again replaces it.
+    of the weights, which the LiteRT model keeps in float16. Doing it again replaces it.
 
     Args:
         path: a file written by `save_model`, replaced in one step; left as it was where
@@ -125,13 +126,13 @@ def add_fast_form(path: str | Path) -> Path:
     path = Path(path)
     if keras.backend.backend() != "tensorflow" or not litert.installed():
         raise ModelFileError(
-            "The fast form is written with TensorFlow as Keras's backend, and LiteRT. Received: "
+            "The LiteRT model is written with TensorFlow as Keras's backend, and LiteRT. Received: "
             f"{keras.backend.backend()}, LiteRT {'' if litert.installed() else 'not '}installed. "
             f"{path} is complete without it."
         )
     model, _ = load_model(path)
     content = _converted(model)
-    _check_answers(model, litert.FastNetwork(content))
+    _check_answers(model, litert.LiteRTNetwork(content))
     with zipfile.ZipFile(path) as archive:
         metadata = read_metadata(path) | {litert.MADE_FROM: litert.checksums(archive)}
     _rewrite(path, path, {METADATA: _readable(metadata), litert.ENTRY: content})
@@ -150,19 +151,19 @@ def _converted(model: keras.Model) -> bytes:
             return converter.convert()
     except Exception as error:  # the converter raises many kinds
         raise ModelFileError(
-            "The network has no fast form, for LiteRT does not know all of its layers "
+            "The network has no LiteRT model, for LiteRT does not know all of its layers "
             f"({_first_line(error)}). Its file is complete without one."
         ) from error
 
 
-def _check_answers(model: keras.Model, fast: litert.FastNetwork) -> None:
+def _check_answers(model: keras.Model, fast: litert.LiteRTNetwork) -> None:
     faces = np.random.default_rng(0).integers(0, 256, (16, *model.input_shape[1:]), np.uint8)
     # Noise alone is all alike to a network; shade and contrast make faces differ.
     faces = (faces * np.linspace(0.1, 1, 16).reshape(-1, 1, 1, 1)).astype(np.uint8)
     difference = np.abs(compiled(model)(faces) - fast(faces)).max()
     if not difference <= _TOLERANCE:
         raise ModelFileError(
-            f"The fast form answers otherwise than Keras: by up to {difference:.3f}, expected "
+            f"The LiteRT model answers otherwise than Keras: by up to {difference:.3f}, expected "
             f"at most {_TOLERANCE}. The model's file is complete without it."
         )
 
@@ -197,10 +198,10 @@ def _first_line(error: Exception) -> str:
 
 
 def check_fit(model: keras.Model, preprocessing: Preprocessing) -> None:
-    """Refuse a network that its contract does not describe, or that could not be loaded.
+    """Refuse a network that its metadata does not describe, or that could not be loaded.
 
     Raises:
-        ModelFileError: other shapes than the contract's, or a Lambda layer.
+        ModelFileError: other shapes than the metadata's, or a Lambda layer.
     """
     check_shapes(model.input_shape, model.output_shape, preprocessing)
     if any(isinstance(layer, keras.layers.Lambda) for layer in all_layers(model)):

@@ -7,19 +7,19 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from utils.models import litert
-from utils.models.metadata import ModelFileError, check_shapes, read_contract
+from utils.models.metadata import ModelFileError, check_shapes, read_preprocessing
 from utils.vision.boxes import Box
 from utils.vision.preprocessing import Preprocessing, prepare_faces
 
 
 class Predictor:
-    """Applies a network together with its contract.
+    """Applies a network together with its preprocessing.
 
     All faces of a frame go through the network together.
 
     Attributes:
-        model: a Keras network, or a `utils.models.litert.FastNetwork`.
-        preprocessing: its contract.
+        model: a Keras network, or a `utils.models.litert.LiteRTNetwork`.
+        preprocessing: what its metadata says of faces and classes.
 
     Example:
         >>> predictor = load("models/fer2013.keras")  # doctest: +SKIP
@@ -29,7 +29,7 @@ class Predictor:
     def __init__(self, model, preprocessing: Preprocessing):
         self.model = model
         self.preprocessing = preprocessing
-        if isinstance(model, litert.FastNetwork):
+        if isinstance(model, litert.LiteRTNetwork):
             self._answer = model
         else:
             from utils.models.backend import compiled  # Keras, only for a network that needs it
@@ -44,7 +44,7 @@ class Predictor:
         """Class probabilities of prepared faces.
 
         Args:
-            faces: uint8, (n, size, size, channels) as the contract says, 0–255; n
+            faces: uint8, (n, size, size, channels) as the metadata says, 0–255; n
                 may be 0.
 
         Returns:
@@ -93,25 +93,25 @@ class Predictor:
 def load(path: str | Path) -> Predictor:
     """The predictor of a saved model.
 
-    Where the file holds a fast form, LiteRT runs that, and Keras is not imported.
+    Where the file holds a LiteRT model, LiteRT runs that, and Keras is not imported.
 
     Raises:
         FileNotFoundError: no such file.
-        utils.models.metadata.ModelFileError: see `utils.models.litert.read_fast_form` and
+        utils.models.metadata.ModelFileError: see `utils.models.litert.read_litert_model` and
             `utils.models.model_file.load_model`.
     """
-    fast_form = litert.read_fast_form(path)
-    if fast_form is not None and litert.installed():
-        preprocessing = read_contract(path)
+    litert_model = litert.read_litert_model(path)
+    if litert_model is not None and litert.installed():
+        preprocessing = read_preprocessing(path)
         try:
-            network = litert.FastNetwork(fast_form)
+            network = litert.LiteRTNetwork(litert_model)
             check_shapes(network.input_shape, network.output_shape, preprocessing)
         except ModelFileError as error:
             raise ModelFileError(f"{path} is refused. {error}") from error
         return Predictor(network, preprocessing)
-    if fast_form is not None:
+    if litert_model is not None:
         warnings.warn(
-            f"{path} holds a fast form, but LiteRT is not installed, so Keras runs the network: "
+            f"{path} holds a LiteRT model, but LiteRT is not installed, so Keras runs the network: "
             "the same answers, later. `python -m pip install -r requirements.txt` installs it.",
             stacklevel=2,
         )

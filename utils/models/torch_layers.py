@@ -5,7 +5,7 @@ every map twice on its way into a convolution. These layers have the same weight
 settings and give the same answers, through one call each; on two AVX-512 cores with bfloat16
 units that makes a training step 1.6 times as fast (`benchmarks/training_speed.py`). Only the
 variance that a normalisation remembers differs, by one part in as many values as it was taken
-over. `backend.rebuild` puts them in for training; a finished model never holds them.
+over. `rebuilding.rebuild` puts them in for training; a finished model never holds them.
 """
 
 import torch

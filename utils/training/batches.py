@@ -28,7 +28,7 @@ class Pictures(keras.utils.PyDataset):
 
     Args:
         table: rows with ``file`` and ``class``, as `find_pictures` gives them.
-        preprocessing: the contract; its classes give the order of the labels.
+        preprocessing: its classes give the order of the labels.
         batch_size: pictures a batch at most; without ``shuffle`` the last has what is left.
         shuffle: draw a new order for every epoch, in batches of nearly the same size. A last
             batch of a few pictures would move the weights as far as any other, and be what

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.models.backend import compiled, fastest_precision, rebuild
+from utils.models.backend import compiled, fastest_precision
 from utils.models.model_file import load_model
+from utils.models.rebuilding import rebuild
 from utils.training.batches import Pictures
 from utils.training.trainer import digest
 

@@ -21,9 +21,10 @@ from utils.config import CACHE, RUNS
 from utils.datasets.domains import balancing_weights, evaluate_apart, rows_by_domain
 from utils.datasets.table import fingerprint, split_of
 from utils.files import write_text
-from utils.models.backend import keras, rebuild, xla_pays
+from utils.models.backend import keras, xla_pays
 from utils.models.model_file import check_fit, save_model
 from utils.models.networks import join
+from utils.models.rebuilding import rebuild
 from utils.training.batches import Pictures
 from utils.training.runs import Run, best_epoch, start_run
 from utils.training.trainer import Settings, describe
@@ -225,7 +226,7 @@ def train_head(
     log = pd.DataFrame(recorder.log)
     write_text(folder / "log.csv", log.to_csv(index=False))
     run = Run(folder, log)
-    save_model(model, pictures.preprocessing, run.best_file, fast_form=False)
+    save_model(model, pictures.preprocessing, run.best_file, litert_model=False)
     return run
 
 

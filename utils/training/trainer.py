@@ -21,8 +21,9 @@ from utils import plots
 from utils.config import RUNS
 from utils.datasets.domains import Weighted, balancing_weights, evaluate_apart, rows_by_domain
 from utils.files import copy_file, write_text
-from utils.models.backend import all_layers, fastest_precision, keras, rebuild, xla_pays
+from utils.models.backend import all_layers, fastest_precision, keras, xla_pays
 from utils.models.model_file import check_fit, load_model, save_model
+from utils.models.rebuilding import rebuild
 from utils.training.batches import Pictures
 from utils.training.optimizer import Muon
 from utils.training.runs import Run, best_epoch, start_run
@@ -205,7 +206,7 @@ class _Recorder(keras.callbacks.Callback):
         self.log.append(row)
         self.plain_model.set_weights(self.model.get_weights())
         file = self.folder / f"epoch-{epoch + 1:03d}.keras"
-        save_model(self.plain_model, self.preprocessing, file, fast_form=False)
+        save_model(self.plain_model, self.preprocessing, file, litert_model=False)
         if best_epoch(pd.DataFrame(self.log)) == epoch + 1:
             copy_file(file, self.folder / "best.keras")
         # resume.keras goes last: when killed before it, the log is one row ahead,
@@ -245,11 +246,11 @@ def _begin(model, training, settings, first_weights) -> keras.Model:
 
 def _weights_of(file, model, preprocessing) -> dict[str, list[np.ndarray]]:
     """A saved model's weights to begin with, of its trunk and, where it fits, its head."""
-    saved, contract = load_model(file)
-    if contract.class_names != preprocessing.class_names:
+    saved, described = load_model(file)
+    if described.class_names != preprocessing.class_names:
         raise ValueError(
             f"Training cannot start from {file}: it has other classes. "
-            f"Received: {', '.join(contract.class_names)}; "
+            f"Received: {', '.join(described.class_names)}; "
             f"expected {', '.join(preprocessing.class_names)}, in this order."
         )
     names = [layer.name for layer in saved.layers]

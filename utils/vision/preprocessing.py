@@ -1,4 +1,4 @@
-"""The one contract between pictures and the network.
+"""What stands between every image and every network.
 
 The same few steps — colour, crop with margin, resize — stand between every
 picture and every model of this project, in training, in evaluation and on the
@@ -85,7 +85,7 @@ def prepare(picture: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
 
     Args:
         picture: uint8, (height, width) grey or (height, width, 3) BGR, 0–255.
-        preprocessing: the model's contract.
+        preprocessing: of the model.
 
     Returns:
         uint8, shape ``preprocessing.input_shape``, range 0–255, grey or RGB.
@@ -111,7 +111,7 @@ def prepare_faces(frame: np.ndarray, boxes: list[Box], preprocessing: Preprocess
         frame: uint8, (height, width) grey or (height, width, 3) BGR, 0–255.
         boxes: (left, top, width, height) of each face, in pixels of ``frame``.
             A box may reach over the border: what lies outside repeats the edge.
-        preprocessing: the model's contract; its margin widens each box.
+        preprocessing: of the model; its margin widens each box.
 
     Returns:
         uint8, shape (faces, *preprocessing.input_shape), range 0–255.
