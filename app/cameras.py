@@ -10,7 +10,7 @@ import numpy as np
 from app.problems import Problem
 from app.trackers import FewFacesTracker
 from utils.live.analyzer import ExpressionReader
-from utils.live.loop import live
+from utils.live.loop import read_live
 from utils.live.results import Face
 from utils.live.sinks import Sink
 from utils.vision.haar import FaceDetector
@@ -106,11 +106,11 @@ class CameraFeed(Sink):
     """The annotated picture of the server's camera, for any number of browsers up to a few.
 
     The camera is open while somebody watches, and no longer. A feed is a sink for
-    `utils.live.loop.live`, which runs in a thread of its own.
+    `utils.live.loop.read_live`, which runs in a thread of its own.
 
     Args:
         source: see `utils.live.sources.open_source`.
-        predictor: see `utils.live.loop.live`.
+        predictor: see `utils.live.loop.read_live`.
         most: browsers at a time.
         faces: most faces that are followed.
     """
@@ -188,7 +188,7 @@ class CameraFeed(Sink):
     def _run(self) -> None:
         try:
             reader = ExpressionReader(self._predictor, tracker=FewFacesTracker(self._faces))
-            live(self._source, reader, [self], stop=self._stop, say=self._say)
+            read_live(self._source, reader, [self], stop=self._stop, say=self._say)
         except Exception as error:  # no camera, no network: the viewers are told
             self._say(str(error))
         finally:

@@ -11,7 +11,7 @@ def timeline(
     """Which class each face showed, moment by moment.
 
     Args:
-        table: as `utils.live.loop.live` returns it.
+        table: as `utils.live.loop.read_live` returns it.
         class_names: the classes, in order.
         seconds: length of the video; a single frame counts as a tenth.
         frames: frames in it.

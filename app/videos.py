@@ -18,7 +18,7 @@ from app.timelines import timeline
 from app.trackers import FewFacesTracker
 from app.webm import WebmSink
 from utils.live.analyzer import ExpressionReader
-from utils.live.loop import live
+from utils.live.loop import read_live
 from utils.live.sinks import CsvSink, Sink
 
 
@@ -71,7 +71,7 @@ class VideoJobs:
     server ends.
 
     Args:
-        predictor: see `utils.live.loop.live`.
+        predictor: see `utils.live.loop.read_live`.
         limits: see `Limits`.
     """
 
@@ -193,7 +193,7 @@ class VideoJobs:
         progress = _Progress(video, self.remove_unasked)
         upload = UploadedVideo(video.upload, self._limits)
         sinks = [progress, CsvSink(video.table), WebmSink(video.picture, self._limits.video_side)]
-        table = live(
+        table = read_live(
             upload,
             ExpressionReader(self._predictor, tracker=FewFacesTracker(self._limits.faces)),
             sinks,

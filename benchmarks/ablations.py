@@ -12,16 +12,18 @@ import argparse
 import json
 import tempfile
 from datetime import date
-from unittest.mock import patch
+
+import numpy as np
 
 from benchmarks import measuring
 from benchmarks.measuring import save
+from benchmarks.release.distillation import TaughtPictures
 from utils import datasets, training
 from utils.config import MODELS, RESULTS, project_path
 from utils.datasets import audit
 from utils.models import networks
 from utils.models.backend import keras
-from utils.training import distillation, evaluation
+from utils.training import evaluation
 from utils.training.augmentation import STRONG, Augmentation
 from utils.training.batches import Pictures
 from utils.training.optimizer import Muon
@@ -60,8 +62,22 @@ class _RaggedPictures(_Ragged, Pictures):
     pass
 
 
-class _RaggedTaughtPictures(_Ragged, distillation.TaughtPictures):
+class _RaggedTaughtPictures(_Ragged, TaughtPictures):
     pass
+
+
+class _MixedPictures(_RaggedPictures):
+    """Each image is a mean of two, and its label of theirs (Zhang et al., "mixup", 2018)."""
+
+    targets = {"mixing": 0.4}  # noqa: RUF012 - for the run's settings
+
+    def __getitem__(self, index):
+        images, labels = super().__getitem__(index)
+        random = np.random.default_rng([self.seed, self.epoch, index, 1])
+        partners = random.permutation(len(images))
+        weights = random.beta(0.4, 0.4, (len(images), 1)).astype(np.float32)
+        both = weights[..., None, None] * images + (1 - weights[..., None, None]) * images[partners]
+        return np.rint(both).astype(np.uint8), weights * labels + (1 - weights) * labels[partners]
 
 
 def _wider_stem(preprocessing) -> keras.Model:
@@ -82,12 +98,12 @@ VARIANTS = {
     "half the learning rate": {"learning_rate": 5e-3},
     "averaged weights": {"optimizer": Averaged},
     "batches of 256": {"batch_size": 256},
-    "batches of even size": {"even": True},
+    "batches of even size": {"batches": Pictures},
     "no label smoothing": {"label_smoothing": 0.0},
     "no augmentation": {"augmentation": None},
     "mirrored and moved only, as crops of 44 pixels are": {"augmentation": CROPS},
     "strong augmentation": {"augmentation": STRONG},
-    "mixup": {"mixing": 0.4},
+    "mixup": {"batches": _MixedPictures},
     "without blank and contradictory pictures": {"clean": True},
     "half towards the released model's answers": {"teacher": True},
 }
@@ -125,9 +141,8 @@ def _race(
     identity=False,
     excite=True,
     pool=False,
-    even=False,
     clean=False,
-    mixing=0.0,
+    batches=_RaggedPictures,
     teacher=False,
     **settings,
 ) -> dict:
@@ -143,20 +158,21 @@ def _race(
         _begin_as_identity(network)
     if not excite:
         _weigh_all_alike(network)
-    stream = learn, preprocessing, batch_size, True, augmentation, 0, mixing
+    stream = learn, preprocessing, batch_size, True, augmentation, 0
     if teacher:
         teachers = [MODELS / "fer2013.keras"]
         pictures = _RaggedTaughtPictures(*stream, teachers=teachers)
         settings["label_smoothing"] = 0.0
     else:
-        pictures = Pictures(*stream) if even else _RaggedPictures(*stream)
-    with tempfile.TemporaryDirectory() as runs, patch.object(training, "Muon", optimizer):
+        pictures = batches(*stream)
+    with tempfile.TemporaryDirectory() as runs:
         log = training.train(
             network,
             pictures,
             Pictures(choose, preprocessing),
             training.Settings(epochs=EPOCHS, **settings),
             runs=runs,
+            optimizer=optimizer,
         ).log
     last = log.iloc[-1]
     right = round(last["val_accuracy"] * len(choose))

@@ -37,7 +37,7 @@ def main() -> None:
         computed = time.perf_counter()
         head = networks.mlp_head(len(preprocessing.class_names), (192, 96), 0.5, pool=True)
         settings = training.Settings(epochs=8, learning_rate=1e-3)
-        features.train_head(head, trunk, pictures, settings, runs=folder, cache=folder)
+        training.train_head(head, trunk, pictures, settings, runs=folder, cache=folder)
         probabilities = Predictor(
             networks.mirrored(networks.join(trunk, head)), preprocessing
         ).predict_pictures(held_out)

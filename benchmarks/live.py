@@ -5,7 +5,7 @@
 Without VIDEO it reads the embedded clip of a drawn character. In turn, each in a process
 of its own, twice, the faster run counting:
 
-- ours: `utils.live.loop.live` with our overlay;
+- ours: `utils.live.loop.read_live` with our overlay;
 - plain: the loop of the usual tutorial, with the same network: `detectMultiScale(grey,
   1.3, 5)` on the whole frame with haarcascade_frontalface_default, and for each face
   `model.predict` (with verbose=0), a rectangle and a text;
@@ -146,7 +146,7 @@ class Clip:
 
 
 def ours(clip: Clip, model: Path) -> None:
-    from utils.live.loop import live
+    from utils.live.loop import read_live
     from utils.live.sinks import Sink
     from utils.models.predictor import load
 
@@ -155,7 +155,7 @@ def ours(clip: Clip, model: Path) -> None:
             reading.annotated  # noqa: B018 - drawn when first asked for
             clip.drawn(len(reading.faces))
 
-    live(FrameSource(clip), load(model), [Overlay()])
+    read_live(FrameSource(clip), load(model), [Overlay()])
 
 
 def plain(clip: Clip, model: Path) -> None:

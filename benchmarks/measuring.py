@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from utils.config import PROJECT, RESULTS, project_path
-from utils.files import file_digest, write_json
+from utils.files import digest, write_json
 
 PACKAGES = ("tensorflow", "torch", "keras", "ai-edge-litert", "opencv-python", "numpy")
 
@@ -49,7 +49,7 @@ def save(
     Of a model file the digest is kept, so that a figure can be told from that of another model.
     """
     if model is not None:
-        values = {"model_digest": file_digest(project_path(model)), **values}
+        values = {"model_digest": digest(project_path(model)), **values}
     commit = subprocess.run(
         ["git", "describe", "--always", "--dirty"], cwd=PROJECT, capture_output=True, text=True
     ).stdout.strip()

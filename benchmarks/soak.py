@@ -3,7 +3,7 @@
     python -m benchmarks.soak [VIDEO] [--frames 20000] [--height 480] [--json FILE]
 
 VIDEO, or else the embedded clip of a drawn character, is read again and again through
-`utils.live.loop.live`; every frame's overlay is drawn and every face written to a CSV file.
+`utils.live.loop.read_live`; every frame's overlay is drawn and every face written to a CSV file.
 Memory is what Linux's /proc says the process is resident in, looked at every 1,000 frames
 after the first 1,000. The processor's time of a frame tells a slowing of ours from a busy
 machine.
@@ -22,7 +22,7 @@ from benchmarks.live import Clip, video_or_drawn_clip
 from benchmarks.measuring import resident_megabytes, save
 from utils.config import project_path
 from utils.live.frames import FrameSource
-from utils.live.loop import live
+from utils.live.loop import read_live
 from utils.live.sinks import CsvSink, Sink
 from utils.models.predictor import load
 
@@ -46,7 +46,9 @@ def main(arguments: list[str] | None = None) -> None:
         source.length = options.frames
         record = Record()
         predictor = load(project_path(options.model))
-        table = live(source, predictor, [CsvSink(Path(folder, "t.csv")), record], progress=True)
+        table = read_live(
+            source, predictor, [CsvSink(Path(folder, "t.csv")), record], progress=True
+        )
     values = {"video": video.name, "enlarged_to_height": options.height, "faces": len(table)}
     save("soak" if options.video else "soak_drawn", {**values, **record.summary()}, options.json)
 

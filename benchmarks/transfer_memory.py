@@ -81,7 +81,7 @@ def ours(data: Path, count: int) -> dict:
     # One picture in ten chooses the epoch, as the split of a real data set would have it.
     parted = splits.random_split(pictures.table, test_share=0)
     parted = Pictures(parted, preprocessing, batch_size=32)
-    features.train_head(head, trunk, parted, settings, data.parent, cache=data.parent)
+    training.train_head(head, trunk, parted, settings, data.parent, cache=data.parent)
     return _result(start, computed, features_peak)
 
 
@@ -115,12 +115,12 @@ def head_alone(data: Path, count: int) -> dict:
     repeated = table.iloc[np.arange(count) % len(table)].copy()
     repeated.iloc[:7, repeated.columns.get_loc("split")] = "validation"
     pictures = Pictures(repeated, preprocessing)
-    file = data.parent / f"features-{features._key(trunk, pictures)}.npy"
+    file = data.parent / f"features-{features.features_key(trunk, pictures)}.npy"
     shape = (count, *trunk.output_shape[1:])
     np.lib.format.open_memmap(file, "w+", np.float16, shape)
     start = time.perf_counter()
     settings = training.Settings(epochs=1)
-    features.train_head(head, trunk, pictures, settings, data.parent, cache=data.parent)
+    training.train_head(head, trunk, pictures, settings, data.parent, cache=data.parent)
     return {
         "file_mb": file.stat().st_size / 1e6,
         "head_seconds": time.perf_counter() - start,

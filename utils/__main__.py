@@ -2,7 +2,7 @@
 
 import sys
 
-from utils.cli.commands import main
+from utils.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -4,26 +4,56 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 
 
-def write_text(path: str | Path, text: str) -> None:
-    """Write a text file in one step, making its folder if need be.
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Write a file in one step, making its folder if need be.
 
-    The text goes to a file beside it first, so a reader, or a kill at any moment,
-    finds either the old file or the new one.
+    A reader, or a kill at any moment, finds either the old file or the new one.
+
+    Yields:
+        The path to write to, beside the file and of the same suffix. When the block ends, it
+        takes the file's name; where the block fails, it is removed.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
-        temporary.write_text(text, encoding="utf-8")
+        yield temporary
         os.replace(temporary, path)
-    except OSError:  # a full disk, or a folder where the file should go
+    finally:
         temporary.unlink(missing_ok=True)
-        raise
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """Make a folder in one step; one that is there must be empty.
+
+    Yields:
+        A new folder beside it, which takes its name when the block ends, and is removed where
+        the block fails. What a killed run left of it is removed first.
+    """
+    temporary = path.with_name(f".{path.name}.partial")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        if path.exists():
+            path.rmdir()  # Windows cannot rename onto a folder
+        os.replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text file in one step, making its folder if need be."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: str | Path, values: dict) -> None:
@@ -33,10 +63,8 @@ def write_json(path: str | Path, values: dict) -> None:
 
 def copy_file(source: str | Path, destination: str | Path) -> None:
     """Copy a file in one step."""
-    destination = Path(destination)
-    temporary = destination.with_name(f".{destination.name}")
-    shutil.copyfile(source, temporary)
-    os.replace(temporary, destination)
+    with replacing(destination) as temporary:
+        shutil.copyfile(source, temporary)
 
 
 def check_writable(path: str | Path) -> None:
@@ -81,9 +109,22 @@ def check_outputs(sources: Iterable[str | Path], outputs: Iterable[str | Path]) 
         written.add(identity)
 
 
-def file_digest(path: str | Path) -> str:
-    """Sixteen hex digits that follow from a file's content (SHA-256)."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
+def digest(*parts: bytes | str | Path, digits: int = 16) -> str:
+    """Hex digits that follow from the parts' content (SHA-256).
+
+    Args:
+        parts: bytes, texts, and files by their `Path`s, which are read in blocks.
+        digits: how many; 64 are the whole SHA-256.
+    """
+    state = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, Path):
+            with part.open("rb") as file:
+                while block := file.read(1 << 20):
+                    state.update(block)
+        else:
+            state.update(part.encode() if isinstance(part, str) else part)
+    return state.hexdigest()[:digits]
 
 
 def free_path(path: str | Path) -> Path:

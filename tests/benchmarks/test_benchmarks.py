@@ -14,7 +14,7 @@ import pytest
 from benchmarks import card, crops, live, measuring, released, soak
 from utils.config import MODELS, PROJECT, RESULTS
 from utils.drawn.clip import draw_clip
-from utils.files import file_digest
+from utils.files import digest
 from utils.models import networks
 from utils.models.backend import keras
 from utils.models.model_file import save_model
@@ -85,7 +85,7 @@ def test_a_soak_looks_at_the_memory_every_so_many_frames(monkeypatch):
     monkeypatch.setattr(soak, "EVERY", 10)
     held, record = [], soak.Record()
     for number in range(40):
-        record.write(SimpleNamespace(picture=None))
+        record.write(SimpleNamespace(annotated=None))
         if number == 25:
             held.append(bytearray(200_000_000))
     summary = record.summary()
@@ -149,4 +149,4 @@ def test_the_card_says_what_the_results_say():
     assert (MODELS / "README.md").read_text(encoding="utf-8") == card.card(**found)
     of_a_model = found.keys() - {"ablations", "faults"}
     digests = {name: found[name]["model_digest"] for name in of_a_model}
-    assert digests == dict.fromkeys(of_a_model, file_digest(MODELS / "fer2013.keras"))
+    assert digests == dict.fromkeys(of_a_model, digest(MODELS / "fer2013.keras"))

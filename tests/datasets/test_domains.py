@@ -2,9 +2,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from utils.datasets.domains import Weighted, balancing_weights, evaluate_apart, rows_by_domain
+from utils.datasets.domains import balancing_weights, rows_by_domain
 from utils.models.backend import keras
-from utils.training.batches import Pictures
+from utils.training.batches import Pictures, Weighted
+from utils.training.recorder import evaluate_apart
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 from utils import datasets
 from utils.config import CLASS_NAMES, class_name
 from utils.datasets import splits
+from utils.datasets.table import fingerprint
 from utils.training.augmentation import Augmentation
 from utils.training.batches import Pictures
 from utils.vision.preprocessing import Preprocessing
@@ -155,14 +156,14 @@ def test_balanced_subset(table):
 
 
 def test_fingerprint_follows_content_class_and_split(tiny, tmp_path_factory):
-    first = datasets.fingerprint(datasets.find_pictures(tiny))
+    first = fingerprint(datasets.find_pictures(tiny))
     copy = tmp_path_factory.mktemp("copy") / "elsewhere"
     shutil.copytree(tiny, copy)
-    assert datasets.fingerprint(datasets.find_pictures(copy)) == first
+    assert fingerprint(datasets.find_pictures(copy)) == first
     (copy / "test" / "wink" / "5.png").rename(copy / "test" / "joy" / "5.png")
-    moved = datasets.fingerprint(datasets.find_pictures(copy))
+    moved = fingerprint(datasets.find_pictures(copy))
     picture(tiny / "train" / "joy" / "3.png", 31)
-    changed = datasets.fingerprint(datasets.find_pictures(tiny))
+    changed = fingerprint(datasets.find_pictures(tiny))
     assert len({first, moved, changed}) == 3
 
 
@@ -197,29 +198,6 @@ def test_order_is_new_each_epoch_and_the_same_for_the_same_epoch(table, preproce
         assert np.array_equal(labels, same_labels)
     assert any(not np.array_equal(a[0], b[0]) for a, b in zip(first, second, strict=True))
     assert sum(labels.sum() for _, labels in second) == len(table)
-
-
-def test_mixed_pictures_are_means_of_two_and_so_are_their_labels(table, preprocessing):
-    plain, mixed = (Pictures(table, preprocessing, 16, True, mixing=m) for m in (0.0, 1.0))
-    (faces, labels), (means, targets) = plain[0], mixed[0]
-    assert means.dtype == np.uint8 and targets.dtype == np.float32
-    assert np.array_equal(means, mixed[0][0])  # the same for the same epoch
-    assert np.allclose(targets.sum(axis=1), 1)
-    flat = faces.reshape(len(faces), -1).astype(float)
-    for mean, target, first, label in zip(
-        means.reshape(flat.shape), targets, flat, labels, strict=True
-    ):
-        # Of all partners and weights, one explains the picture, and the label as well.
-        gaps = []
-        for other, other_label in zip(flat, labels, strict=True):
-            away = first - other
-            weight = ((mean - other) @ away) / max(away @ away, 1)
-            gap = np.abs(weight * first + (1 - weight) * other - mean).max()
-            gaps.append((gap, np.abs(weight * label + (1 - weight) * other_label - target).max()))
-        assert min(gaps)[0] < 1 and min(gaps)[1] < 0.02
-    assert (targets.max(axis=1) < 0.99).any()
-    with pytest.raises(ValueError, match="Received: -1"):
-        Pictures(table, preprocessing, mixing=-1)
 
 
 def test_end_of_epoch_leads_to_the_next_order(table, preprocessing):

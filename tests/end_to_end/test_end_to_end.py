@@ -10,7 +10,7 @@ import pytest
 
 from tests import drawn_layouts
 from utils import datasets
-from utils.cli.commands import main
+from utils.cli import main
 from utils.cli.notebooks import REAL_TIME, TRAINING, execute
 from utils.config import CLASS_NAMES, MODELS
 from utils.datasets import splits

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.drawn_layouts import write_folder, write_zip
-from utils.cli.commands import main
+from utils.cli import main
 from utils.config import CLASS_NAMES
 from utils.drawn.character import EXPRESSIONS
 from utils.drawn.face import draw_face, random_character

@@ -19,7 +19,7 @@ from utils.files import check_writable
 from utils.live.analyzer import ExpressionReader
 from utils.live.camera import CameraUnavailable, LiveCamera
 from utils.live.frames import FrameSource
-from utils.live.loop import annotate_video, live
+from utils.live.loop import annotate_video, read_live
 from utils.live.overlay import draw_faces
 from utils.live.panel import LivePanel
 from utils.live.results import Face
@@ -204,7 +204,7 @@ def camera():
 
 
 def run_live(source, **settings):
-    return live(source, BrightnessPredictor(), **{**SETTINGS, **settings})
+    return read_live(source, BrightnessPredictor(), **{**SETTINGS, **settings})
 
 
 def test_no_camera_is_explained_and_nothing_stays_open(camera):
@@ -316,7 +316,7 @@ def test_no_faces_give_an_empty_table_with_its_columns():
 
 def test_all_faces_of_a_frame_are_classified_in_one_call():
     predictor = BrightnessPredictor()
-    live(clip(5), predictor, **SETTINGS)
+    read_live(clip(5), predictor, **SETTINGS)
     assert predictor.batches == [2] * 5
 
 
@@ -410,10 +410,10 @@ def test_a_failing_source_or_sink_still_releases_everything():
 def test_a_reader_is_of_one_run_and_has_its_own_settings():
     reader = ExpressionReader(BrightnessPredictor(), **SETTINGS)
     with pytest.raises(TypeError, match="thresold"):
-        live(clip(2), reader, thresold=3)
-    assert len(live(clip(2), reader)) == 4
+        read_live(clip(2), reader, thresold=3)
+    assert len(read_live(clip(2), reader)) == 4
     with pytest.raises(ValueError, match="new ExpressionReader"):
-        live(clip(2), reader)
+        read_live(clip(2), reader)
 
 
 def test_stop_ends_the_run_from_outside():
@@ -545,7 +545,7 @@ def test_no_output_overwrites_a_picture_of_its_source_or_another_output(tmp_path
         cv2.imwrite(str(tmp_path / f"{number}.png"), frame_at(50))
     for source in (tmp_path, PictureSequence(tmp_path), [str(tmp_path / "1.png")]):
         with pytest.raises(ValueError, match=r"1\.png is a source"):
-            live(source, BrightnessPredictor(), [CsvSink(tmp_path / "1.png")])
+            read_live(source, BrightnessPredictor(), [CsvSink(tmp_path / "1.png")])
     sinks = [VideoSink(tmp_path / "a.mp4"), CsvSink(tmp_path / "a.mp4")]
     with pytest.raises(ValueError, match="two outputs"):
         run_live(clip(2), sinks=sinks)

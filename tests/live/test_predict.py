@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from utils.cli.commands import main
+from utils.cli import main
 from utils.config import CLASS_NAMES
 from utils.drawn.clip import clip_frames
 from utils.live import predict

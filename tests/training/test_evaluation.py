@@ -110,7 +110,7 @@ def test_wilson_interval_is_where_a_binomial_test_turns():
     for right, count in ((8, 10), (0, 20), (1500, 3589)):
         low, high = evaluation.wilson_interval(right, count)
         for edge in (low, high):
-            reach = 1.959964 * math.sqrt(edge * (1 - edge) / count)
+            reach = 1.959963985 * math.sqrt(edge * (1 - edge) / count)
             assert abs(right / count - edge) == pytest.approx(reach, abs=1e-9)
         assert low <= right / count <= high
 

@@ -103,13 +103,13 @@ def test_another_split_of_the_same_pictures_finds_their_features(trunk, all_pict
 
 
 def test_key_follows_trunk_pictures_and_preprocessing(trunk, pictures, preprocessing):
-    keys = {features._key(trunk, pictures)}
+    keys = {features.features_key(trunk, pictures)}
     fewer = Pictures(pictures.table.iloc[:-1], preprocessing)
-    keys.add(features._key(trunk, fewer))
+    keys.add(features.features_key(trunk, fewer))
     weights = trunk.get_weights()
     weights[0] = weights[0] + 0.01
     trunk.set_weights(weights)
-    keys.add(features._key(trunk, pictures))
+    keys.add(features.features_key(trunk, pictures))
     assert len(keys) == 3
 
 
@@ -124,7 +124,7 @@ def test_head_that_gives_no_classes_is_refused_before_any_work(
 ):
     forgotten = keras.Sequential([keras.layers.Dense(7, activation="softmax")])  # no Flatten
     with pytest.raises(ModelFileError, match="the metadata says"):
-        features.train_head(
+        training.train_head(
             forgotten, trunk, pictures, training.Settings(), tmp_path, cache=tmp_path
         )
     assert not list(tmp_path.iterdir())
@@ -137,7 +137,7 @@ def test_domains_are_weighed_and_logged_apart(trunk, table, preprocessing, tmp_p
     )
     head = networks.mlp_head(len(CLASS_NAMES), units=(8,))
     settings = training.Settings(epochs=2, balance_domains=True)
-    run = features.train_head(head, trunk, mixed, settings, tmp_path, cache=tmp_path)
+    run = training.train_head(head, trunk, mixed, settings, tmp_path, cache=tmp_path)
     apart = run.log[["val_accuracy_people", "val_accuracy_animated"]]
     assert np.allclose(run.log["val_accuracy"], apart.mean(axis=1))
 
@@ -148,7 +148,7 @@ def test_head_alone_learns_and_the_saved_model_is_the_whole_network(
     before = [weight.copy() for weight in trunk.get_weights()]
     head = networks.mlp_head(len(CLASS_NAMES), units=(32,), dropout=0)
     validation = Pictures(datasets.split_of(table, "validation"), preprocessing)
-    run = features.train_head(
+    run = training.train_head(
         head,
         trunk,
         all_pictures,
@@ -163,7 +163,7 @@ def test_head_alone_learns_and_the_saved_model_is_the_whole_network(
     saved = load(run.best_file).predict_pictures(validation)
     assert np.allclose(whole, saved, atol=1e-5)
     accuracy = (whole.argmax(axis=1) == validation.labels).mean()
-    labels, stored = features.head_answers(head, trunk, all_pictures, "validation", tmp_path)
+    labels, stored = training.head_answers(head, trunk, all_pictures, "validation", tmp_path)
     assert np.array_equal(labels, validation.labels)
     assert np.allclose(stored, whole, atol=0.01)  # of float16 features
     assert accuracy == pytest.approx(run.log["val_accuracy"].max(), abs=1.5 / len(whole))

@@ -8,25 +8,20 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=[
-        "audit",
-        "domains",
-        "splits",
-        "table",
-    ],
+    submodules=["audit", "splits"],
     submod_attrs={
+        "domains": ["rows_by_domain"],
+        "splits": ["exchanged", "split_table"],
         "table": [
-            "MANIFEST_COLUMNS",
             "balanced_subset",
             "balanced_train",
             "class_order",
             "combine",
             "count_classes",
             "find_pictures",
-            "fingerprint",
             "judging_part",
             "margin_of",
             "split_of",
-        ]
+        ],
     },
 )

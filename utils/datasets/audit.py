@@ -5,8 +5,6 @@ the same to a perceptual hash — within a split and across splits, copies whose
 disagree, blank and unreadable pictures, and how the classes are balanced.
 """
 
-import hashlib
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +19,7 @@ from tqdm.auto import tqdm
 
 from utils.config import SPLITS
 from utils.datasets.table import count_classes
+from utils.files import digest, replacing
 from utils.vision.images import load_picture
 
 HASH_SIDE = 16
@@ -71,11 +70,9 @@ class AuditReport:
     def save(self, folder: str | Path) -> Path:
         """Write each table as ``<name>.csv`` into a folder; a killed save leaves no half file."""
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
         for name in TABLES:
-            unfinished = folder / f".{name}.csv.part"
-            getattr(self, name).to_csv(unfinished, index=name == "balance", encoding="utf-8")
-            os.replace(unfinished, folder / f"{name}.csv")
+            with replacing(folder / f"{name}.csv") as file:
+                getattr(self, name).to_csv(file, index=name == "balance", encoding="utf-8")
         return folder
 
 
@@ -167,14 +164,14 @@ def _look_at(file: Path) -> tuple[dict, np.ndarray | None]:
     row = {"sha256": "", "pixels": "", "blank": False, "problem": ""}
     try:
         data = file.read_bytes()
-        row["sha256"] = hashlib.sha256(data).hexdigest()
+        row["sha256"] = digest(data, digits=64)
         picture = load_picture(data)
     except (OSError, ValueError) as error:
         return row | {"problem": str(error)}, None
     if picture.mode == "P":
         picture = picture.convert("RGB")
     shape = f"{picture.mode}{picture.size}".encode()
-    row["pixels"] = hashlib.sha256(shape + picture.tobytes()).hexdigest()
+    row["pixels"] = digest(shape, picture.tobytes(), digits=64)
     row["blank"] = _is_blank(picture)
     return row, None if row["blank"] else imagehash.dhash(picture, HASH_SIDE).hash.ravel()
 

@@ -1,10 +1,7 @@
-"""People and animated characters: trained together, weighed, and measured apart."""
+"""People and animated characters: told apart, and weighed against each other."""
 
 import numpy as np
 import pandas as pd
-
-from utils.models.backend import keras
-from utils.training.batches import Pictures
 
 
 def rows_by_domain(table: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -50,51 +47,3 @@ def balancing_weights(table: pd.DataFrame, classes: bool, domains: bool) -> np.n
         return None
     weights = 1 / table.groupby(columns)["class"].transform("size").to_numpy(np.float32)
     return weights / weights.mean()
-
-
-class Weighted(keras.utils.PyDataset):
-    """Pictures with a weight for each, which Keras takes as a third item of every batch.
-
-    Args:
-        pictures: as training takes them.
-        weights: float32, one for each row of ``pictures.table``.
-    """
-
-    def __init__(self, pictures: Pictures, weights: np.ndarray):
-        super().__init__()
-        self.pictures = pictures
-        self.weights = weights
-
-    def on_epoch_end(self) -> None:
-        self.pictures.on_epoch_end()
-
-    def __len__(self) -> int:
-        return len(self.pictures)
-
-    def __getitem__(self, index: int):
-        return *self.pictures[index], self.weights[self.pictures.rows(index)]
-
-
-def evaluate_apart(model: keras.Model, parts: dict[str, keras.utils.PyDataset]) -> dict:
-    """A compiled model's loss and accuracy on each domain.
-
-    Args:
-        model: compiled with the metric "accuracy".
-        parts: the validation pictures, or their features, of each domain.
-
-    Returns:
-        ``val_accuracy`` and ``val_loss``, the means over the domains, so that the
-        largest one does not choose the epoch alone; and, where there are several,
-        those of each, such as ``val_accuracy_people``.
-    """
-    apart = {
-        domain: model.evaluate(part, verbose=0, return_dict=True) for domain, part in parts.items()
-    }
-    row = {
-        f"val_{measure}": float(np.mean([values[measure] for values in apart.values()]))
-        for measure in ("accuracy", "loss")
-    }
-    if len(apart) > 1:
-        for domain, values in apart.items():
-            row |= {f"val_{name}_{domain}": float(values[name]) for name in ("accuracy", "loss")}
-    return row

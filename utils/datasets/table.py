@@ -1,12 +1,12 @@
 """Folder-per-class pictures: finding, counting and choosing them."""
 
-import hashlib
 import json
 from pathlib import Path
 
 import pandas as pd
 
 from utils.config import CLASS_NAMES, PICTURE_SUFFIXES, SPLITS, class_name
+from utils.files import digest
 
 MANIFEST_COLUMNS = ("file", "class", "subject", "domain", "source", "sha256")
 
@@ -150,11 +150,9 @@ def balanced_train(table: pd.DataFrame, per_class: int, seed: int = 0) -> pd.Dat
 
 def fingerprint(table: pd.DataFrame) -> str:
     """Twelve hex digits that change when a picture, its class or its split does."""
-    digest = hashlib.blake2b(digest_size=6)
-    for row in table.itertuples(index=False):
-        digest.update(f"{row.split}/{row[2]}/".encode())
-        digest.update(hashlib.blake2b(Path(row.file).read_bytes()).digest())
-    return digest.hexdigest()
+    rows = zip(table["split"], table["class"], table["file"], strict=True)
+    parts = (part for split, name, file in rows for part in (f"{split}/{name}/", Path(file)))
+    return digest(*parts, digits=12)
 
 
 def _pictures_in(folder: Path) -> pd.DataFrame:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from utils.drawn.character import EXPRESSIONS, ActionUnits, paint_head
 from utils.drawn.face import backdrop, expose, random_background, random_character
+from utils.files import replacing
 from utils.vision.opencv import cv2
 
 CLIP_ORDER = ("neutral", "happy", "surprise", "fear", "sad", "angry", "disgust")
@@ -128,24 +129,21 @@ def draw_clip(
     path = Path(path)
     if path.suffix.lower() != ".mp4":
         raise ValueError(f"The clip is an mp4; give a path that ends in .mp4. Received: {path}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    staging = path.with_name(f".{path.stem}.partial.mp4")
     codec = cv2.VideoWriter_fourcc(*"mp4v")
-    writer = cv2.VideoWriter(str(staging), codec, frames_per_second, size)
-    try:
-        if not writer.isOpened():
-            raise OSError(f"OpenCV cannot write an mp4 video at {path}. Is the folder writable?")
-        for _, frame, _ in clip_frames(
-            size=size,
-            frames_per_second=frames_per_second,
-            seconds_per_expression=seconds_per_expression,
-            seed=seed,
-            characters=characters,
-        ):
-            writer.write(frame)
-        writer.release()
-        os.replace(staging, path)
-    finally:
-        writer.release()
-        staging.unlink(missing_ok=True)
+    frames = clip_frames(
+        size=size,
+        frames_per_second=frames_per_second,
+        seconds_per_expression=seconds_per_expression,
+        seed=seed,
+        characters=characters,
+    )
+    with replacing(path) as temporary:
+        writer = cv2.VideoWriter(str(temporary), codec, frames_per_second, size)
+        try:
+            if not writer.isOpened():
+                raise OSError(f"OpenCV cannot write the video {path}. Is its folder writable?")
+            for _, frame, _ in frames:
+                writer.write(frame)
+        finally:
+            writer.release()
     return clip_timeline(seconds_per_expression)

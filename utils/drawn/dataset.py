@@ -7,10 +7,8 @@ were. Characters come from a separate random stream for each split and for the c
 nobody appears in two of them.
 """
 
-import hashlib
 import json
 import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,6 +20,7 @@ from utils.config import CLASS_NAMES, SPLITS
 from utils.datasets.table import MANIFEST_COLUMNS
 from utils.drawn.character import EXPRESSIONS
 from utils.drawn.face import random_character, random_picture
+from utils.files import digest, replacing_folder, write_json
 from utils.vision.opencv import cv2
 
 CHARACTERS = {"train": 40, "validation": 10, "test": 10}
@@ -79,21 +78,17 @@ def draw_dataset(
     if destination.exists() and (not destination.is_dir() or any(destination.iterdir())):
         return _read_drawing(destination, settings)
 
-    staging = destination.with_name(f".{destination.name}.partial")
-    shutil.rmtree(staging, ignore_errors=True)
-    for split in characters:
-        for name in class_names:
-            (staging / split / name).mkdir(parents=True)
     people = [(split, number) for split in characters for number in range(characters[split])]
     rows = []
-    for split, number in tqdm(people, "drawing characters", disable=not progress):
-        rows += _draw_character(staging, split, number, settings)
-    manifest = pd.DataFrame(rows, columns=MANIFEST_COLUMNS)
-    manifest.to_csv(staging / "manifest.csv", index=False)
-    (staging / "drawing.json").write_text(json.dumps(settings, indent=2) + "\n")
-    if destination.exists():
-        destination.rmdir()  # empty, or it would have been read above
-    os.replace(staging, destination)
+    with replacing_folder(destination) as folder:
+        for split in characters:
+            for name in class_names:
+                (folder / split / name).mkdir(parents=True)
+        for split, number in tqdm(people, "drawing characters", disable=not progress):
+            rows += _draw_character(folder, split, number, settings)
+        manifest = pd.DataFrame(rows, columns=MANIFEST_COLUMNS)
+        manifest.to_csv(folder / "manifest.csv", index=False)
+        write_json(folder / "drawing.json", settings)
     return manifest
 
 
@@ -109,8 +104,8 @@ def _draw_character(folder, split, number, settings) -> list[tuple]:
             content = cv2.imencode(".png", picture)[1].tobytes()
             file = f"{split}/{name}/{subject}_{count:03d}.png"
             (folder / file).write_bytes(content)
-            digest = hashlib.sha256(content).hexdigest()
-            rows.append((file, name, subject, "animated", "drawn", digest))
+            code = digest(content, digits=64)
+            rows.append((file, name, subject, "animated", "drawn", code))
     return rows
 
 
@@ -146,8 +141,8 @@ def _read_drawing(destination, settings) -> pd.DataFrame:
         raise FileExistsError(
             f"{destination} was drawn with {found}; these are {settings}. {advice}"
         )
-    for file, digest in zip(manifest["file"], manifest["sha256"], strict=True):
+    for file, code in zip(manifest["file"], manifest["sha256"], strict=True):
         picture = destination / file
-        if not picture.is_file() or hashlib.sha256(picture.read_bytes()).hexdigest() != digest:
+        if not picture.is_file() or digest(picture, digits=64) != code:
             raise FileExistsError(f"{picture} is missing or not as it was drawn. {advice}")
     return manifest

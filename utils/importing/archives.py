@@ -1,6 +1,5 @@
 """The files of a folder, an archive or a single csv, listed alike and never unpacked."""
 
-import hashlib
 import io
 import os
 import re
@@ -16,6 +15,7 @@ from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 
 from utils.config import PICTURE_SUFFIXES
+from utils.files import digest
 
 MAX_PICTURE_BYTES = 64 << 20
 MAX_BYTES = {".csv": 2 << 30, ".zip": 1 << 40}  # zips are looked into, never read whole
@@ -50,16 +50,13 @@ class Member:
 
 def fingerprint_source(source: Path) -> str:
     """Hex digest of a file's bytes, or of a folder's names, sizes and times."""
-    digest = hashlib.sha256()
     if source.is_file():
-        with source.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    else:
-        for member in _folder_members(source):
-            changed = 0 if member.problem else (source / member.path).stat().st_mtime_ns
-            digest.update(os.fsencode(f"{member.path}\0{member.size}\0{changed}\n"))
-    return digest.hexdigest()
+        return digest(source, digits=64)
+    lines = []
+    for member in _folder_members(source):
+        changed = 0 if member.problem else (source / member.path).stat().st_mtime_ns
+        lines.append(os.fsencode(f"{member.path}\0{member.size}\0{changed}\n"))
+    return digest(*lines, digits=64)
 
 
 @contextmanager

@@ -8,8 +8,6 @@ write the manifest, rename the finished folder into place.
 
 import errno
 import json
-import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +15,7 @@ import pandas as pd
 
 from utils.config import CLASS_NAMES, SPLITS, class_name
 from utils.datasets.table import MANIFEST_COLUMNS
+from utils.files import replacing_folder, write_json
 from utils.importing.archives import fingerprint_source, open_archive
 from utils.importing.face_crops import WITHOUT_FACE, FaceCropper
 from utils.importing.formats import FORMATS, find_layout
@@ -106,30 +105,24 @@ def import_dataset(
     if destination.exists() and (not destination.is_dir() or any(destination.iterdir())):
         return _report_same_import(destination, settings)
 
-    staging = destination.parent / f".{destination.name}.importing"
     rejected: list[tuple[str, str]] = []
 
     def reject(path: str, reason: str) -> None:
         rejected.append((path, reason))
 
     try:
-        shutil.rmtree(staging, ignore_errors=True)  # left by a run that was killed
-        staging.mkdir(parents=True)
-        with open_archive(source) as members:
+        with replacing_folder(destination) as staging, open_archive(source) as members:
             layout = find_layout(source, members, reject, form, peak_frames)
             choose = class_chooser(class_names or (CLASS_NAMES if layout.named else None))
             domain = layout.domain or domain
             cropper = FaceCropper(face_size, domain, without_face) if face_size else None
             table, notes = stage_pictures(layout, staging, choose, cropper, reject, progress)
-        _check_classes(table, layout, choose, class_names, source, rejected)
-        notes += cut_missing_splits(table, staging, validation_share, seed)
-        notes += _remarks_on_content(table, layout.named)
-        _write_tables(staging, table, rejected, domain)
-        settings |= {"dataset": layout.dataset, "expected": layout.expected, "notes": notes}
-        (staging / "import.json").write_text(json.dumps(settings, indent=2), encoding="utf-8")
-        if destination.exists():
-            destination.rmdir()  # empty, as checked; Windows cannot rename onto a folder
-        os.replace(staging, destination)
+            _check_classes(table, layout, choose, class_names, source, rejected)
+            notes += cut_missing_splits(table, staging, validation_share, seed)
+            notes += _remarks_on_content(table, layout.named)
+            _write_tables(staging, table, rejected, domain)
+            settings |= {"dataset": layout.dataset, "expected": layout.expected, "notes": notes}
+            write_json(staging / "import.json", settings)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise OSError(
@@ -138,8 +131,6 @@ def import_dataset(
                 "there. Free some space, or choose a destination on another disk",
             ) from error
         raise
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
     return read_report(destination)
 
 
@@ -241,8 +232,7 @@ def _report_same_import(destination: Path, settings: dict) -> ImportReport:
     """The report of an earlier run, if it was this very import and is still whole."""
     record = destination / "import.json"
     done = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
-    before = {"form": None, "peak_frames": 3, "faces": None}  # there was a time without these
-    same = all((before | done).get(key) == value for key, value in settings.items())
+    same = all(done.get(key) == value for key, value in settings.items())
     if done and same:
         files = pd.read_csv(destination / "manifest.csv", usecols=["file"])["file"]
         if all((destination / file).is_file() for file in files):

@@ -1,6 +1,5 @@
 """Writing the pictures of an import, each where it belongs and in a form that Keras reads."""
 
-import hashlib
 import io
 import os
 from collections.abc import Callable
@@ -10,6 +9,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from utils.datasets.splits import share_of_distinct
+from utils.files import digest
 from utils.importing.entries import Layout, Reject
 from utils.importing.face_crops import FaceCropper
 from utils.vision.images import load_picture, open_picture
@@ -59,9 +59,9 @@ def stage_pictures(
             else:
                 data, plain_name = _keras_readable(original, entry.name, layout.named)
                 face = True
-            digest = hashlib.sha256(data).hexdigest()
+            content = digest(data, digits=64)
             part = entry.split or "train"
-            name = _free_name(taken, (part, label), plain_name, digest, entry.source, layout.named)
+            name = _free_name(taken, (part, label), plain_name, content, entry.source, layout.named)
         except ValueError as error:
             reject(entry.source, str(error))
             continue
@@ -70,7 +70,7 @@ def stage_pictures(
         file = folder / part / label / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data)
-        rows.append((entry.split, label, name, entry.subject, entry.source, digest, face))
+        rows.append((entry.split, label, name, entry.subject, entry.source, content, face))
     columns = ["split", "class", "name", "subject", "source", "sha256", "face"]
     notes = []
     if cropper:
@@ -103,7 +103,7 @@ def _keras_readable(data: bytes, name: str, database: bool) -> tuple[bytes, str]
 
 
 def _free_name(
-    taken: dict, place: tuple, name: str, digest: str, source: str, identifying: bool
+    taken: dict, place: tuple, name: str, content: str, source: str, identifying: bool
 ) -> str:
     """A name free in its class folder, whatever the file system makes of case.
 
@@ -116,11 +116,11 @@ def _free_name(
     stem, suffix = os.path.splitext(name)
     count = 1
     while (key := (*place, (stem if identifying else name).casefold())) in taken:
-        if identifying or taken[key][0] == digest:
+        if identifying or taken[key][0] == content:
             raise ValueError(f"second copy: of {taken[key][1]}")
         count += 1
         name = f"{stem}-{count}{suffix}"
-    taken[key] = digest, source
+    taken[key] = content, source
     return name
 
 

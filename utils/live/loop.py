@@ -1,6 +1,6 @@
 """Expressions over time: frames from a source, through the reader, to the sinks.
 
-`live` ends in an orderly way whatever happens; `annotate_video` is `live` for a file.
+`read_live` ends in an orderly way whatever happens; `annotate_video` is `read_live` for a file.
 """
 
 import os
@@ -25,7 +25,7 @@ from utils.live.sources import PictureSequence, VideoFile, open_source
 _COMPLETE = ("end of source", "stopped")
 
 
-def live(
+def read_live(
     source,
     predictor,
     sinks: Sequence[Sink] = (),
@@ -164,7 +164,7 @@ def source_files(source) -> Iterator[Path]:
     """The files that a source reads, as far as it reads files; nothing is opened.
 
     Args:
-        source: as `live` takes it.
+        source: as `read_live` takes it.
     """
     if isinstance(source, VideoFile):
         yield source.path
@@ -193,14 +193,14 @@ def annotate_video(
     """Read a video, write it with boxes, labels and bars, and return the table.
 
     Args:
-        source: path of a video or folder of pictures, or whatever `live` takes.
-        predictor: see `live`.
+        source: path of a video or folder of pictures, or whatever `read_live` takes.
+        predictor: see `read_live`.
         video: the annotated mp4 file to write, if any.
         table: the CSV file to write, if any.
         progress: show a bar.
-        **settings: of `live` and `ExpressionReader`.
+        **settings: of `read_live` and `ExpressionReader`.
 
-    Returns, raises: see `live`.
+    Returns, raises: see `read_live`.
 
     Example:
         >>> annotate_video("clip.mp4", predictor, "annotated.mp4")  # doctest: +SKIP
@@ -208,7 +208,7 @@ def annotate_video(
     sinks = [] if table is None else [CsvSink(table)]
     if video is not None:
         sinks.append(VideoSink(video))
-    return live(source, predictor, sinks, progress=progress, **settings)
+    return read_live(source, predictor, sinks, progress=progress, **settings)
 
 
 class _FpsMeter:

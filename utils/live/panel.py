@@ -10,7 +10,7 @@ import pandas as pd
 
 from utils.config import RESULTS
 from utils.live.analyzer import ExpressionReader
-from utils.live.loop import live
+from utils.live.loop import read_live
 from utils.live.sinks import NotebookSink, Sink
 from utils.vision.opencv import cv2
 
@@ -36,7 +36,7 @@ class LivePanel:
 
     Attributes:
         widget: what to display.
-        table: the last run's table, see `utils.live.loop.live`; None before its end.
+        table: the last run's table, see `utils.live.loop.read_live`; None before its end.
         error: what kept the last run from its first frame, if anything did; also written
             under the picture. What went wrong later is in ``table.attrs["error"]``.
 
@@ -150,7 +150,7 @@ class LivePanel:
 
     def _run(self) -> None:
         try:
-            self.table = live(
+            self.table = read_live(
                 self._source,
                 self._reader,
                 (self._picture, self._newest, *self._sinks),

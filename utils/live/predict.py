@@ -13,7 +13,7 @@ from utils.files import check_outputs, check_writable, write_text
 from utils.live.addresses import is_address, safe_address
 from utils.live.camera import LiveCamera
 from utils.live.frames import FrameSource
-from utils.live.loop import explain, live, source_files
+from utils.live.loop import explain, read_live, source_files
 from utils.live.results import Reading, ResultsTable, table_columns
 from utils.live.sinks import CsvSink, Sink, VideoSink
 from utils.live.sources import PictureSequence, open_source
@@ -37,7 +37,7 @@ def read_sources(
     """The faces of every source, one row each.
 
     A picture file is searched thoroughly, as a still; its faces are numbered in place of
-    tracks. All else goes through `utils.live.loop.live`: a folder is a sequence of frames.
+    tracks. All else goes through `utils.live.loop.read_live`: a folder is a sequence of frames.
     A source that fails is reported, and the others go on. Ctrl-C ends a camera or stream,
     and is otherwise the end: what was read so far is kept and written.
 
@@ -94,7 +94,7 @@ def read_sources(
                 for sink in sinks:
                     sink.write(reading)
             else:
-                table = live(_named(source, say), predictor, sinks, **settings)
+                table = read_live(_named(source, say), predictor, sinks, **settings)
                 tables.append(table)
                 problem = table.attrs.get("error")
                 interrupted = table.attrs["ended"] == "interrupted"

@@ -9,7 +9,6 @@ runs.
 
 import io
 import json
-import os
 import tempfile
 import warnings
 import zipfile
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from utils.files import replacing
 from utils.models import litert
 from utils.models.backend import all_layers, compiled, keras
 from utils.models.metadata import (
@@ -170,15 +170,16 @@ def _check_answers(model: keras.Model, fast: litert.LiteRTNetwork) -> None:
 
 def _rewrite(source: Path, target: Path, entries: dict[str, bytes]) -> None:
     """Write a model file anew with some entries replaced or added, in one step."""
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".saving-") as folder:
-        complete = Path(folder, "complete.keras")
-        with zipfile.ZipFile(source) as old, zipfile.ZipFile(complete, "w") as new:
-            for member in old.infolist():
-                if member.filename not in entries:
-                    new.writestr(member, old.read(member))
-            for name, content in entries.items():
-                new.writestr(zipfile.ZipInfo(name), content)
-        os.replace(complete, target)
+    with (
+        replacing(target) as complete,
+        zipfile.ZipFile(source) as old,
+        zipfile.ZipFile(complete, "w") as new,
+    ):
+        for member in old.infolist():
+            if member.filename not in entries:
+                new.writestr(member, old.read(member))
+        for name, content in entries.items():
+            new.writestr(zipfile.ZipInfo(name), content)
 
 
 def _readable(values: dict) -> bytes:

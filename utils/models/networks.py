@@ -179,8 +179,3 @@ def residual_network(
     """
     head = mlp_head(len(preprocessing.class_names), units=(128,))
     return join(residual_trunk(preprocessing, widths, blocks), head)
-
-
-def wide_residual_network(preprocessing: Preprocessing) -> keras.Model:
-    """`residual_network` with three times the multiply-adds, to teach a smaller one."""
-    return residual_network(preprocessing, (64, 128, 256), (2, 2, 2))

@@ -1,31 +1,24 @@
 """Teaching a network, and saying what it has reached.
 
-`batches` and `augmentation` feed it, `trainer` trains it whole and `features` its head alone,
-`runs` keeps what came out, `calibration` and `evaluation` measure it.
+`recipe` goes the whole way from a table to a finished model: `batches` and `augmentation`
+feed the `trainer` (or `features` its `head` alone), `calibration` and `evaluation` follow.
 """
 
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=[
-        "augmentation",
-        "batches",
-        "calibration",
-        "distillation",
-        "evaluation",
-        "features",
-        "optimizer",
-        "parameters",
-        "runs",
-        "trainer",
-    ],
+    submodules=["calibration", "evaluation"],
     submod_attrs={
-        "trainer": [
-            "Settings",
-            "describe",
-            "digest",
-            "train",
-        ],
+        "augmentation": ["STRONG", "Augmentation"],
+        "batches": ["Pictures"],
+        "calibration": ["calibrate", "views_of"],
+        "evaluation": ["bootstrap_intervals", "evaluate", "per_class_table", "threshold_table"],
+        "features": ["trunk_features"],
+        "head": ["head_answers", "train_head"],
+        "parameters": ["check_parameters"],
+        "recipe": ["Finished", "finish", "train_model"],
+        "runs": ["list_runs", "record_result"],
+        "trainer": ["Settings", "train"],
     },
 )

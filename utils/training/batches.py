@@ -20,11 +20,11 @@ class Pictures(keras.utils.PyDataset):
     that is what lets an interrupted training resume.
 
     Each item is a pair: uint8 (batch, size, size, channels), 0–255, grey or RGB,
-    and float32 (batch, classes), one-hot labels, or mixtures of them.
+    and float32 (batch, classes), one-hot labels.
 
     Attributes:
-        targets: what else than the labels is trained towards, for a run's settings; see
-            `distillation`.
+        targets: what else than the labels is trained towards, for a run's settings; None
+            here, for subclasses such as those of `benchmarks.release`.
 
     Args:
         table: rows with ``file`` and ``class``, as `find_pictures` gives them.
@@ -35,9 +35,6 @@ class Pictures(keras.utils.PyDataset):
             batch normalisation remembers best (`benchmarks/ablations.py` measures the harm).
         augmentation: random changes to apply, or None.
         seed: source of all chance here.
-        mixing: above 0, each picture is a weighted mean of two, and its label of theirs; the
-            weight is drawn from the beta distribution with this value for both parameters
-            (Zhang et al., "mixup: Beyond Empirical Risk Minimization", 2018).
     """
 
     targets: dict | None = None
@@ -50,7 +47,6 @@ class Pictures(keras.utils.PyDataset):
         shuffle: bool = False,
         augmentation: Augmentation | None = None,
         seed: int = 0,
-        mixing: float = 0.0,
     ):
         super().__init__()
         unknown = sorted(set(table["class"]) - set(preprocessing.class_names))
@@ -61,15 +57,12 @@ class Pictures(keras.utils.PyDataset):
             )
         if batch_size < 1:
             raise ValueError(f"Expected a batch of at least one picture. Received: {batch_size}")
-        if not 0 <= mixing < np.inf:
-            raise ValueError(f"Expected mixing of at least 0, which is none. Received: {mixing}")
         self.table = table.reset_index(drop=True)
         self.preprocessing = preprocessing
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.augmentation = augmentation
         self.seed = seed
-        self.mixing = mixing
         self.labels = pd.Categorical(table["class"], preprocessing.class_names).codes.astype(int)
         self.start_epoch(0)
 
@@ -106,11 +99,27 @@ class Pictures(keras.utils.PyDataset):
             row[:] = self.augmentation(picture, random) if self.augmentation else picture
         one_hot = np.eye(len(self.preprocessing.class_names), dtype=np.float32)
         labels = one_hot[self.labels[chosen]]
-        return self._mixed(batch, labels, random) if self.mixing else (batch, labels)
+        return batch, labels
 
-    def _mixed(self, batch, labels, random):
-        partners = random.permutation(len(batch))
-        weights = random.beta(self.mixing, self.mixing, (len(batch), 1)).astype(np.float32)
-        both = weights[..., None, None] * batch
-        both += (1 - weights[..., None, None]) * batch[partners]
-        return np.rint(both).astype(np.uint8), weights * labels + (1 - weights) * labels[partners]
+
+class Weighted(keras.utils.PyDataset):
+    """Pictures with a weight for each, which Keras takes as a third item of every batch.
+
+    Args:
+        pictures: as training takes them.
+        weights: float32, one for each row of ``pictures.table``.
+    """
+
+    def __init__(self, pictures: Pictures, weights: np.ndarray):
+        super().__init__()
+        self.pictures = pictures
+        self.weights = weights
+
+    def on_epoch_end(self) -> None:
+        self.pictures.on_epoch_end()
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __getitem__(self, index: int):
+        return *self.pictures[index], self.weights[self.pictures.rows(index)]

@@ -6,6 +6,7 @@ Throughout, ``labels`` is an integer array (n,) of class indices and
 
 import numpy as np
 import pandas as pd
+from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
 
 
@@ -57,8 +58,7 @@ def precision_matrix(confusion: np.ndarray) -> np.ndarray:
     Columns sum to one; a class that was never predicted has a column of zeros.
     The diagonal is each class's precision.
     """
-    confusion = np.asarray(confusion, float)
-    return confusion / np.maximum(confusion.sum(axis=0, keepdims=True), 1)
+    return _normalized(confusion, "pred")
 
 
 def recall_matrix(confusion: np.ndarray) -> np.ndarray:
@@ -67,8 +67,13 @@ def recall_matrix(confusion: np.ndarray) -> np.ndarray:
     Rows sum to one; a class without pictures has a row of zeros. The diagonal is
     each class's recall.
     """
-    confusion = np.asarray(confusion, float)
-    return confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    return _normalized(confusion, "true")
+
+
+def _normalized(confusion, by: str) -> np.ndarray:
+    counts = np.asarray(confusion)
+    true, predicted = np.indices(counts.shape).reshape(2, -1)
+    return confusion_matrix(true, predicted, sample_weight=counts.ravel(), normalize=by)
 
 
 def expected_calibration_error(
@@ -184,11 +189,8 @@ def wilson_interval(right: int, count: int) -> tuple[float, float]:
     """95 % interval of a share (Wilson, 1927); NaN where nothing was counted."""
     if not count:
         return np.nan, np.nan
-    z, share = 1.959964, right / count
-    middle = share + z**2 / (2 * count)
-    reach = z * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
-    low, high = (middle + np.array((-reach, reach))) / (1 + z**2 / count)
-    return float(low), float(high)
+    interval = binomtest(int(right), int(count)).proportion_ci(method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def per_class_table(metrics: dict) -> pd.DataFrame:

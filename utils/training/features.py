@@ -1,33 +1,24 @@
-"""Retraining the head alone, on features of a frozen trunk.
+"""What a frozen trunk makes of every image, computed once and then read from disk.
 
-The trunk looks at every picture once; what it says is kept on disk, so an edited
-MLP head is trained in seconds. (Known as bottleneck features; see Chollet,
-"Building powerful image classification models using very little data", 2016.)
+With these features an edited MLP head is trained in seconds (`head`). They are known as
+bottleneck features; see Chollet, "Building powerful image classification models using very
+little data", 2016.
 """
 
-import hashlib
 import io
 import json
 import math
 import os
-import time
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from tqdm.auto import tqdm
 
-from utils.config import CACHE, RUNS
-from utils.datasets.domains import balancing_weights, evaluate_apart, rows_by_domain
-from utils.datasets.table import fingerprint, split_of
-from utils.files import write_text
+from utils.config import CACHE
+from utils.datasets.table import fingerprint
+from utils.files import digest
 from utils.models.backend import keras, xla_pays
-from utils.models.model_file import check_fit, save_model
-from utils.models.networks import join
-from utils.models.rebuilding import rebuild
 from utils.training.batches import Pictures
-from utils.training.runs import Run, best_epoch, start_run
-from utils.training.trainer import Settings, describe
 
 
 def trunk_features(trunk: keras.Model, pictures: Pictures, cache: str | Path = CACHE) -> np.memmap:
@@ -55,7 +46,7 @@ def trunk_features(trunk: keras.Model, pictures: Pictures, cache: str | Path = C
         )
     cache = Path(cache)
     cache.mkdir(parents=True, exist_ok=True)
-    file = cache / f"features-{_key(trunk, pictures)}.npy"
+    file = cache / f"features-{features_key(trunk, pictures)}.npy"
     if not file.is_file():
         temporary = cache / f".{file.stem}.part"
         _compute(trunk, pictures, temporary)
@@ -163,128 +154,11 @@ class Features(keras.utils.PyDataset):
         return batch if self.weights is None else (*batch, self.weights[chosen])
 
 
-def train_head(
-    head: keras.Model,
-    trunk: keras.Model,
-    pictures: Pictures,
-    settings: Settings,
-    runs: str | Path = RUNS,
-    name: str = "head",
-    cache: str | Path = CACHE,
-) -> Run:
-    """Train an MLP head on the features of a frozen trunk.
-
-    Args:
-        head: maps the trunk's output to (classes,) probabilities. Training begins
-            with new weights; it has those of the best epoch afterwards.
-        trunk: not changed.
-        pictures: all parts together, neither shuffled nor augmented. Those whose
-            ``split`` is "train" are learned from; "validation" chooses the epoch.
-        settings: epochs, learning rate, label smoothing, balance and seed are used.
-        runs: folder that the run's folder is made in.
-        name: begins the run folder's name.
-        cache: where the features are kept; another split of the same pictures, or
-            another head, finds them there.
-
-    Returns:
-        The run; its `best_file` is the whole network, trunk and head.
-    """
-    model = join(trunk, head)
-    check_fit(model, pictures.preprocessing)
-    training, validation = (_part(pictures, split) for split in ("train", "validation"))
-    weights = balancing_weights(training.table, settings.balance_classes, settings.balance_domains)
-    found = trunk_features(trunk, pictures, cache)
-    examples = _rows(found, pictures, "train", seed=settings.seed, weights=weights)
-    parts = {
-        domain: _rows(found, pictures, "validation", chosen=rows)
-        for domain, rows in rows_by_domain(validation.table).items()
-    }
-    described = {**describe(training, validation, settings), "trunk": _key(trunk, training)}
-    folder = start_run(runs, name, model, described)
-
-    keras.utils.set_random_seed(settings.seed)
-    worker = rebuild(head)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        settings.learning_rate, settings.epochs * len(examples)
+def features_key(trunk: keras.Model, pictures: Pictures) -> str:
+    """Hex digits that follow from pictures, preprocessing, and a trunk's layers and weights."""
+    return digest(
+        fingerprint(pictures.table.assign(split="all")),
+        json.dumps(pictures.preprocessing.to_dict()),
+        trunk.to_json(),
+        *(weight.tobytes() for weight in trunk.get_weights()),
     )
-    worker.compile(
-        keras.optimizers.Adam(schedule),
-        keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing),
-        metrics=["accuracy"],
-        jit_compile=xla_pays(),
-    )
-    with tqdm(total=settings.epochs, desc="training the head", unit="epoch") as bar:
-        recorder = _Recorder(parts, bar)
-        worker.fit(
-            examples,
-            epochs=settings.epochs,
-            shuffle=False,  # Features draws its own order
-            callbacks=[recorder],
-            verbose=0,
-        )
-    head.set_weights(recorder.best_weights)
-    log = pd.DataFrame(recorder.log)
-    write_text(folder / "log.csv", log.to_csv(index=False))
-    run = Run(folder, log)
-    save_model(model, pictures.preprocessing, run.best_file, litert_model=False)
-    return run
-
-
-def head_answers(
-    head: keras.Model, trunk: keras.Model, pictures: Pictures, split: str, cache: str | Path = CACHE
-) -> tuple[np.ndarray, np.ndarray]:
-    """What a head says of one part's pictures, from the features that `train_head` left.
-
-    Returns:
-        The true classes, int (n,), and the probabilities, float32 (n, classes), in the
-        order of `datasets.split_of`.
-    """
-    part = _rows(trunk_features(trunk, pictures, cache), pictures, split)
-    return pictures.labels[part.rows], head.predict(part, verbose=0)
-
-
-def _part(pictures: Pictures, split: str) -> Pictures:
-    return Pictures(split_of(pictures.table, split), pictures.preprocessing, pictures.batch_size)
-
-
-def _rows(found, pictures, split, chosen=slice(None), seed=None, weights=None) -> "Features":
-    """The features of one part, or of some of its rows."""
-    rows = np.flatnonzero(pictures.table["split"] == split)[chosen]
-    return Features(
-        found, pictures.labels, len(pictures.preprocessing.class_names), rows, seed, weights
-    )
-
-
-class _Recorder(keras.callbacks.Callback):
-    """Keeps the log and, in memory, the best epoch's weights."""
-
-    def __init__(self, validation_parts, bar):
-        super().__init__()
-        self.validation_parts = validation_parts
-        self.bar = bar
-        self.log = []
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.started = time.perf_counter()
-
-    def on_epoch_end(self, epoch, logs=None):
-        rate = keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)
-        row = {"epoch": epoch + 1, **{name: float(value) for name, value in logs.items()}}
-        row |= evaluate_apart(self.model, self.validation_parts)
-        row["learning_rate"] = float(rate)
-        row["seconds"] = round(time.perf_counter() - self.started, 1)
-        self.log.append(row)
-        if best_epoch(pd.DataFrame(self.log)) == epoch + 1:
-            self.best_weights = self.model.get_weights()
-        self.bar.update()
-        self.bar.set_postfix(validation=f"{row['val_accuracy']:.3f}")
-
-
-def _key(trunk, pictures) -> str:
-    digest = hashlib.blake2b(digest_size=8)
-    digest.update(fingerprint(pictures.table.assign(split="all")).encode())
-    digest.update(json.dumps(pictures.preprocessing.to_dict()).encode())
-    digest.update(trunk.to_json().encode())
-    for weight in trunk.get_weights():
-        digest.update(weight.tobytes())
-    return digest.hexdigest()

@@ -1,6 +1,5 @@
 """One folder a training run, and a table over all of them."""
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from utils.config import RUNS
-from utils.files import write_json
+from utils.files import digest, write_json
 from utils.models.backend import keras
 
 
@@ -67,8 +66,7 @@ def start_run(runs: str | Path, name: str, model: keras.Model, settings: dict) -
         settings: everything else that decides the outcome, the data included.
     """
     text = json.dumps([_without_names(model.get_config()), settings], sort_keys=True, default=str)
-    digits = hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
-    folder = Path(runs) / f"{name}-{digits}"
+    folder = Path(runs) / f"{name}-{digest(text, digits=8)}"
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "architecture.json", json.loads(model.to_json()))
     write_json(folder / "settings.json", settings)

@@ -1,31 +1,28 @@
 """Training a whole network: every epoch saved, and nothing lost when it is killed.
 
 A run's folder holds one `epoch-001.keras` … for every epoch (each a complete
-model), `best.keras`, `log.csv`, `curves.png`, and `resume.keras` with the
-optimizer's state.
+model), `best.keras`, `log.csv`, and `resume.keras` with the optimizer's state.
 Running the same training again continues it; an edited network or setting starts
 a run of its own.
 """
 
-import hashlib
 import shutil
-import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 
-from utils import plots
 from utils.config import RUNS
-from utils.datasets.domains import Weighted, balancing_weights, evaluate_apart, rows_by_domain
-from utils.files import copy_file, write_text
+from utils.datasets.domains import balancing_weights, rows_by_domain
+from utils.files import copy_file, digest, write_text
 from utils.models.backend import all_layers, fastest_precision, keras, xla_pays
 from utils.models.model_file import check_fit, load_model, save_model
 from utils.models.rebuilding import rebuild
-from utils.training.batches import Pictures
+from utils.training.batches import Pictures, Weighted
 from utils.training.optimizer import Muon
+from utils.training.recorder import Recorder
 from utils.training.runs import Run, best_epoch, start_run
 
 
@@ -39,7 +36,7 @@ class Settings:
             falls along a cosine to zero (Loshchilov & Hutter, "SGDR", 2017), so it
             depends on the step alone and survives a resume.
         weight_decay: decoupled from the gradient (Loshchilov & Hutter, "Decoupled Weight
-            Decay Regularization", 2019); the optimizer is `optimizers.Muon`.
+            Decay Regularization", 2019).
         label_smoothing: share of each label spread over all classes; FER-2013's
             labels are noisy, and smoothing keeps the network from learning that.
         balance_classes: weight each class inversely to its frequency.
@@ -82,6 +79,7 @@ def train(
     runs: str | Path = RUNS,
     name: str = "run",
     start: str | Path | None = None,
+    optimizer: Callable[..., keras.optimizers.Optimizer] = Muon,
 ) -> Run:
     """Train a network, or go on with the same training where it was interrupted.
 
@@ -96,7 +94,8 @@ def train(
         runs: folder that the run's folder is made in.
         name: begins the run folder's name.
         start: a ``.keras`` file of the same trunk, whose weights training begins with; for
-            fine-tuning that of `features.train_head`. A head of other layers begins anew.
+            fine-tuning that of `head.train_head`. A head of other layers begins anew.
+        optimizer: makes the optimizer of a learning rate, ``weight_decay`` and ``clipnorm``.
 
     Returns:
         The run; its `best_file` is the model of the best validation accuracy. Of
@@ -104,19 +103,19 @@ def train(
     """
     check_fit(model, training.preprocessing)
     weights = balancing_weights(training.table, settings.balance_classes, settings.balance_domains)
-    described = describe(training, validation, settings)
+    described = describe(training, validation, settings, optimizer)
     first_weights = {}
     if start is not None:
         first_weights = _weights_of(start, model, training.preprocessing)
         if "head" not in first_weights:
             print(f"The head begins with new weights: that of {start} has other layers.")
-        described["start"] = digest([one for part in first_weights.values() for one in part])
-    if training.mixing:
-        described["mixing"] = training.mixing
+        described["start"] = digest(
+            *(one.tobytes() for part in first_weights.values() for one in part)
+        )
     if training.targets is not None:
         described["targets"] = training.targets
     folder = start_run(runs, name, model, described)
-    worker = _begin(model, training, settings, first_weights)
+    worker = _begin(model, training, settings, first_weights, optimizer)
     log = _resume(worker, folder, len(training))
     if not _finished(log, settings):
         training.start_epoch(len(log))
@@ -126,8 +125,15 @@ def train(
             )
             for domain, rows in rows_by_domain(validation.table).items()
         }
-        recorder = _Recorder(folder, model, training, parts, log, settings)
-        try:
+
+        def keep(worker: keras.Model) -> bool:
+            _keep_epoch(worker, model, training.preprocessing, folder, log)
+            return _finished(log, settings)
+
+        def begin(worker: keras.Model, epoch: int) -> None:
+            _seed_dropout(worker, settings.seed, epoch)
+
+        with Recorder(log, settings.epochs, len(training), parts, keep, begin) as recorder:
             worker.fit(
                 training if weights is None else Weighted(training, weights),
                 initial_epoch=len(log),
@@ -136,25 +142,21 @@ def train(
                 callbacks=[recorder],
                 verbose=0,
             )
-        finally:
-            recorder.bar.close()
         run = Run(folder, pd.DataFrame(log))
         # Once more: a kill may have come between writing best.keras and resume.keras.
         copy_file(folder / f"epoch-{run.best_epoch:03d}.keras", run.best_file)
-        plots.learning_curves(run.log, run.best_epoch).savefig(folder / "curves.png")
     run = Run(folder, pd.DataFrame(log))
     model.set_weights(load_model(run.best_file)[0].get_weights())
     return run
 
 
-def describe(training: Pictures, validation: Pictures, settings: Settings) -> dict:
+def describe(
+    training: Pictures, validation: Pictures, settings: Settings, optimizer: Callable
+) -> dict:
     """Everything but the network that decides what a training comes to."""
-    described = asdict(settings)
-    if not settings.balance_domains:
-        del described["balance_domains"]  # runs from before there were domains keep their folders
     return {
-        **described,
-        "optimizer": Muon.__name__,
+        **asdict(settings),
+        "optimizer": optimizer.__name__,
         "batch_size": training.batch_size,
         "augmentation": asdict(training.augmentation) if training.augmentation else None,
         "picture_seed": training.seed,
@@ -165,61 +167,20 @@ def describe(training: Pictures, validation: Pictures, settings: Settings) -> di
     }
 
 
-def digest(arrays: list[np.ndarray]) -> str:
-    """Sixteen hex digits that follow from what arrays hold, such as a network's weights."""
-    state = hashlib.blake2b(digest_size=8)
-    for array in arrays:
-        state.update(array.tobytes())
-    return state.hexdigest()
+def _keep_epoch(worker, model, preprocessing, folder: Path, log: list[dict]) -> None:
+    """Write a trained epoch down; ``model`` gets its weights, in float32."""
+    model.set_weights(worker.get_weights())
+    file = folder / f"epoch-{len(log):03d}.keras"
+    save_model(model, preprocessing, file, litert_model=False)
+    if best_epoch(pd.DataFrame(log)) == len(log):
+        copy_file(file, folder / "best.keras")
+    # resume.keras goes last: when killed before it, the log is one row ahead,
+    # which `_resume` cuts off, and the epoch is trained once more.
+    write_text(folder / "log.csv", pd.DataFrame(log).to_csv(index=False))
+    save_model(worker, preprocessing, folder / "resume.keras", litert_model=False)
 
 
-class _Recorder(keras.callbacks.Callback):
-    """Writes every epoch down, shows the progress, and stops when it is time."""
-
-    def __init__(self, folder, plain_model, training, validation_parts, log, settings):
-        super().__init__()
-        self.folder = folder
-        self.plain_model = plain_model
-        self.preprocessing = training.preprocessing
-        self.validation_parts = validation_parts
-        self.log = log
-        self.settings = settings
-        steps = len(training)
-        self.bar = tqdm(
-            total=settings.epochs * steps, initial=len(log) * steps, unit="batch", mininterval=1
-        )
-
-    def on_epoch_begin(self, epoch, logs=None):
-        _seed_dropout(self.model, self.settings.seed, epoch)
-        self.started = time.perf_counter()
-        self.bar.set_description(f"epoch {epoch + 1} of {self.settings.epochs}")
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.bar.update()
-
-    def on_epoch_end(self, epoch, logs=None):
-        rate = keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)
-        row = {"epoch": epoch + 1, **{name: float(value) for name, value in logs.items()}}
-        row |= evaluate_apart(self.model, self.validation_parts)
-        row["learning_rate"] = float(rate)
-        row["seconds"] = round(time.perf_counter() - self.started, 1)
-        self.log.append(row)
-        self.plain_model.set_weights(self.model.get_weights())
-        file = self.folder / f"epoch-{epoch + 1:03d}.keras"
-        save_model(self.plain_model, self.preprocessing, file, litert_model=False)
-        if best_epoch(pd.DataFrame(self.log)) == epoch + 1:
-            copy_file(file, self.folder / "best.keras")
-        # resume.keras goes last: when killed before it, the log is one row ahead,
-        # which `_resume` cuts off, and the epoch is trained once more.
-        write_text(self.folder / "log.csv", pd.DataFrame(self.log).to_csv(index=False))
-        save_model(self.model, self.preprocessing, self.folder / "resume.keras", False)
-        self.bar.set_postfix(
-            accuracy=f"{row['accuracy']:.3f}", validation=f"{row['val_accuracy']:.3f}"
-        )
-        self.model.stop_training = _finished(self.log, self.settings)
-
-
-def _begin(model, training, settings, first_weights) -> keras.Model:
+def _begin(model, training, settings, first_weights, optimizer) -> keras.Model:
     """A copy of a network, in the precision wanted, compiled and ready for its first epoch."""
     keras.utils.set_random_seed(settings.seed)
     worker = rebuild(model, _precision(settings))
@@ -236,7 +197,7 @@ def _begin(model, training, settings, first_weights) -> keras.Model:
         decay_steps=max(steps - steps // 10, 1),
     )
     worker.compile(
-        Muon(schedule, weight_decay=settings.weight_decay, clipnorm=1.0),
+        optimizer(schedule, weight_decay=settings.weight_decay, clipnorm=1.0),
         keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing),
         metrics=["accuracy"],
         jit_compile=xla_pays(),

@@ -1,5 +1,17 @@
 """Images, and the faces in them, with OpenCV alone.
 
-`images` reads and checks, `haar` and `yunet` find faces, `tracking` follows them, and
-`preprocessing` makes of a face what a network takes.
+`images` reads and checks, `haar` and `yunet` find faces, `boxes` and `tracking` follow them,
+and `preprocessing` makes of a face what a network takes.
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "haar": ["FaceDetector"],
+        "images": ["open_picture", "read_picture"],
+        "preprocessing": ["Preprocessing", "prepare", "prepare_faces"],
+        "yunet": ["YuNetDetector"],
+    },
+)

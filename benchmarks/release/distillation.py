@@ -4,7 +4,7 @@ A label says one thing; a model that has learned from all of them says how much 
 looks like fear and how much like surprise. Trained towards a mixture of both, a network
 learns more from each picture, and less from a wrong label (Hinton et al., "Distilling the
 Knowledge in a Neural Network", 2015). The teachers see each picture just as it was
-changed for the pupil, so their answer fits what the pupil sees, and is another one every
+changed for the student, so their answer fits what the student sees, and is another one every
 time (Beyer et al., "Knowledge distillation: A good teacher is patient and consistent",
 2022).
 """
@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
+from utils.files import digest
 from utils.models.backend import compiled, fastest_precision
 from utils.models.model_file import load_model
 from utils.models.rebuilding import rebuild
 from utils.training.batches import Pictures
-from utils.training.trainer import digest
 
 
 class TaughtPictures(Pictures):
@@ -69,7 +69,7 @@ class TaughtPictures(Pictures):
             teacher = rebuild(model, fastest_precision())
             teacher.set_weights(model.get_weights())
             self._teachers.append(compiled(teacher))
-            self.targets["teachers"].append(digest(model.get_weights()))
+            self.targets["teachers"].append(digest(*(one.tobytes() for one in model.get_weights())))
 
     def start_epoch(self, epoch: int) -> None:
         super().start_epoch(epoch % self.variants if self.variants else epoch)

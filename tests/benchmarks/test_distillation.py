@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarks.release.distillation import TaughtPictures
 from utils import training
 from utils.config import CLASS_NAMES
 from utils.models import networks
@@ -10,7 +11,6 @@ from utils.models.model_file import save_model
 from utils.models.predictor import Predictor
 from utils.training.augmentation import Augmentation
 from utils.training.batches import Pictures
-from utils.training.distillation import TaughtPictures
 
 SAD = CLASS_NAMES.index("sad")
 
@@ -95,7 +95,7 @@ def test_training_follows_its_teacher_and_gets_a_run_of_its_own(
     last.set_weights([np.zeros(last.kernel.shape), 9.0 * np.eye(7)[SAD]])
     teacher = save_model(always_sad, preprocessing, tmp_path / "sad.keras", litert_model=False)
     pictures = Pictures(table, preprocessing, batch_size=32)
-    sad = Pictures(table[table["class"] == "sad"], preprocessing)  # choose the best pupil's epoch
+    sad = Pictures(table[table["class"] == "sad"], preprocessing)  # choose the best student's epoch
     settings = training.Settings(epochs=6, learning_rate=1e-2, label_smoothing=0)
     plain = training.train(small_network, pictures, sad, settings, tmp_path)
     answers = Predictor(small_network, preprocessing).predict_pictures(pictures)

@@ -1,0 +1,139 @@
+"""The command line: which commands there are, and what each takes."""
+
+import argparse
+import sys
+
+from utils import config
+from utils.cli import commands
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the process's exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.command(options) or 0
+    except (ImportError, OSError, ValueError) as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Interrupted. What was complete is kept.", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m utils", description=__doc__)
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name, function):
+        command = subparsers.add_parser(name, help=function.__doc__, description=function.__doc__)
+        command.set_defaults(command=function)
+        return command
+
+    command = add("import", commands.import_pictures)
+    command.add_argument("source", help="zip, tar, csv or folder, as downloaded")
+    command.add_argument("destination", help="new folder, such as data/fer2013")
+    _add_classes(command)
+    command.add_argument("--validation-share", type=float, default=0.1)
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument(
+        "--format",
+        metavar="NAME",
+        help="ck+, ck48, ckextended, jaffe, ferg, impa, fer2013 or folders; else recognised",
+    )
+    command.add_argument(
+        "--peak-frames", type=int, choices=(1, 2, 3), default=3, help="of each CK+ sequence"
+    )
+    command.add_argument(
+        "--faces",
+        type=int,
+        nargs="?",
+        const=350,
+        metavar="SIZE",
+        help="crop people to the face found, drawings to the centre, all to SIZE pixels (350)",
+    )
+    command.add_argument(
+        "--without-face",
+        choices=("centre", "omit"),
+        default="centre",
+        help="what to do, with --faces, where no face is found",
+    )
+
+    command = add("audit", commands.audit_pictures)
+    command.add_argument("folder", help="folder per class, with or without split folders")
+    command.add_argument("--save", metavar="FOLDER", help="write the tables there as CSV")
+
+    command = add("draw", commands.draw)
+    command.add_argument("destination", help="new folder, such as data/animated")
+    command.add_argument("--size", type=int, default=48)
+    command.add_argument("--seed", type=int, default=0)
+
+    command = add("train", commands.train)
+    command.add_argument(
+        "data",
+        help="folder with train/ and validation/, a folder per class in each; or with all/, which "
+        "is parted by subject",
+    )
+    _add_classes(command)
+    command.add_argument("--network", choices=("residual", "six-layer"), default="residual")
+    command.add_argument("--augmentation", choices=("usual", "strong"), default="usual")
+    command.add_argument(
+        "--zoom", type=float, help="the augmentation's, else its own; a Haar box needs about 0.2"
+    )
+    command.add_argument("--epochs", type=int, default=20)
+    command.add_argument("--batch-size", type=int, default=128)
+    command.add_argument("--learning-rate", type=float, default=1e-2)
+    command.add_argument("--weight-decay", type=float, default=5e-2)
+    command.add_argument(
+        "--patience", type=int, default=15, help="stop so many epochs after the best one (15)"
+    )
+    command.add_argument(
+        "--start", metavar="MODEL", help="begin with the weights of a model of the same trunk"
+    )
+    command.add_argument(
+        "--save", metavar="FILE", help="the model goes there too, not only to RUNS"
+    )
+    command.add_argument("--size", type=int, default=48, help="side of the input in pixels")
+    command.add_argument("--colour", choices=("grey", "rgb"), default="grey")
+    command.add_argument(
+        "--margin", type=float, help="around a found face; else what the data set was cut with"
+    )
+    command.add_argument("--balance-classes", action="store_true", help="weight rare classes up")
+    command.add_argument("--per-class", type=int, help="train on so many pictures of each class")
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--runs", default=config.RUNS, help="folder that runs are kept in")
+
+    command = add("evaluate", commands.evaluate)
+    command.add_argument("model", help=".keras file saved by this project")
+    command.add_argument("folder", help="folder per class")
+    command.add_argument("--json", metavar="FILE", help="write every number there")
+
+    command = add("predict", commands.predict)
+    command.add_argument(
+        "sources",
+        nargs="+",
+        metavar="SOURCE",
+        help="picture, video, folder of pictures (read as the frames of a film; name the files "
+        "to read each as a still), camera's index (0; Ctrl-C ends it) or stream's URL",
+    )
+    command.add_argument("--model", default=config.MODELS / "fer2013.keras")
+    command.add_argument("--csv", metavar="FILE", help="one row a face, kept as it is read")
+    command.add_argument("--json", metavar="FILE", help="the same rows as a list of objects")
+    command.add_argument("--video", metavar="FILE", help="annotated mp4 of a single video")
+    command.add_argument(
+        "--threshold", type=float, default=0.4, help="less confidence than this is unsure (0.4)"
+    )
+    command.add_argument(
+        "--smoothing", type=float, default=0.3, help="seconds that answers are averaged over (0.3)"
+    )
+
+    add("demo", commands.demo)
+    return parser
+
+
+def _add_classes(command) -> None:
+    command.add_argument(
+        "--classes",
+        type=lambda text: tuple(config.class_name(name) for name in text.split(",")),
+        metavar="A,B,…",
+        help="take only these classes, in this order",
+    )

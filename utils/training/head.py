@@ -1,0 +1,119 @@
+"""Training the MLP head alone, on the features of a frozen trunk."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from utils.config import CACHE, RUNS
+from utils.datasets.domains import balancing_weights, rows_by_domain
+from utils.datasets.table import split_of
+from utils.files import write_text
+from utils.models.backend import keras, xla_pays
+from utils.models.model_file import check_fit, save_model
+from utils.models.networks import join
+from utils.models.rebuilding import rebuild
+from utils.training.batches import Pictures
+from utils.training.features import Features, features_key, trunk_features
+from utils.training.recorder import Recorder
+from utils.training.runs import Run, best_epoch, start_run
+from utils.training.trainer import Settings, describe
+
+
+def train_head(
+    head: keras.Model,
+    trunk: keras.Model,
+    pictures: Pictures,
+    settings: Settings,
+    runs: str | Path = RUNS,
+    name: str = "head",
+    cache: str | Path = CACHE,
+) -> Run:
+    """Train an MLP head on the features of a frozen trunk.
+
+    Args:
+        head: maps the trunk's output to (classes,) probabilities. Training begins
+            with new weights; it has those of the best epoch afterwards.
+        trunk: not changed.
+        pictures: all parts together, neither shuffled nor augmented. Those whose
+            ``split`` is "train" are learned from; "validation" chooses the epoch.
+        settings: epochs, learning rate, label smoothing, balance and seed are used.
+        runs: folder that the run's folder is made in.
+        name: begins the run folder's name.
+        cache: where the features are kept; another split of the same pictures, or
+            another head, finds them there.
+
+    Returns:
+        The run; its `best_file` is the whole network, trunk and head.
+    """
+    model = join(trunk, head)
+    check_fit(model, pictures.preprocessing)
+    training, validation = (_part(pictures, split) for split in ("train", "validation"))
+    weights = balancing_weights(training.table, settings.balance_classes, settings.balance_domains)
+    found = trunk_features(trunk, pictures, cache)
+    examples = _rows(found, pictures, "train", seed=settings.seed, weights=weights)
+    parts = {
+        domain: _rows(found, pictures, "validation", chosen=rows)
+        for domain, rows in rows_by_domain(validation.table).items()
+    }
+    described = {
+        **describe(training, validation, settings, keras.optimizers.Adam),
+        "trunk": features_key(trunk, training),
+    }
+    folder = start_run(runs, name, model, described)
+
+    keras.utils.set_random_seed(settings.seed)
+    worker = rebuild(head)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        settings.learning_rate, settings.epochs * len(examples)
+    )
+    worker.compile(
+        keras.optimizers.Adam(schedule),
+        keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing),
+        metrics=["accuracy"],
+        jit_compile=xla_pays(),
+    )
+    log, best_weights = [], []
+
+    def keep(model: keras.Model) -> None:
+        if best_epoch(pd.DataFrame(log)) == len(log):
+            best_weights[:] = model.get_weights()
+
+    with Recorder(log, settings.epochs, len(examples), parts, keep) as recorder:
+        worker.fit(
+            examples,
+            epochs=settings.epochs,
+            shuffle=False,  # Features draws its own order
+            callbacks=[recorder],
+            verbose=0,
+        )
+    head.set_weights(best_weights)
+    run = Run(folder, pd.DataFrame(log))
+    write_text(folder / "log.csv", run.log.to_csv(index=False))
+    save_model(model, pictures.preprocessing, run.best_file, litert_model=False)
+    return run
+
+
+def head_answers(
+    head: keras.Model, trunk: keras.Model, pictures: Pictures, split: str, cache: str | Path = CACHE
+) -> tuple[np.ndarray, np.ndarray]:
+    """What a head says of one part's pictures, from the features that `train_head` left.
+
+    Returns:
+        The true classes, int (n,), and the probabilities, float32 (n, classes), in the
+        order of `datasets.split_of`.
+    """
+    part = _rows(trunk_features(trunk, pictures, cache), pictures, split)
+    return pictures.labels[part.rows], head.predict(part, verbose=0)
+
+
+def _part(pictures: Pictures, split: str) -> Pictures:
+    return Pictures(split_of(pictures.table, split), pictures.preprocessing, pictures.batch_size)
+
+
+def _rows(found, pictures, split, chosen=slice(None), seed=None, weights=None) -> "Features":
+    """The features of one part, or of some of its rows."""
+    rows = np.flatnonzero(pictures.table["split"] == split)[chosen]
+    return Features(
+        found, pictures.labels, len(pictures.preprocessing.class_names), rows, seed, weights
+    )

@@ -1,0 +1,127 @@
+"""The one way from a table of images to a finished model, for notebook and command line.
+
+`train_model` trains a whole network and finishes it. `finish` does what follows on any
+training, such as that of an edited head: it calibrates, mirrors, measures, saves, and keeps
+the result for the table of runs.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from utils.config import RUNS
+from utils.datasets.table import judging_part, split_of
+from utils.models.backend import keras
+from utils.models.model_file import save_model
+from utils.models.networks import mirrored
+from utils.models.predictor import Predictor
+from utils.training.augmentation import Augmentation
+from utils.training.batches import Pictures
+from utils.training.calibration import calibrate, views_of
+from utils.training.evaluation import evaluate
+from utils.training.runs import Run, record_result
+from utils.training.trainer import Settings, train
+from utils.vision.preprocessing import Preprocessing
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished model, and what it answers.
+
+    Attributes:
+        run: the training that it comes from.
+        model: the network as it is saved: calibrated and, if wished, mirrored.
+        file: where it is saved, in the run's folder.
+        temperature: what its confidence was divided by; above 1 it had been too sure.
+        split: what it was measured on, "test" or "validation".
+        table: the images of that split.
+        labels: int, (n,), their class indices.
+        probabilities: float32, (n, classes), its answers.
+        metrics: as `evaluation.evaluate` gives them.
+    """
+
+    run: Run
+    model: keras.Model
+    file: Path
+    temperature: float
+    split: str
+    table: pd.DataFrame
+    labels: np.ndarray
+    probabilities: np.ndarray
+    metrics: dict
+
+
+def train_model(
+    network: keras.Model,
+    table: pd.DataFrame,
+    preprocessing: Preprocessing,
+    settings: Settings,
+    *,
+    augmentation: Augmentation | None = None,
+    batch_size: int = 128,
+    mirror: bool = True,
+    runs: str | Path = RUNS,
+    name: str = "run",
+    start: str | Path | None = None,
+    **about,
+) -> Finished:
+    """Train a network on a table's train part, and finish it.
+
+    Args:
+        network: float32, uncompiled, as `networks.join` makes it.
+        table: parted, with ``dataset``, as `datasets.combine` and `splits.split_table` give it.
+        preprocessing: what the network takes.
+        settings: how to train.
+        augmentation: of the training images; the usual `Augmentation` by default.
+        batch_size: images a batch.
+        mirror, about: as for `finish`.
+        runs, name, start: as for `trainer.train`.
+    """
+    learn = Pictures(
+        split_of(table, "train"),
+        preprocessing,
+        batch_size,
+        shuffle=True,
+        augmentation=augmentation or Augmentation(),
+        seed=settings.seed,
+    )
+    held_out = Pictures(split_of(table, "validation"), preprocessing, batch_size)
+    run = train(network, learn, held_out, settings, runs, name, start)
+    return finish(network, table, preprocessing, run, mirror=mirror, **about)
+
+
+def finish(
+    network: keras.Model,
+    table: pd.DataFrame,
+    preprocessing: Preprocessing,
+    run: Run,
+    *,
+    mirror: bool = True,
+    **about,
+) -> Finished:
+    """Calibrate a trained network, measure it, save it, and keep its result.
+
+    Args:
+        network: with the weights of the run's best epoch; its last layer is calibrated.
+        table: as for `train_model`. The validation part gives the temperature; the model is
+            measured on the test part, or on validation where there is no test.
+        preprocessing: what the network takes.
+        run: its training.
+        mirror: answer with the mean over a face and its mirror image, for twice the time.
+        about: worth a column in the table of runs, such as ``method``.
+    """
+    held_out = Pictures(split_of(table, "validation"), preprocessing)
+    views = views_of(network, held_out, mirror)
+    temperature = calibrate(network, held_out.labels, views)
+    model = mirrored(network) if mirror else network
+    split = judging_part(table)
+    judged = Pictures(split_of(table, split), preprocessing)
+    probabilities = Predictor(model, preprocessing).predict_pictures(judged)
+    metrics = evaluate(judged.labels, probabilities, preprocessing.class_names)
+    record_result(run, network.get_layer("head"), metrics, split, **about)
+    file = save_model(model, preprocessing, run.folder / "model.keras")
+    return Finished(
+        run, model, file, temperature, split, judged.table, judged.labels, probabilities, metrics
+    )

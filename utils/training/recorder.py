@@ -1,0 +1,90 @@
+"""What is written down of every epoch, whatever is trained."""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from utils.models.backend import keras
+
+
+class Recorder(keras.callbacks.Callback):
+    """Adds every epoch to a log, shows the progress, and stops when it is time.
+
+    Args:
+        log: rows of the epochs before, which new ones are added to: epoch, loss, accuracy,
+            val_loss, val_accuracy, learning_rate, seconds, and what tells domains apart.
+        epochs: at most.
+        steps: batches an epoch.
+        validation_parts: the validation batches of each domain.
+        keep: called after each epoch with the model; True ends the training.
+        begin: called before each epoch with the model and the epoch's number, from 0.
+    """
+
+    def __init__(
+        self,
+        log: list[dict],
+        epochs: int,
+        steps: int,
+        validation_parts: dict[str, keras.utils.PyDataset],
+        keep: Callable[[keras.Model], bool],
+        begin: Callable[[keras.Model, int], None] = lambda model, epoch: None,
+    ):
+        super().__init__()
+        self.log, self.epochs, self.validation_parts = log, epochs, validation_parts
+        self._keep, self._begin = keep, begin
+        self._bar = tqdm(
+            total=epochs * steps, initial=len(log) * steps, unit="batch", mininterval=1
+        )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error) -> None:
+        self._bar.close()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._begin(self.model, epoch)
+        self._started = time.perf_counter()
+        self._bar.set_description(f"epoch {epoch + 1} of {self.epochs}")
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._bar.update()
+
+    def on_epoch_end(self, epoch, logs=None):
+        rate = keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)
+        row = {"epoch": epoch + 1, **{name: float(value) for name, value in logs.items()}}
+        row |= evaluate_apart(self.model, self.validation_parts)
+        row["learning_rate"] = float(rate)
+        row["seconds"] = round(time.perf_counter() - self._started, 1)
+        self.log.append(row)
+        self.model.stop_training = bool(self._keep(self.model))
+        self._bar.set_postfix(
+            accuracy=f"{row['accuracy']:.3f}", validation=f"{row['val_accuracy']:.3f}"
+        )
+
+
+def evaluate_apart(model: keras.Model, parts: dict[str, keras.utils.PyDataset]) -> dict:
+    """A compiled model's loss and accuracy on each domain.
+
+    Args:
+        model: compiled with the metric "accuracy".
+        parts: the validation pictures, or their features, of each domain.
+
+    Returns:
+        ``val_accuracy`` and ``val_loss``, the means over the domains, so that the
+        largest one does not choose the epoch alone; and, where there are several,
+        those of each, such as ``val_accuracy_people``.
+    """
+    apart = {
+        domain: model.evaluate(part, verbose=0, return_dict=True) for domain, part in parts.items()
+    }
+    row = {
+        f"val_{measure}": float(np.mean([values[measure] for values in apart.values()]))
+        for measure in ("accuracy", "loss")
+    }
+    if len(apart) > 1:
+        for domain, values in apart.items():
+            row |= {f"val_{name}_{domain}": float(values[name]) for name in ("accuracy", "loss")}
+    return row
