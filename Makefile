@@ -27,23 +27,16 @@ demo: setup  ## run both notebooks on drawn faces: nothing to download, no camer
 train: setup  ## train on DATA=data/fer2013 for EPOCHS=20; again to go on after a stop
 	$(BIN)/python -m utils train $(DATA) --epochs $(EPOCHS)
 
-release: setup  ## repeat the released model's last three trainings: an hour or more
-	git cat-file -e 1bef941 || { echo "The models released before are in the project's history: git fetch --unshallow"; exit 1; }
-	git show 1bef941:models/fer2013.keras > models/first.keras
-	git show 064488f:models/fer2013.keras > models/second.keras
-	git show 9d7a1cc:models/fer2013.keras > models/third.keras
-	git show 391eb5b:models/fer2013.keras > models/fourth.keras
-	$(TRAIN) --augmentation strong --network wide --epochs 28 --patience 28 --teachers models/first.keras models/second.keras models/third.keras --save models/taught.keras
-	$(TRAIN) --network wide --epochs 6 --learning-rate 2e-3 --start models/taught.keras --save models/wide.keras
-	$(TRAIN) --zoom 0.2 --epochs 4 --learning-rate 5e-4 --start models/fourth.keras --teachers models/fourth.keras models/wide.keras --variants 2 --save models/fer2013.keras
-	KERAS_BACKEND=tensorflow $(BIN)/python -c 'from utils.models.model_file import add_litert_model as add; add("models/fer2013.keras")'
+release: setup  ## make the released models again: pack, train, finish
+	for step in pack train finish; do $(BIN)/python -m benchmarks.release.$$step || exit 1; done
 
 test: setup  ## run the tests
 	$(BIN)/python -m pytest
 
-lint: setup  ## check code and notebooks with ruff
+lint: setup  ## check code and notebooks with ruff, and which room imports which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 
 lab: setup  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
