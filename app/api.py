@@ -9,7 +9,7 @@ from flask import Blueprint, Response, jsonify, request, send_file, url_for
 from app.cameras import Sessions
 from app.limits import Limits
 from app.problems import Problem
-from app.uploads import body, read_picture, save_video
+from app.uploads import body, read_image, save_video
 from app.videos import Video, VideoJobs
 from app.workers import DetectorPool, SharedPredictor
 from utils.models.saliency import occlusion_map
@@ -49,7 +49,7 @@ def blueprint(
         sent = body(limits.picture_bytes)
 
         def search(detector: FaceDetector):
-            picture = read_picture(sent, limits.picture_pixels)
+            picture = read_image(sent, limits.picture_pixels)
             boxes = detector.detect(picture, thorough=True)
             crops = prepare_faces(picture, boxes[: limits.faces], predictor.preprocessing)
             return picture.shape[:2], boxes, crops
@@ -69,7 +69,7 @@ def blueprint(
         sent = body(limits.picture_bytes)
 
         def crop(detector: FaceDetector) -> np.ndarray:
-            picture = read_picture(sent, limits.picture_pixels)
+            picture = read_image(sent, limits.picture_pixels)
             box = clip_box(wanted, picture.shape)
             if box is None or min(box[2:]) < 8:
                 raise Problem(422, "The box lies outside the picture, or is under 8 pixels.")
@@ -104,7 +104,7 @@ def blueprint(
         sent = body(limits.picture_bytes)
 
         def read(detector: FaceDetector):
-            frame = read_picture(sent, limits.frame_pixels)
+            frame = read_image(sent, limits.frame_pixels)
             return frame.shape[:2], sessions.read(name, frame, detector)
 
         (height, width), found = detectors.run(read)

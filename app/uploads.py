@@ -11,7 +11,7 @@ from flask import request
 from PIL import Image
 
 from app.problems import Problem
-from utils.vision.images import FORMATS, open_picture
+from utils.vision.images import FORMATS, open_image
 
 _PICTURES = {
     b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"GIF87a": "GIF", b"GIF89a": "GIF",
@@ -31,7 +31,7 @@ def body(max_bytes: int) -> BinaryIO:
     return file.stream
 
 
-def read_picture(stream: BinaryIO, max_pixels: int) -> np.ndarray:
+def read_image(stream: BinaryIO, max_pixels: int) -> np.ndarray:
     """The picture that a client sends.
 
     Args:
@@ -56,7 +56,7 @@ def read_picture(stream: BinaryIO, max_pixels: int) -> np.ndarray:
         )
     _check_header(data, kind, max_pixels)
     try:
-        return open_picture(data)
+        return open_image(data)
     except ValueError as error:
         raise Problem(422, f"The picture cannot be used: {_plain(error)}.") from None
 

@@ -112,7 +112,7 @@ class SharedPredictor:
 class DetectorPool:
     """A few threads, each with a detector of its own, that decode and search pictures.
 
-    Pictures live on these threads alone, from decoding to the crops that are handed back:
+    Images live on these threads alone, from decoding to the crops that are handed back:
     so ``size`` bounds how many large ones there are at a time, also in what the C library
     keeps for each thread that ever decoded one.
 

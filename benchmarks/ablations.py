@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks import measuring
 from benchmarks.measuring import save
-from benchmarks.release.distillation import TaughtPictures
+from benchmarks.release.distillation import TaughtBatches
 from utils import datasets, training
 from utils.config import MODELS, RESULTS, project_path
 from utils.datasets import audit
@@ -25,7 +25,7 @@ from utils.models import networks
 from utils.models.backend import keras
 from utils.training import evaluation
 from utils.training.augmentation import STRONG, Augmentation
-from utils.training.batches import Pictures
+from utils.training.batches import Batches
 from utils.training.optimizer import Muon
 from utils.vision.preprocessing import Preprocessing
 
@@ -58,15 +58,15 @@ class _Ragged:
         return self._order[index * self.batch_size : (index + 1) * self.batch_size]
 
 
-class _RaggedPictures(_Ragged, Pictures):
+class _RaggedBatches(_Ragged, Batches):
     pass
 
 
-class _RaggedTaughtPictures(_Ragged, TaughtPictures):
+class _RaggedTaughtBatches(_Ragged, TaughtBatches):
     pass
 
 
-class _MixedPictures(_RaggedPictures):
+class _MixedBatches(_RaggedBatches):
     """Each image is a mean of two, and its label of theirs (Zhang et al., "mixup", 2018)."""
 
     targets = {"mixing": 0.4}  # noqa: RUF012 - for the run's settings
@@ -98,12 +98,12 @@ VARIANTS = {
     "half the learning rate": {"learning_rate": 5e-3},
     "averaged weights": {"optimizer": Averaged},
     "batches of 256": {"batch_size": 256},
-    "batches of even size": {"batches": Pictures},
+    "batches of even size": {"batches": Batches},
     "no label smoothing": {"label_smoothing": 0.0},
     "no augmentation": {"augmentation": None},
     "mirrored and moved only, as crops of 44 pixels are": {"augmentation": CROPS},
     "strong augmentation": {"augmentation": STRONG},
-    "mixup": {"batches": _MixedPictures},
+    "mixup": {"batches": _MixedBatches},
     "without blank and contradictory pictures": {"clean": True},
     "half towards the released model's answers": {"teacher": True},
 }
@@ -120,7 +120,7 @@ def main() -> None:
     options = parser.parse_args()
     if unknown := set(options.variants) - set(VARIANTS):
         parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join(VARIANTS)}")
-    table = datasets.find_pictures(project_path(options.data))
+    table = datasets.find_images(project_path(options.data))
     learn = datasets.split_of(table, "train").sample(frac=SHARE, random_state=0)
     choose = datasets.split_of(table, "validation")
     file = RESULTS / "ablations.json"
@@ -142,7 +142,7 @@ def _race(
     excite=True,
     pool=False,
     clean=False,
-    batches=_RaggedPictures,
+    batches=_RaggedBatches,
     teacher=False,
     **settings,
 ) -> dict:
@@ -161,7 +161,7 @@ def _race(
     stream = learn, preprocessing, batch_size, True, augmentation, 0
     if teacher:
         teachers = [MODELS / "fer2013.keras"]
-        pictures = _RaggedTaughtPictures(*stream, teachers=teachers)
+        pictures = _RaggedTaughtBatches(*stream, teachers=teachers)
         settings["label_smoothing"] = 0.0
     else:
         pictures = batches(*stream)
@@ -169,7 +169,7 @@ def _race(
         log = training.train(
             network,
             pictures,
-            Pictures(choose, preprocessing),
+            Batches(choose, preprocessing),
             training.Settings(epochs=EPOCHS, **settings),
             runs=runs,
             optimizer=optimizer,
@@ -193,7 +193,7 @@ def _race(
 def _consistent(table):
     """A table without blank pictures, and without those that carry two labels."""
     report = audit.audit(table)
-    blank = report.pictures.loc[report.pictures["blank"], "file"]
+    blank = report.images.loc[report.images["blank"], "file"]
     conflicting = report.duplicates.loc[report.duplicates["conflicting"], "file"]
     return table[~table["file"].isin({*blank, *conflicting})]
 

@@ -19,7 +19,7 @@ from utils.config import RESULTS, project_path
 from utils.models import networks
 from utils.models.model_file import load_model
 from utils.training import calibration, evaluation
-from utils.training.batches import Pictures
+from utils.training.batches import Batches
 
 
 def main() -> None:
@@ -30,8 +30,8 @@ def main() -> None:
 
     model, preprocessing = load_model(project_path(options.model))
     network = networks.join(model.get_layer("trunk"), model.get_layer("head"))
-    table = datasets.find_pictures(project_path(options.data), preprocessing.class_names)
-    pictures = Pictures(table, preprocessing)
+    table = datasets.find_images(project_path(options.data), preprocessing.class_names)
+    pictures = Batches(table, preprocessing)
     labels = pictures.labels
     views = calibration.views_of(network, pictures)
     as_it_is = np.mean(views, axis=0)

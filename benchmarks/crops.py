@@ -28,7 +28,7 @@ from utils.config import project_path
 from utils.models.predictor import Predictor, load
 from utils.vision.boxes import Box, intersection_over_union
 from utils.vision.haar import FaceDetector
-from utils.vision.images import read_picture
+from utils.vision.images import read_image
 from utils.vision.opencv import cv2
 from utils.vision.preprocessing import crop, prepare
 
@@ -47,9 +47,9 @@ def main() -> None:
     options = parser.parse_args()
 
     predictor = load(project_path(options.model))
-    table = datasets.find_pictures(project_path(options.data))
+    table = datasets.find_images(project_path(options.data))
     labels = pd.Categorical(table["class"], predictor.class_names).codes
-    pictures = [read_picture(file) for file in table["file"]]
+    pictures = [read_image(file) for file in table["file"]]
     plain = _right(predictor, pictures, labels)
     rows = {"data-set crop": plain}
     rows |= {

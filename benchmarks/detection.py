@@ -33,7 +33,7 @@ from utils.drawn.clip import clip_frames
 from utils.live.sources import VideoFile
 from utils.vision.boxes import Box, intersection_over_union
 from utils.vision.haar import FaceDetector
-from utils.vision.images import read_picture, to_grey
+from utils.vision.images import read_image, to_grey
 from utils.vision.opencv import cv2
 from utils.vision.yunet import YuNetDetector
 
@@ -65,7 +65,7 @@ def main() -> None:
     parser.add_argument("--yunet", help="YuNet's model file, to measure it as well")
     options = parser.parse_args()
 
-    table = datasets.split_of(datasets.find_pictures(project_path(options.data)), "validation")
+    table = datasets.split_of(datasets.find_images(project_path(options.data)), "validation")
     table = table.sample(min(options.faces, len(table)), random_state=0)
     pictures, missing = face_free_pictures()
     results = {name: {} for name in finders(options.yunet)}
@@ -133,7 +133,7 @@ def face_free_pictures() -> tuple[dict[str, np.ndarray], list[str]]:
         for name in files:
             path = Path(spec.origin).parent / inside / name if spec else None
             if path and path.is_file():
-                pictures[name] = to_grey(read_picture(path))
+                pictures[name] = to_grey(read_image(path))
             else:
                 missing.append(name)
     return pictures, missing
@@ -147,7 +147,7 @@ def _prepare(yunet: str | None) -> None:
 
 def _search_face(file: str) -> dict[str, float]:
     """For each finder, the best box's overlap with the pasted face; -1 without a box."""
-    face = cv2.resize(to_grey(read_picture(file)), (FACE, FACE))
+    face = cv2.resize(to_grey(read_image(file)), (FACE, FACE))
     frame = cv2.copyMakeBorder(face, *[BORDER] * 4, cv2.BORDER_REPLICATE)
     place = (BORDER, BORDER, FACE, FACE)
     return {

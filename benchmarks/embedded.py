@@ -25,7 +25,7 @@ from utils.models.backend import keras
 from utils.models.predictor import Predictor
 from utils.training import evaluation
 from utils.training.augmentation import Augmentation
-from utils.training.batches import Pictures
+from utils.training.batches import Batches
 from utils.vision.preprocessing import Preprocessing
 
 
@@ -33,7 +33,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         faces = Path(folder, "faces")
         draw_dataset(faces)
-        table = datasets.find_pictures(faces)
+        table = datasets.find_images(faces)
         shuffled = table.copy()
         random = np.random.default_rng(0)
         for split in ("train", "validation"):
@@ -66,14 +66,14 @@ def _train_and_test(table, runs: Path) -> tuple[dict, float, Predictor]:
     network = networks.join(networks.residual_trunk(preprocessing), head)
     run = training.train(
         network,
-        Pictures(learn, preprocessing, DEMO_BATCH_SIZE, shuffle=True, augmentation=Augmentation()),
-        Pictures(choose, preprocessing),
+        Batches(learn, preprocessing, DEMO_BATCH_SIZE, shuffle=True, augmentation=Augmentation()),
+        Batches(choose, preprocessing),
         training.Settings(epochs=DEMO_EPOCHS),
         runs=runs,
     )
-    pictures = Pictures(test, preprocessing)
+    pictures = Batches(test, preprocessing)
     predictor = Predictor(networks.mirrored(network), preprocessing)
-    probabilities = predictor.predict_pictures(pictures)
+    probabilities = predictor.predict_batches(pictures)
     interval = evaluation.bootstrap_intervals(pictures.labels, probabilities)
     accuracy = interval.loc["accuracy"].round(4).to_dict()
     return accuracy, float(run.log["seconds"].sum()), predictor

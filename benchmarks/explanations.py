@@ -25,7 +25,7 @@ from utils import datasets
 from utils.config import project_path
 from utils.models import saliency
 from utils.models.predictor import load
-from utils.training.batches import Pictures
+from utils.training.batches import Batches
 
 REMOVED = np.linspace(0, 1, 17)  # shares of the pixels removed, along a curve
 CANDIDATES = [  # at most 150 answers a map, so that it stays a matter of a second
@@ -45,7 +45,7 @@ def main() -> None:
     options = parser.parse_args()
 
     predictor = load(project_path(options.model))
-    table = datasets.find_pictures(project_path(options.data))
+    table = datasets.find_images(project_path(options.data))
     tuning = _faces(datasets.split_of(table, "train"), options.tuning, predictor)
     reporting = _faces(datasets.split_of(table, "validation"), options.reporting, predictor)
 
@@ -155,7 +155,7 @@ def _cost(predictor, faces, chosen) -> dict:
 def _faces(table, each: int, predictor) -> np.ndarray:
     """uint8 (n, size, size, channels): so many pictures of each class."""
     chosen = datasets.balanced_subset(table, each)
-    return Pictures(chosen, predictor.preprocessing, batch_size=len(chosen))[0][0]
+    return Batches(chosen, predictor.preprocessing, batch_size=len(chosen))[0][0]
 
 
 if __name__ == "__main__":

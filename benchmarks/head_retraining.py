@@ -17,7 +17,7 @@ from utils.models import networks
 from utils.models.model_file import load_model
 from utils.models.predictor import Predictor
 from utils.training import evaluation, features
-from utils.training.batches import Pictures
+from utils.training.batches import Batches
 
 
 def main() -> None:
@@ -28,9 +28,9 @@ def main() -> None:
 
     model, preprocessing = load_model(project_path(options.model))
     trunk = model.get_layer("trunk")
-    table = datasets.find_pictures(project_path(options.data))
-    pictures = Pictures(table, preprocessing)
-    held_out = Pictures(datasets.split_of(table, "validation"), preprocessing)
+    table = datasets.find_images(project_path(options.data))
+    pictures = Batches(table, preprocessing)
+    held_out = Batches(datasets.split_of(table, "validation"), preprocessing)
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         features.trunk_features(trunk, pictures, folder)
@@ -40,7 +40,7 @@ def main() -> None:
         training.train_head(head, trunk, pictures, settings, runs=folder, cache=folder)
         probabilities = Predictor(
             networks.mirrored(networks.join(trunk, head)), preprocessing
-        ).predict_pictures(held_out)
+        ).predict_batches(held_out)
         metrics = evaluation.evaluate(held_out.labels, probabilities, preprocessing.class_names)
         for matrix in (plots.confusion_matrix, plots.precision_matrix, plots.recall_matrix):
             matrix(metrics)

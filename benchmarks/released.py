@@ -29,7 +29,7 @@ from utils.models import networks
 from utils.models.backend import all_layers, keras
 from utils.models.model_file import load_model
 from utils.training import calibration, evaluation
-from utils.training.batches import Pictures
+from utils.training.batches import Batches
 from utils.training.runs import best_epoch
 
 
@@ -45,7 +45,7 @@ def main() -> None:
 
     file = RESULTS / "released.json"
     known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    whole = datasets.find_pictures(project_path(options.data))
+    whole = datasets.find_images(project_path(options.data))
     table = datasets.split_of(whole, "validation")
     *earlier, released = [project_path(step) for step in options.steps]
     steps = known.get("steps", {}) | {one.stem: _step(_answers([one], table)) for one in earlier}
@@ -58,7 +58,7 @@ def main() -> None:
     steps[released.stem] = _step(answers)
     labels, probabilities, model = answers["labels"], answers["both"], answers["models"][0]
     right = probabilities.argmax(axis=1) == labels
-    leaked = audit.pictures_also_in_train(audit.audit(whole), "validation")
+    leaked = audit.images_also_in_train(audit.audit(whole), "validation")
     unseen = ~table["file"].isin(leaked).to_numpy()
     save(
         "released",
@@ -99,7 +99,7 @@ def _answers(files, table) -> dict:
         if classes not in (None, preprocessing.class_names):
             raise SystemExit(f"{file} knows other classes than {files[0]}, or in another order.")
         classes = preprocessing.class_names
-        pictures = Pictures(table, preprocessing)
+        pictures = Batches(table, preprocessing)
         network = networks.join(model.get_layer("trunk"), model.get_layer("head"))
         views = calibration.views_of(network, pictures)
         models.append(model)

@@ -230,15 +230,15 @@ def _write_forms(options) -> dict:
 
 def _agreement(model: str, folder: str) -> dict:
     """How the LiteRT model answers all pictures of a folder, and how Keras does."""
-    from utils.datasets.table import find_pictures
+    from utils.datasets.table import find_images
     from utils.models.model_file import load_model
     from utils.models.predictor import Predictor, load
-    from utils.training.batches import Pictures
+    from utils.training.batches import Batches
 
     fast = load(project_path(model))
-    pictures = Pictures(find_pictures(project_path(folder)), fast.preprocessing)
-    answers = fast.predict_pictures(pictures)
-    expected = Predictor(*load_model(project_path(model))).predict_pictures(pictures)
+    pictures = Batches(find_images(project_path(folder)), fast.preprocessing)
+    answers = fast.predict_batches(pictures)
+    expected = Predictor(*load_model(project_path(model))).predict_batches(pictures)
     labels, expected_labels = answers.argmax(axis=1), expected.argmax(axis=1)
     return {
         "pictures": len(answers),

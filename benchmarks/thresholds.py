@@ -17,7 +17,7 @@ from utils import datasets
 from utils.config import project_path
 from utils.models.predictor import load
 from utils.training import evaluation
-from utils.training.batches import Pictures
+from utils.training.batches import Batches
 
 
 def main() -> None:
@@ -27,9 +27,9 @@ def main() -> None:
     options = parser.parse_args()
 
     predictor = load(project_path(options.model))
-    table = datasets.find_pictures(project_path(options.data), predictor.class_names)
-    pictures = Pictures(datasets.split_of(table, "validation"), predictor.preprocessing)
-    probabilities = predictor.predict_pictures(pictures)
+    table = datasets.find_images(project_path(options.data), predictor.class_names)
+    pictures = Batches(datasets.split_of(table, "validation"), predictor.preprocessing)
+    probabilities = predictor.predict_batches(pictures)
     correct = probabilities.argmax(axis=1) == pictures.labels
     save(
         "thresholds",

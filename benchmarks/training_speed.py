@@ -21,7 +21,7 @@ from unittest.mock import patch
 
 from benchmarks.measuring import in_a_process, peak_megabytes, save
 from utils.config import project_path
-from utils.training.batches import Pictures
+from utils.training.batches import Batches
 
 BATCH = 128
 
@@ -86,7 +86,7 @@ def ours(data: str, pictures: int) -> dict:
     from utils.training.optimizer import Muon
 
     table, preprocessing = _table(data)
-    stream = Pictures(table, preprocessing, BATCH, True, Augmentation())
+    stream = Batches(table, preprocessing, BATCH, True, Augmentation())
     network = rebuild(networks.six_layer_network(preprocessing), fastest_precision())
     network.compile(Muon(), "categorical_crossentropy", jit_compile=xla_pays())
     return _time(network, stream, pictures)
@@ -101,7 +101,7 @@ def residual(data: str, pictures: int) -> dict:
     from utils.training.optimizer import Muon
 
     table, preprocessing = _table(data)
-    stream = Pictures(table, preprocessing, 256, True, STRONG)
+    stream = Batches(table, preprocessing, 256, True, STRONG)
     network = rebuild(networks.residual_network(preprocessing), fastest_precision())
     network.compile(Muon(), "categorical_crossentropy", jit_compile=xla_pays())
     return _time(network, stream, pictures)
@@ -147,7 +147,7 @@ def large(data: str, pictures: int) -> dict:
 
     table, preprocessing = _table(data)
     preprocessing = replace(preprocessing, size=224, colour="rgb")
-    stream = Pictures(table, preprocessing, BATCH, shuffle=True)
+    stream = Batches(table, preprocessing, BATCH, shuffle=True)
     start = time.perf_counter()
     read = sum(len(stream[index][0]) for index in range(len(stream)))
     return {
@@ -170,13 +170,13 @@ def _table(data):
     from utils import datasets
     from utils.vision.preprocessing import Preprocessing
 
-    table = datasets.find_pictures(project_path(data))
+    table = datasets.find_images(project_path(data))
     preprocessing = Preprocessing(datasets.class_order(table))
     return datasets.split_of(table, "train"), preprocessing
 
 
 def _time(network, stream, pictures: int) -> dict:
-    """Pictures a second of `fit` after a warm-up that compiles everything."""
+    """Batches a second of `fit` after a warm-up that compiles everything."""
     batch = getattr(stream, "batch_size", BATCH)
     steps = max(min(pictures, 28_709) // batch, 1)
     network.fit(stream, steps_per_epoch=5, epochs=1, verbose=0)

@@ -43,7 +43,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder, "faces")
         characters = {"train": -(-options.many // 7)}
-        draw_dataset(data, size=SIZE, characters=characters, pictures_per_expression=1)
+        draw_dataset(data, size=SIZE, characters=characters, images_per_expression=1)
         for contender, counts in (
             ("ours", (options.few, options.many)),
             ("arrays", (options.few, options.many)),
@@ -70,17 +70,17 @@ def ours(data: Path, count: int) -> dict:
     from utils import training
     from utils.datasets import splits
     from utils.training import features
-    from utils.training.batches import Pictures
+    from utils.training.batches import Batches
 
     table, preprocessing, trunk, head = _task(data)
-    pictures = Pictures(table.head(count), preprocessing, batch_size=32)
+    pictures = Batches(table.head(count), preprocessing, batch_size=32)
     start = time.perf_counter()
     features.trunk_features(trunk, pictures, data.parent)
     computed, features_peak = time.perf_counter(), peak_megabytes()
     settings = training.Settings(epochs=1)
     # One picture in ten chooses the epoch, as the split of a real data set would have it.
     parted = splits.random_split(pictures.table, test_share=0)
-    parted = Pictures(parted, preprocessing, batch_size=32)
+    parted = Batches(parted, preprocessing, batch_size=32)
     training.train_head(head, trunk, parted, settings, data.parent, cache=data.parent)
     return _result(start, computed, features_peak)
 
@@ -109,12 +109,12 @@ def head_alone(data: Path, count: int) -> dict:
     """One epoch on features of so many pictures, which stand in a sparse file."""
     from utils import training
     from utils.training import features
-    from utils.training.batches import Pictures
+    from utils.training.batches import Batches
 
     table, preprocessing, trunk, head = _task(data)
     repeated = table.iloc[np.arange(count) % len(table)].copy()
     repeated.iloc[:7, repeated.columns.get_loc("split")] = "validation"
-    pictures = Pictures(repeated, preprocessing)
+    pictures = Batches(repeated, preprocessing)
     file = data.parent / f"features-{features.features_key(trunk, pictures)}.npy"
     shape = (count, *trunk.output_shape[1:])
     np.lib.format.open_memmap(file, "w+", np.float16, shape)
@@ -132,7 +132,7 @@ CONTENDERS = {"ours": ours, "arrays": arrays, "head": head_alone}
 
 
 def _task(data, colour="grey"):
-    """Pictures, VGG16 and the MLP that the usual way trains on its features."""
+    """Batches, VGG16 and the MLP that the usual way trains on its features."""
     from utils import datasets
     from utils.config import CLASS_NAMES
     from utils.models import backbones
@@ -156,7 +156,7 @@ def _task(data, colour="grey"):
         ],
         name="head",
     )
-    return datasets.find_pictures(data), preprocessing, trunk, head
+    return datasets.find_images(data), preprocessing, trunk, head
 
 
 def _result(start, computed, features_peak) -> dict:

@@ -17,13 +17,13 @@ def faces(tmp_path_factory) -> Path:
     """Drawn faces in train, validation and test, 48 × 48, made once for all tests."""
     folder = tmp_path_factory.mktemp("data") / "faces"
     characters = {"train": 8, "validation": 3, "test": 3}
-    draw_dataset(folder, size=48, characters=characters, pictures_per_expression=1, progress=False)
+    draw_dataset(folder, size=48, characters=characters, images_per_expression=1, progress=False)
     return folder
 
 
 @pytest.fixture(scope="session")
 def table(faces):
-    return datasets.find_pictures(faces)
+    return datasets.find_images(faces)
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 Each function gives the files of one data set as its laboratory hands them out, path →
 bytes, for `write_folder` or `write_zip`: the real folders, names, formats and sizes. A
 character follows from the name of its subject alone, and what it does from the name of the
-picture, so the same name is always the same person. The sets of people are grey, as most of
-the real pictures are; FERG-DB has its colours and its alpha channel.
+image, so the same name is always the same person. The sets of people are grey, as most of
+the real images are; FERG-DB has its colours and its alpha channel.
 """
 
 import zipfile
@@ -56,9 +56,9 @@ def ck_plus_images(people: Sequence[str] = CK_PEOPLE) -> dict[str, bytes]:
         peak = _CONTEMPT if label == "contempt" else random_action_units(label, _chance(sequence))
         for frame, strength in enumerate(CK_STRENGTHS, start=1):
             units = EXPRESSIONS["neutral"].towards(peak, strength)
-            picture = _grey_portrait(person, units, sequence, 640, 490)
+            image = _grey_portrait(person, units, sequence, 640, 490)
             name = f"{person}/{number:03}/{sequence}_{frame:08}.png"
-            files[f"cohn-kanade-images/{name}"] = _encode(picture, ".png")
+            files[f"cohn-kanade-images/{name}"] = _encode(image, ".png")
     return files | {"cohn-kanade-images/.DS_Store": b"x"}
 
 
@@ -73,7 +73,7 @@ def ck_plus_labels(people: Sequence[str] = CK_PEOPLE) -> dict[str, bytes]:
 
 
 def jaffe(people: Sequence[str] = JAFFE_PEOPLE) -> dict[str, bytes]:
-    """JAFFE: one flat folder of 256×256 TIFFs, one picture of each expression."""
+    """JAFFE: one flat folder of 256×256 TIFFs, one image of each expression."""
     poses = [(person, code) for person in people for code in JAFFE_CODES]
     files = {"README_FIRST.txt": b"read me\n", "._.DS_Store": b"x"}
     for serial, (person, code) in enumerate(poses, start=1):
@@ -100,8 +100,8 @@ def ferg(characters: Sequence[str] = FERG_CHARACTERS) -> dict[str, bytes]:
         for label, expression in zip(FERG_CLASSES, EXPRESSIONS, strict=True):
             name = f"{character}_{label}"
             units = random_action_units(expression, _chance(name))
-            picture = _portrait(character, units, name, 256, 256, zoom=1.0)
-            rgba = cv2.cvtColor(picture, cv2.COLOR_BGR2BGRA)
+            image = _portrait(character, units, name, 256, 256, zoom=1.0)
+            rgba = cv2.cvtColor(image, cv2.COLOR_BGR2BGRA)
             files[f"FERG_DB_256/{character}/{name}/{name}_1.png"] = _encode(rgba, ".png")
     return files
 
@@ -135,11 +135,11 @@ def _portrait(person, units, name, width, height, zoom) -> np.ndarray:
         person: name of the subject, from which its character follows.
         units: what its face does.
         name: what pose and light follow from.
-        width, height: of the picture in pixels; the sides repeat the background.
+        width, height: of the image in pixels; the sides repeat the background.
         zoom: 1 fills the height with the head, less shows more around it.
     """
     chance = _chance(f"{name} pose")
-    picture = draw_face(
+    image = draw_face(
         random_character(_chance(person)),
         units,
         height,
@@ -150,8 +150,8 @@ def _portrait(person, units, name, width, height, zoom) -> np.ndarray:
     )
     beside = width - height
     sides = (0, 0, beside // 2, beside - beside // 2)
-    return cv2.copyMakeBorder(picture, *sides, cv2.BORDER_REPLICATE)
+    return cv2.copyMakeBorder(image, *sides, cv2.BORDER_REPLICATE)
 
 
-def _encode(picture: np.ndarray, suffix: str) -> bytes:
-    return cv2.imencode(suffix, picture)[1].tobytes()
+def _encode(image: np.ndarray, suffix: str) -> bytes:
+    return cv2.imencode(suffix, image)[1].tobytes()

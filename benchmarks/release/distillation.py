@@ -18,17 +18,17 @@ from utils.files import digest
 from utils.models.backend import compiled, fastest_precision
 from utils.models.model_file import load_model
 from utils.models.rebuilding import rebuild
-from utils.training.batches import Pictures
+from utils.training.batches import Batches
 
 
-class TaughtPictures(Pictures):
-    """`Pictures` whose targets are in part the answers of teachers.
+class TaughtBatches(Batches):
+    """`Batches` whose targets are in part the answers of teachers.
 
-    Each item is as that of `Pictures`, but for its second part: float32
+    Each item is as that of `Batches`, but for its second part: float32
     (batch, classes), rows summing to 1.
 
     Args:
-        *args, **others: as for `Pictures`.
+        *args, **others: as for `Batches`.
         teachers: ``.keras`` files of this project, whose mean answer is taken, each as it
             is saved: over a face and its mirror image, where that was chosen.
         share: of the teachers' answer, 0–1; the label has the rest.

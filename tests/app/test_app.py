@@ -41,7 +41,7 @@ from app.safety import trusted
 from app.server import start
 from app.timelines import timeline
 from app.trackers import FewFacesTracker
-from app.uploads import read_picture
+from app.uploads import read_image
 from app.webm import WebmSink
 from app.workers import Busy, DetectorPool, SharedPredictor
 from utils.config import CLASS_NAMES, MODELS, PROJECT
@@ -691,12 +691,12 @@ def test_pictures_live_on_the_pools_threads_and_not_while_the_network_is_asked(
     threads, pictures = set(), []
 
     def read(*arguments):
-        picture = read_picture(*arguments)
+        picture = read_image(*arguments)
         threads.add(threading.current_thread().name)
         pictures.append(weakref.ref(picture))
         return picture
 
-    monkeypatch.setattr("app.api.read_picture", read)
+    monkeypatch.setattr("app.api.read_image", read)
     model = BlockingPredictor()
     client = make(model, limits=Limits(working=2))
     calls, _ = in_threads(

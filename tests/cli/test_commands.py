@@ -90,11 +90,11 @@ def test_a_training_goes_on_from_a_model(faces, tmp_path, capsys):
     "arguments, expected",
     [
         ("--epochs 0", "Expected epochs of at least 1. Received: 0"),
-        ("--batch-size 0", "Expected a batch of at least one picture. Received: 0"),
+        ("--batch-size 0", "Expected a batch of at least one image. Received: 0"),
         ("--learning-rate nan", "Expected learning_rate above 0. Received: nan"),
         ("--weight-decay -1", "Expected weight_decay of at least 0. Received: -1.0"),
         ("--patience 0", "Expected patience of at least 1. Received: 0"),
-        ("--per-class 0", "Expected at least one picture of each class. Received: 0"),
+        ("--per-class 0", "Expected at least one image of each class. Received: 0"),
     ],
 )
 def test_a_training_that_cannot_be_is_refused_before_it_begins(
@@ -114,7 +114,7 @@ def test_train_on_three_classes_then_evaluate_on_seven(faces, tmp_path, capsys):
     assert runs in Path(model).parents
     report = tmp_path / "report.json"
     assert main(["evaluate", model, str(faces / "test"), "--json", str(report)]) == 0
-    assert "Left out 12 pictures" in capsys.readouterr().out  # 3 characters × 4 classes
+    assert "Left out 12 images" in capsys.readouterr().out  # 3 characters × 4 classes
     written = json.loads(report.read_text())
     assert written["classes"] == ["happy", "sad", "surprise"]
     assert written["n"] == 9
@@ -123,7 +123,7 @@ def test_train_on_three_classes_then_evaluate_on_seven(faces, tmp_path, capsys):
 def test_import_then_audit(faces, tmp_path, capsys):
     sorted_copy = tmp_path / "sorted"
     assert main(["import", str(faces), str(sorted_copy)]) == 0
-    assert "Pictures in" in capsys.readouterr().out
+    assert "Images in" in capsys.readouterr().out
     assert main(["audit", str(sorted_copy), "--save", str(tmp_path / "audit")]) == 0
-    assert "blank pictures" in capsys.readouterr().out
+    assert "blank images" in capsys.readouterr().out
     assert (tmp_path / "audit" / "summary.csv").is_file()

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from utils.datasets.audit import audit, near_pairs, pictures_also_in_train
-from utils.datasets.table import find_pictures
+from utils.datasets.audit import audit, images_also_in_train, near_pairs
+from utils.datasets.table import find_images
 from utils.importing.importer import import_dataset
 
 
 def scene(seed: int, side: int = 64) -> np.ndarray:
-    """A smooth random picture, grey, with room to crop: unlike any other seed's."""
+    """A smooth random image, grey, with room to crop: unlike any other seed's."""
     coarse = np.random.default_rng(seed).integers(0, 256, (8, 8), np.uint8)
     return cv2.resize(coarse, (side, side), interpolation=cv2.INTER_CUBIC)
 
@@ -29,7 +29,7 @@ def write(path: Path, values: np.ndarray, *options) -> Path:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """Ten distinct pictures, and on top of them one of each thing an audit looks for."""
+    """Ten distinct images, and on top of them one of each thing an audit looks for."""
     root = tmp_path_factory.mktemp("data")
     for seed in range(8):
         write(root / "train" / ("happy" if seed % 2 else "sad") / f"{seed}.png", scene(seed))
@@ -43,7 +43,7 @@ def folder(tmp_path_factory) -> Path:
     write(root / "validation" / "happy" / "copy of 3.bmp", scene(3))
     write(root / "validation" / "happy" / "like 5.jpg", scene(5), cv2.IMWRITE_JPEG_QUALITY, 70)
     write(root / "validation" / "sad" / "like 7.jpg", scene(7), cv2.IMWRITE_JPEG_QUALITY, 70)
-    # Blank ones of two shades, and files that are no complete picture.
+    # Blank ones of two shades, and files that are no complete image.
     write(root / "train" / "sad" / "black.png", np.zeros((64, 64), np.uint8))
     write(root / "validation" / "sad" / "red.png", np.full((64, 64, 3), (0, 0, 200), np.uint8))
     whole = write(root / "train" / "happy" / "cut.jpg", scene(200)).read_bytes()
@@ -54,7 +54,7 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def report(folder):
-    return audit(find_pictures(folder), progress=False)
+    return audit(find_images(folder), progress=False)
 
 
 def in_groups(report, kind) -> list[set[str]]:
@@ -62,7 +62,7 @@ def in_groups(report, kind) -> list[set[str]]:
     return [{Path(file).name for file in group["file"]} for _, group in rows.groupby("group")]
 
 
-def test_identical_pictures_are_grouped_whatever_their_format(report):
+def test_identical_images_are_grouped_whatever_their_format(report):
     groups = in_groups(report, "identical")
     expected = [
         {"0.png", "0 again.png"},
@@ -73,12 +73,12 @@ def test_identical_pictures_are_grouped_whatever_their_format(report):
     assert sorted(groups, key=sorted) == sorted(expected, key=sorted)
     rows = report.duplicates[report.duplicates["kind"] == "identical"]
     rows = rows.set_index(rows["file"].map(lambda file: Path(file).name))
-    assert (rows["pictures"] == 2).all()
+    assert (rows["images"] == 2).all()
     assert rows.loc[rows["across_splits"]].index.str.contains("[123]").all()
     assert set(rows.index[rows["conflicting"]]) == {"1.png", "copy of 1.png"}
 
 
-def test_near_identical_pictures_are_grouped_and_unlike_ones_are_not(report):
+def test_near_identical_images_are_grouped_and_unlike_ones_are_not(report):
     assert sorted(in_groups(report, "near"), key=sorted) == [
         {"5.png", "like 5.jpg"},
         {"7.png", "like 7.jpg"},
@@ -89,10 +89,10 @@ def test_near_identical_pictures_are_grouped_and_unlike_ones_are_not(report):
 
 
 def test_near_distance_is_a_choice(folder):
-    everything = in_groups(audit(find_pictures(folder), near_distance=255, progress=False), "near")
+    everything = in_groups(audit(find_images(folder), near_distance=255, progress=False), "near")
     assert [len(group) for group in everything] == [16]  # all 20 but the blank and the unreadable
     with pytest.raises(ValueError, match="near_distance"):
-        audit(find_pictures(folder), near_distance=256)
+        audit(find_images(folder), near_distance=256)
 
 
 def test_a_shifted_crop_is_near(tmp_path):
@@ -101,63 +101,63 @@ def test_a_shifted_crop_is_near(tmp_path):
         face = cv2.resize(photograph[place, place], (48, 48), interpolation=cv2.INTER_AREA)
         write(tmp_path / "sad" / f"{number}.png", face)
     write(tmp_path / "happy" / "other.png", scene(2, 48))
-    assert in_groups(audit(find_pictures(tmp_path), progress=False), "near") == [{"0.png", "1.png"}]
+    assert in_groups(audit(find_images(tmp_path), progress=False), "near") == [{"0.png", "1.png"}]
 
 
-def test_blank_and_unreadable_pictures_are_told_apart(report):
-    pictures = report.pictures
-    pictures = pictures.set_index(pictures["file"].map(lambda file: Path(file).name))
-    assert set(pictures.index[pictures["blank"]]) == {"black.png", "red.png"}
-    assert set(pictures.index[pictures["problem"] != ""]) == {"cut.jpg", "empty.png"}
-    assert (pictures.loc[pictures["problem"] != "", ["identical", "near"]] == -1).all(axis=None)
+def test_blank_and_unreadable_images_are_told_apart(report):
+    images = report.images
+    images = images.set_index(images["file"].map(lambda file: Path(file).name))
+    assert set(images.index[images["blank"]]) == {"black.png", "red.png"}
+    assert set(images.index[images["problem"] != ""]) == {"cut.jpg", "empty.png"}
+    assert (images.loc[images["problem"] != "", ["identical", "near"]] == -1).all(axis=None)
 
 
 def test_summary_and_balance_count_what_is_there(report):
     assert dict(report.summary.values) == {
-        "pictures": 20,
-        "unreadable pictures": 2,
-        "blank pictures": 2,
+        "images": 20,
+        "unreadable images": 2,
+        "blank images": 2,
         "byte-identical: groups": 3,
-        "byte-identical: pictures in them": 6,
+        "byte-identical: images in them": 6,
         "pixel-identical: groups": 4,
-        "pixel-identical: pictures in them": 8,
+        "pixel-identical: images in them": 8,
         "pixel-identical: groups across splits": 3,
         "pixel-identical: groups with conflicting labels": 1,
-        "pixel-identical: validation pictures also in train": 3,
+        "pixel-identical: validation images also in train": 3,
         "near-identical: groups": 2,
-        "near-identical: pictures in them": 4,
+        "near-identical: images in them": 4,
         "near-identical: groups across splits": 2,
         "near-identical: groups with conflicting labels": 1,
-        "near-identical: validation pictures also in train": 5,
+        "near-identical: validation images also in train": 5,
     }
     assert report.balance.loc["sad"].to_dict() == {"train": 6, "validation": 5, "total": 11}
-    assert "blank pictures" in str(report) and "blank pictures" in report._repr_html_()
+    assert "blank images" in str(report) and "blank images" in report._repr_html_()
 
 
-def test_pictures_also_in_train(folder, report):
-    same = {Path(file).name for file in pictures_also_in_train(report, "validation")}
+def test_images_also_in_train(folder, report):
+    same = {Path(file).name for file in images_also_in_train(report, "validation")}
     assert same == {"copy of 1.png", "copy of 2.png", "copy of 3.bmp"}
-    near = {Path(file).name for file in pictures_also_in_train(report, "validation", near=True)}
+    near = {Path(file).name for file in images_also_in_train(report, "validation", near=True)}
     assert near == same | {"like 5.jpg", "like 7.jpg"}
     for split in ("test", "train"):
         with pytest.raises(ValueError, match=split):
-            pictures_also_in_train(report, split)
+            images_also_in_train(report, split)
 
 
 def test_save_writes_every_table(report, tmp_path):
     saved = report.save(tmp_path / "audit")
     assert sorted(path.name for path in saved.iterdir()) == [
-        "balance.csv", "duplicates.csv", "pictures.csv", "summary.csv"
+        "balance.csv", "duplicates.csv", "images.csv", "summary.csv"
     ]  # fmt: skip
-    pictures = pd.read_csv(saved / "pictures.csv", keep_default_na=False)
-    assert list(pictures["file"]) == list(report.pictures["file"])
+    images = pd.read_csv(saved / "images.csv", keep_default_na=False)
+    assert list(images["file"]) == list(report.images["file"])
     assert pd.read_csv(saved / "balance.csv", index_col="class").loc["total", "total"] == 20
 
 
 def test_class_folders_without_splits_are_audited_too(tmp_path):
     for label in ("happy", "sad"):
         write(tmp_path / label / "same.png", scene(1))
-    report = audit(find_pictures(tmp_path), progress=False)
+    report = audit(find_images(tmp_path), progress=False)
     assert dict(report.summary.values)["pixel-identical: groups with conflicting labels"] == 1
     assert "also in train" not in str(report)
 
@@ -189,13 +189,13 @@ def test_the_real_archive_holds_the_copies_that_its_bytes_say(tmp_path):
     assert validation == 280  # published figure
 
     import_dataset(archive, tmp_path / "fer2013", progress=False)
-    report = audit(find_pictures(tmp_path / "fer2013"), progress=False)
+    report = audit(find_images(tmp_path / "fer2013"), progress=False)
     found = dict(report.summary.values)
     assert found["byte-identical: groups"] == len(groups)
-    assert found["byte-identical: pictures in them"] == sum(map(len, groups))
+    assert found["byte-identical: images in them"] == sum(map(len, groups))
     conflicting = sum(len({name[1] for name in names}) > 1 for names in groups)
     assert found["pixel-identical: groups with conflicting labels"] == conflicting
-    assert len(pictures_also_in_train(report, "validation")) == validation
-    assert len(pictures_also_in_train(report, "validation", near=True)) > validation
-    assert 12 <= found["blank pictures"] <= 13
-    assert report.duplicates.loc[report.duplicates["kind"] == "near", "pictures"].max() < 50
+    assert len(images_also_in_train(report, "validation")) == validation
+    assert len(images_also_in_train(report, "validation", near=True)) > validation
+    assert 12 <= found["blank images"] <= 13
+    assert report.duplicates.loc[report.duplicates["kind"] == "near", "images"].max() < 50

@@ -4,13 +4,13 @@ import pytest
 
 from utils.datasets.domains import balancing_weights, rows_by_domain
 from utils.models.backend import keras
-from utils.training.batches import Pictures, Weighted
+from utils.training.batches import Batches, Weighted
 from utils.training.recorder import evaluate_apart
 
 
 @pytest.fixture
 def mixed():
-    """Two pictures of people among six animated ones; happy is twice as frequent as sad."""
+    """Two images of people among six animated ones; happy is twice as frequent as sad."""
     return pd.DataFrame(
         {
             "class": ["happy", "sad", *["happy"] * 3, "happy", "sad", "sad"],
@@ -45,19 +45,19 @@ def test_nothing_to_balance(mixed):
         balancing_weights(mixed.drop(columns="domain"), False, True)
 
 
-def test_each_picture_gets_its_own_weight(table, preprocessing):
-    pictures = Pictures(table, preprocessing, 16, shuffle=True)
+def test_each_image_gets_its_own_weight(table, preprocessing):
+    images = Batches(table, preprocessing, 16, shuffle=True)
     weights = np.arange(len(table), dtype=np.float32)
-    weighted = Weighted(pictures, weights)
-    assert len(weighted) == len(pictures)
+    weighted = Weighted(images, weights)
+    assert len(weighted) == len(images)
     for epoch in range(2):
         seen = []
         for index in range(len(weighted)):
             _, one_hot, weight = weighted[index]
-            assert np.array_equal(one_hot.argmax(axis=1), pictures.labels[weight.astype(int)])
+            assert np.array_equal(one_hot.argmax(axis=1), images.labels[weight.astype(int)])
             seen.extend(weight)
         assert sorted(seen) == weights.tolist()
-        assert pictures.epoch == epoch
+        assert images.epoch == epoch
         weighted.on_epoch_end()
 
 

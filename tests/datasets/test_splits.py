@@ -13,7 +13,7 @@ from utils.datasets.splits import (
 from utils.datasets.table import count_classes
 
 
-def pictures_of(people: int, per_class: int = 3, classes=CLASS_NAMES, prefix="S") -> pd.DataFrame:
+def images_of(people: int, per_class: int = 3, classes=CLASS_NAMES, prefix="S") -> pd.DataFrame:
     """A table in which everybody shows every class."""
     rows = [
         (f"{prefix}{person}/{name}{number}.png", "all", name, f"{prefix}{person:03}", "people")
@@ -65,7 +65,7 @@ def test_row_order_and_index_are_kept():
 
 
 def test_six_characters_give_one_to_each_small_part():
-    table = pictures_of(6, per_class=20)
+    table = images_of(6, per_class=20)
     chosen = set()
     for seed in range(12):
         people = grouped_split(table, seed=seed).groupby("split")["subject"].nunique()
@@ -75,8 +75,8 @@ def test_six_characters_give_one_to_each_small_part():
 
 
 def test_each_data_set_is_parted_by_itself():
-    small = pictures_of(10, per_class=1, prefix="JAFFE/").assign(dataset="JAFFE")
-    large = pictures_of(6, per_class=200, prefix="FERG/").assign(dataset="FERG-DB")
+    small = images_of(10, per_class=1, prefix="JAFFE/").assign(dataset="JAFFE")
+    large = images_of(6, per_class=200, prefix="FERG/").assign(dataset="FERG-DB")
     parted = grouped_split(pd.concat([small, large], ignore_index=True))
     people = parted.groupby(["dataset", "split"])["subject"].nunique().unstack()
     assert people.loc["JAFFE"].to_dict() == {"train": 8, "validation": 1, "test": 1}
@@ -84,7 +84,7 @@ def test_each_data_set_is_parted_by_itself():
 
 
 def test_the_random_split_is_stratified_and_shares_people():
-    parted = random_split(pictures_of(20, per_class=5), validation_share=0.2, test_share=0.1)
+    parted = random_split(images_of(20, per_class=5), validation_share=0.2, test_share=0.1)
     for part, count in (("train", 70), ("validation", 20), ("test", 10)):
         assert (parted[parted["split"] == part]["class"].value_counts() == count).all()
     with pytest.raises(ValueError, match=r"more than one part: S000 in .*; and 15 more"):
@@ -92,14 +92,14 @@ def test_the_random_split_is_stratified_and_shares_people():
 
 
 def test_of_a_small_data_set_each_random_part_has_every_class():
-    parted = random_split(pictures_of(4, per_class=1))
+    parted = random_split(images_of(4, per_class=1))
     counts = count_classes(parted).loc[list(CLASS_NAMES)]
     assert (counts[["validation", "test"]] == 1).all(axis=None)
     assert (counts["train"] == 2).all()
 
 
 def test_a_leak_is_named():
-    table = pictures_of(4).assign(split="train")
+    table = images_of(4).assign(split="train")
     table.loc[table["subject"] == "S003", "split"] = "test"
     check_subjects_apart(table)
     table.loc[0, "split"] = "test"
@@ -109,26 +109,26 @@ def test_a_leak_is_named():
 
 
 def test_a_part_can_be_left_out():
-    parted = grouped_split(pictures_of(10), test_share=0)
+    parted = grouped_split(images_of(10), test_share=0)
     assert set(parted["split"]) == {"train", "validation"}
 
 
 def test_what_cannot_be_parted_is_said():
-    table = pictures_of(10)
+    table = images_of(10)
     table.loc[3, "subject"] = ""
-    with pytest.raises(ValueError, match="1 of 210 pictures do not say who"):
+    with pytest.raises(ValueError, match="1 of 210 images do not say who"):
         grouped_split(table)
-    assert grouped_split(pictures_of(3))["split"].nunique() == 3
+    assert grouped_split(images_of(3))["split"].nunique() == 3
     with pytest.raises(ValueError, match="too few subjects"):
-        grouped_split(pictures_of(2))
+        grouped_split(images_of(2))
     with pytest.raises(ValueError, match=r"a third\. Received: 0\.1 and 0\.5"):
-        grouped_split(pictures_of(10), test_share=0.5)
+        grouped_split(images_of(10), test_share=0.5)
     with pytest.raises(ValueError, match="too few to part at random"):
-        random_split(pictures_of(1, per_class=1))
+        random_split(images_of(1, per_class=1))
 
 
 def test_only_what_comes_in_one_piece_is_parted():
-    table = pictures_of(10)
+    table = images_of(10)
     official = table.assign(split="train", subject="", dataset="official")
     both = pd.concat([official, table.assign(dataset="one piece")], ignore_index=True)
     for way in ("grouped", "random"):
@@ -141,7 +141,7 @@ def test_only_what_comes_in_one_piece_is_parted():
 
 
 def test_official_parts_that_share_a_subject_are_no_grouped_split():
-    table = pictures_of(4)
+    table = images_of(4)
     table["split"] = ["train", "test"] * (len(table) // 2)
     with pytest.raises(ValueError, match="stand in more than one part"):
         split_table(table, "grouped")
@@ -149,7 +149,7 @@ def test_official_parts_that_share_a_subject_are_no_grouped_split():
 
 
 def test_exchanging_keeps_every_number_and_mixes_the_people():
-    table = grouped_split(pictures_of(30))
+    table = grouped_split(images_of(30))
     table = pd.concat([table.assign(dataset="a"), table.assign(dataset="b")], ignore_index=True)
     mixed = exchanged(table, seed=3)
     counted = ["dataset", "class", "split"]

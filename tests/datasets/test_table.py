@@ -11,52 +11,52 @@ from utils.config import CLASS_NAMES, class_name
 from utils.datasets import splits
 from utils.datasets.table import fingerprint
 from utils.training.augmentation import Augmentation
-from utils.training.batches import Pictures
+from utils.training.batches import Batches
 from utils.vision.preprocessing import Preprocessing
 
 
-def picture(path, value=0):
+def image(path, value=0):
     path.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(path), np.full((8, 8), value, np.uint8))
 
 
 @pytest.fixture
 def tiny(tmp_path):
-    """Five pictures; the folder names use capitals and synonyms."""
-    picture(tmp_path / "train" / "Anger" / "1.png", 10)
-    picture(tmp_path / "train" / "Anger" / "2.png", 20)
-    picture(tmp_path / "train" / "joy" / "3.png", 30)
-    picture(tmp_path / "test" / "joy" / "4.png", 40)
-    picture(tmp_path / "test" / "wink" / "5.png", 50)
+    """Five images; the folder names use capitals and synonyms."""
+    image(tmp_path / "train" / "Anger" / "1.png", 10)
+    image(tmp_path / "train" / "Anger" / "2.png", 20)
+    image(tmp_path / "train" / "joy" / "3.png", 30)
+    image(tmp_path / "test" / "joy" / "4.png", 40)
+    image(tmp_path / "test" / "wink" / "5.png", 50)
     (tmp_path / "train" / "joy" / "._3.png").write_bytes(b"Finder's")
-    (tmp_path / "train" / "joy" / "notes.txt").write_text("no picture")
+    (tmp_path / "train" / "joy" / "notes.txt").write_text("no image")
     return tmp_path
 
 
-def test_finding_folds_names_and_skips_what_is_no_picture(tiny):
-    table = datasets.find_pictures(tiny)
+def test_finding_folds_names_and_skips_what_is_no_image(tiny):
+    table = datasets.find_images(tiny)
     assert table["class"].tolist() == ["angry", "angry", "happy", "happy", "wink"]
     assert table["split"].tolist() == ["train", "train", "train", "test", "test"]
     assert datasets.class_order(table) == ("angry", "happy", "wink")
 
 
 def test_folder_without_splits(tiny):
-    table = datasets.find_pictures(tiny / "train")
+    table = datasets.find_images(tiny / "train")
     assert set(table["split"]) == {"all"}
     assert len(table) == 3
 
 
 def test_counts_add_up(tiny):
-    counts = datasets.count_classes(datasets.find_pictures(tiny))
+    counts = datasets.count_classes(datasets.find_images(tiny))
     assert counts.loc["angry"].tolist() == [2, 0, 2]
     assert counts.loc["total"].tolist() == [3, 2, 5]
     assert counts.columns.tolist() == ["train", "test", "total"]
 
 
 def test_subset_of_classes(tiny):
-    assert set(datasets.find_pictures(tiny, ["happy", "angry"])["class"]) == {"angry", "happy"}
-    with pytest.raises(ValueError, match=r"No pictures of fear.*angry, happy, wink"):
-        datasets.find_pictures(tiny, ["happy", "fear"])
+    assert set(datasets.find_images(tiny, ["happy", "angry"])["class"]) == {"angry", "happy"}
+    with pytest.raises(ValueError, match=r"No images of fear.*angry, happy, wink"):
+        datasets.find_images(tiny, ["happy", "fear"])
 
 
 def write_manifest(folder, *rows):
@@ -65,26 +65,26 @@ def write_manifest(folder, *rows):
 
 
 def test_subject_and_domain_come_from_the_manifest(tiny):
-    assert set(datasets.find_pictures(tiny)["domain"]) == {"people"}
+    assert set(datasets.find_images(tiny)["domain"]) == {"people"}
     write_manifest(tiny, "train/Anger/1.png,angry,007,people", "test/joy/4.png,happy,aia,animated")
     for folder, files in ((tiny, 5), (tiny / "test", 2)):  # a part finds the manifest above it
-        table = datasets.find_pictures(folder)
+        table = datasets.find_images(folder)
         assert len(table) == files
         known = table[table["subject"] != ""].set_index("subject")
         assert known.loc["aia", ["class", "domain"]].tolist() == ["happy", "animated"]
         assert set(table.loc[table["subject"] == "", "domain"]) == {"people"}
-    assert datasets.find_pictures(tiny)["subject"].tolist() == ["007", "", "", "aia", ""]
+    assert datasets.find_images(tiny)["subject"].tolist() == ["007", "", "", "aia", ""]
 
 
 def test_a_manifest_of_another_kind_is_not_read(tiny):
     (tiny / "manifest.csv").write_text("file,owner\ntrain/Anger/1.png,me\n")
-    assert set(datasets.find_pictures(tiny)["subject"]) == {""}
+    assert set(datasets.find_images(tiny)["subject"]) == {""}
 
 
 def test_a_set_without_parts_lies_in_all(tmp_path):
-    picture(tmp_path / "all" / "happy" / "1.png")
+    image(tmp_path / "all" / "happy" / "1.png")
     write_manifest(tmp_path, "all/happy/1.png,happy,KA,people")
-    table = datasets.find_pictures(tmp_path)
+    table = datasets.find_images(tmp_path)
     assert table[["split", "class", "subject"]].values.tolist() == [["all", "happy", "KA"]]
     with pytest.raises(ValueError, match=r"data set has: all\. splits\.grouped_split"):
         datasets.split_of(table, "train")
@@ -93,8 +93,8 @@ def test_a_set_without_parts_lies_in_all(tmp_path):
 def test_combined_sets_keep_their_people_apart(tmp_path):
     names = {"a": "CK+", "b": "CK+48", "c": "JAFFE", "d": ""}
     for folder, name in names.items():
-        picture(tmp_path / folder / "all" / "happy" / "1.png")
-        picture(tmp_path / folder / "all" / "sad" / "2.png")
+        image(tmp_path / folder / "all" / "happy" / "1.png")
+        image(tmp_path / folder / "all" / "sad" / "2.png")
         write_manifest(tmp_path / folder, "all/happy/1.png,happy,S005,people")
         (tmp_path / folder / "import.json").write_text(json.dumps({"dataset": name}))
     table = datasets.combine([tmp_path / folder for folder in names])
@@ -103,10 +103,10 @@ def test_combined_sets_keep_their_people_apart(tmp_path):
     assert table["subject"].tolist() == [
         "CK+/S005", "", "CK+/S005", "", "JAFFE/S005", "", "d/S005", "",
     ]  # fmt: skip
-    picture(tmp_path / "c" / "all" / "fear" / "3.png")
+    image(tmp_path / "c" / "all" / "fear" / "3.png")
     chosen = datasets.combine([tmp_path / "a", tmp_path / "c"], ["fear", "happy"])
     assert chosen["class"].tolist() == ["happy", "fear", "happy"]
-    with pytest.raises(ValueError, match="No pictures of angry in"):
+    with pytest.raises(ValueError, match="No images of angry in"):
         datasets.combine([tmp_path / "a", tmp_path / "c"], ["angry", "happy"])
 
 
@@ -114,8 +114,8 @@ def test_combined_and_parted_sets_stream_to_the_network(tmp_path):
     for folder, domain in (("posed", "people"), ("drawn", "animated")):
         rows = []
         for person in range(4):
-            picture(tmp_path / folder / "all" / "happy" / f"{person}.png", 10 * person)
-            picture(tmp_path / folder / "all" / "sad" / f"{person}.png", 10 * person + 5)
+            image(tmp_path / folder / "all" / "happy" / f"{person}.png", 10 * person)
+            image(tmp_path / folder / "all" / "sad" / f"{person}.png", 10 * person + 5)
             rows += [
                 f"all/{name}/{person}.png,{name},{person},{domain}" for name in ("happy", "sad")
             ]
@@ -124,21 +124,21 @@ def test_combined_and_parted_sets_stream_to_the_network(tmp_path):
     for part, count in (("train", 4), ("validation", 2), ("test", 2)):
         for domain in ("people", "animated"):
             chosen = datasets.split_of(table[table["domain"] == domain], part)
-            faces, labels = Pictures(chosen, Preprocessing(("happy", "sad"), size=8))[0]
+            faces, labels = Batches(chosen, Preprocessing(("happy", "sad"), size=8))[0]
             assert len(faces) == count
             assert labels.sum(axis=0).tolist() == [count / 2, count / 2]
 
 
 def test_missing_and_empty_folders_are_explained(tmp_path):
     with pytest.raises(FileNotFoundError, match="python -m utils import"):
-        datasets.find_pictures(tmp_path / "absent")
-    with pytest.raises(ValueError, match="No pictures in"):
-        datasets.find_pictures(tmp_path)
+        datasets.find_images(tmp_path / "absent")
+    with pytest.raises(ValueError, match="No images in"):
+        datasets.find_images(tmp_path)
 
 
 def test_missing_split_is_explained(tiny):
-    with pytest.raises(ValueError, match=r"No validation pictures.*test, train"):
-        datasets.split_of(datasets.find_pictures(tiny), "validation")
+    with pytest.raises(ValueError, match=r"No validation images.*test, train"):
+        datasets.split_of(datasets.find_images(tiny), "validation")
 
 
 def test_synonyms():
@@ -156,21 +156,21 @@ def test_balanced_subset(table):
 
 
 def test_fingerprint_follows_content_class_and_split(tiny, tmp_path_factory):
-    first = fingerprint(datasets.find_pictures(tiny))
+    first = fingerprint(datasets.find_images(tiny))
     copy = tmp_path_factory.mktemp("copy") / "elsewhere"
     shutil.copytree(tiny, copy)
-    assert fingerprint(datasets.find_pictures(copy)) == first
+    assert fingerprint(datasets.find_images(copy)) == first
     (copy / "test" / "wink" / "5.png").rename(copy / "test" / "joy" / "5.png")
-    moved = fingerprint(datasets.find_pictures(copy))
-    picture(tiny / "train" / "joy" / "3.png", 31)
-    changed = fingerprint(datasets.find_pictures(tiny))
+    moved = fingerprint(datasets.find_images(copy))
+    image(tiny / "train" / "joy" / "3.png", 31)
+    changed = fingerprint(datasets.find_images(tiny))
     assert len({first, moved, changed}) == 3
 
 
-def test_stream_gives_every_picture_once_with_its_label(tiny):
+def test_stream_gives_every_image_once_with_its_label(tiny):
     described = Preprocessing(("wink", "happy", "angry"), size=8)
-    pictures = Pictures(datasets.find_pictures(tiny), described, batch_size=2)
-    batches = [pictures[index] for index in range(len(pictures))]
+    images = Batches(datasets.find_images(tiny), described, batch_size=2)
+    batches = [images[index] for index in range(len(images))]
     assert [len(faces) for faces, _ in batches] == [2, 2, 1]
     faces = np.concatenate([faces for faces, _ in batches])
     labels = np.concatenate([labels for _, labels in batches])
@@ -178,7 +178,7 @@ def test_stream_gives_every_picture_once_with_its_label(tiny):
     assert faces[:, 0, 0, 0].tolist() == [10, 20, 30, 40, 50]
     assert labels.argmax(axis=1).tolist() == [2, 2, 1, 1, 0]
     assert (labels.sum(axis=1) == 1).all()
-    shuffled = Pictures(pictures.table, described, batch_size=4, shuffle=True)
+    shuffled = Batches(images.table, described, batch_size=4, shuffle=True)
     batches = [shuffled[index][0][:, 0, 0, 0] for index in range(len(shuffled))]
     assert [len(faces) for faces in batches] == [3, 2]  # not 4 and 1
     assert sorted(np.concatenate(batches)) == [10, 20, 30, 40, 50]
@@ -186,11 +186,11 @@ def test_stream_gives_every_picture_once_with_its_label(tiny):
 
 def test_order_is_new_each_epoch_and_the_same_for_the_same_epoch(table, preprocessing):
     def epoch(number):
-        pictures = Pictures(
+        images = Batches(
             table, preprocessing, 16, shuffle=True, augmentation=Augmentation(), seed=3
         )
-        pictures.start_epoch(number)
-        return [pictures[index] for index in range(len(pictures))]
+        images.start_epoch(number)
+        return [images[index] for index in range(len(images))]
 
     first, again, second = epoch(0), epoch(0), epoch(1)
     for (faces, labels), (same_faces, same_labels) in zip(first, again, strict=True):
@@ -201,23 +201,23 @@ def test_order_is_new_each_epoch_and_the_same_for_the_same_epoch(table, preproce
 
 
 def test_end_of_epoch_leads_to_the_next_order(table, preprocessing):
-    walked = Pictures(table, preprocessing, 16, shuffle=True)
+    walked = Batches(table, preprocessing, 16, shuffle=True)
     walked.on_epoch_end()
-    jumped = Pictures(table, preprocessing, 16, shuffle=True)
+    jumped = Batches(table, preprocessing, 16, shuffle=True)
     jumped.start_epoch(1)
     assert np.array_equal(walked[0][0], jumped[0][0])
 
 
 def test_classes_the_metadata_does_not_know_are_refused(tiny):
-    with pytest.raises(ValueError, match=r"Expected pictures of angry, happy.*wink"):
-        Pictures(datasets.find_pictures(tiny), Preprocessing(("angry", "happy")))
+    with pytest.raises(ValueError, match=r"Expected images of angry, happy.*wink"):
+        Batches(datasets.find_images(tiny), Preprocessing(("angry", "happy")))
 
 
-def test_unreadable_picture_is_named(tiny):
+def test_unreadable_image_is_named(tiny):
     (tiny / "train" / "Anger" / "1.png").write_bytes(b"broken")
-    pictures = Pictures(datasets.find_pictures(tiny), Preprocessing(("angry", "happy", "wink")))
-    with pytest.raises(ValueError, match=r"Not a readable picture: .*1\.png \(6 bytes\)"):
-        pictures[0]
+    images = Batches(datasets.find_images(tiny), Preprocessing(("angry", "happy", "wink")))
+    with pytest.raises(ValueError, match=r"Not a readable image: .*1\.png \(6 bytes\)"):
+        images[0]
 
 
 def test_a_part_that_only_some_data_sets_have_does_not_judge():

@@ -13,7 +13,7 @@ from utils.config import CLASS_NAMES, SPLITS
 from utils.drawn.character import EXPRESSIONS
 from utils.drawn.clip import CLIP_ORDER, clip_frames, clip_timeline, draw_clip
 from utils.drawn.dataset import MANIFEST_COLUMNS, draw_dataset
-from utils.drawn.face import draw_face, random_action_units, random_character, random_picture
+from utils.drawn.face import draw_face, random_action_units, random_character, random_image
 
 CHARACTERS = {"train": 3, "validation": 2, "test": 2}
 
@@ -25,7 +25,7 @@ def drawing(tmp_path_factory):
 
 
 def draw(folder, **changes):
-    arguments = {"characters": CHARACTERS, "pictures_per_expression": 2, "progress": False}
+    arguments = {"characters": CHARACTERS, "images_per_expression": 2, "progress": False}
     return draw_dataset(folder, **(arguments | changes))
 
 
@@ -71,12 +71,12 @@ def test_random_expressions_stay_nearest_to_their_own_prototype(label):
 
 
 @pytest.mark.parametrize("size", [24, 48, 350])
-def test_a_face_is_a_bgr_picture_of_the_size_asked_for(size):
+def test_a_face_is_a_bgr_image_of_the_size_asked_for(size):
     character = random_character(np.random.default_rng(1))
-    picture = draw_face(character, EXPRESSIONS["happy"], size)
-    assert picture.shape == (size, size, 3) and picture.dtype == np.uint8
+    image = draw_face(character, EXPRESSIONS["happy"], size)
+    assert image.shape == (size, size, 3) and image.dtype == np.uint8
     # The cheek is skin: as in BGR, red is its strongest channel and blue its weakest.
-    blue, _, red = picture[int(0.58 * size), int(0.36 * size)]
+    blue, _, red = image[int(0.58 * size), int(0.36 * size)]
     assert red > blue
 
 
@@ -85,7 +85,7 @@ def test_a_face_too_small_to_read_is_refused():
         draw_face(random_character(np.random.default_rng(1)), EXPRESSIONS["sad"], 8)
 
 
-def test_pose_light_and_background_change_the_picture():
+def test_pose_light_and_background_change_the_image():
     character = random_character(np.random.default_rng(2))
     plain = draw_face(character, EXPRESSIONS["neutral"], 64, background=(10, 20, 30))
     assert tuple(plain[0, 0]) == (10, 20, 30)
@@ -96,37 +96,37 @@ def test_pose_light_and_background_change_the_picture():
 
 
 def test_the_haar_cascade_finds_the_faces():
-    """The usual cascade, 1.1 and 5, on pictures drawn at 192 pixels: 20 of each class."""
+    """The usual cascade, 1.1 and 5, on images drawn at 192 pixels: 20 of each class."""
     cascade = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_default.xml")
     found = []
     for number in range(20):
         for label in CLASS_NAMES:
             rng = np.random.default_rng((11, number, CLASS_NAMES.index(label)))
-            picture = random_picture(random_character(rng), label, 192, rng)
-            boxes = cascade.detectMultiScale(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), 1.1, 5)
+            image = random_image(random_character(rng), label, 192, rng)
+            boxes = cascade.detectMultiScale(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), 1.1, 5)
             # Only a box around the whole face counts, not one on an eye or a corner.
             found.append(any(width > 192 * 0.6 for _, _, width, _ in boxes))
     assert np.mean(found) >= 0.95
 
 
-def test_the_manifest_describes_every_picture(drawing):
+def test_the_manifest_describes_every_image(drawing):
     folder, manifest = drawing
     assert tuple(manifest.columns) == MANIFEST_COLUMNS
     assert len(manifest) == sum(CHARACTERS.values()) * len(CLASS_NAMES) * 2
-    pictures = {path.relative_to(folder).as_posix() for path in folder.rglob("*.png")}
-    assert set(manifest["file"]) == pictures
+    images = {path.relative_to(folder).as_posix() for path in folder.rglob("*.png")}
+    assert set(manifest["file"]) == images
     assert set(manifest["domain"]) == {"animated"} and set(manifest["source"]) == {"drawn"}
     for row in manifest.itertuples():
         split, label, name = row.file.split("/")
         assert split in SPLITS and label == manifest.at[row.Index, "class"]
         assert name.startswith(row.subject + "_")
         assert hashlib.sha256((folder / row.file).read_bytes()).hexdigest() == row.sha256
-    picture = cv2.imread(str(folder / manifest["file"][0]), cv2.IMREAD_UNCHANGED)
-    assert picture.shape == (48, 48, 3) and picture.dtype == np.uint8
+    image = cv2.imread(str(folder / manifest["file"][0]), cv2.IMREAD_UNCHANGED)
+    assert image.shape == (48, 48, 3) and image.dtype == np.uint8
     pd.testing.assert_frame_equal(pd.read_csv(folder / "manifest.csv"), manifest)
 
 
-def test_no_character_and_no_picture_is_in_two_splits(drawing):
+def test_no_character_and_no_image_is_in_two_splits(drawing):
     _, manifest = drawing
     split = manifest["file"].str.split("/").str[0]
     assert (split.groupby(manifest["subject"]).nunique() == 1).all()
@@ -154,9 +154,9 @@ def test_another_seed_gives_other_people(drawing, tmp_path):
     assert not set(other["sha256"]) & set(manifest["sha256"])
 
 
-def test_a_subset_of_the_classes_holds_the_same_pictures(drawing, tmp_path):
+def test_a_subset_of_the_classes_holds_the_same_images(drawing, tmp_path):
     _, manifest = drawing
-    subset = draw(tmp_path / "five", class_names=("happy", "sad"), pictures_per_expression=1)
+    subset = draw(tmp_path / "five", class_names=("happy", "sad"), images_per_expression=1)
     assert set(subset["class"]) == {"happy", "sad"}
     assert set(subset["sha256"]) < set(manifest["sha256"])
 
@@ -180,21 +180,21 @@ def test_something_else_at_the_destination_is_kept(drawing, tmp_path):
     assert contents(tmp_path) == {"notes.txt": b"mine"}
 
 
-def test_a_changed_picture_is_reported_and_kept(tmp_path):
+def test_a_changed_image_is_reported_and_kept(tmp_path):
     folder = tmp_path / "animated"
-    manifest = draw(folder, characters={"test": 1}, pictures_per_expression=1)
-    picture = folder / manifest["file"][3]
-    picture.write_bytes(b"changed")
-    with pytest.raises(FileExistsError, match=picture.name):
-        draw(folder, characters={"test": 1}, pictures_per_expression=1)
-    assert picture.read_bytes() == b"changed"
+    manifest = draw(folder, characters={"test": 1}, images_per_expression=1)
+    image = folder / manifest["file"][3]
+    image.write_bytes(b"changed")
+    with pytest.raises(FileExistsError, match=image.name):
+        draw(folder, characters={"test": 1}, images_per_expression=1)
+    assert image.read_bytes() == b"changed"
 
 
 def test_what_a_killed_run_left_is_replaced(tmp_path):
     left = tmp_path / ".animated.partial" / "train" / "happy"
     left.mkdir(parents=True)
     (left / "half.png").write_bytes(b"half")
-    draw(tmp_path / "animated", characters={"train": 1}, pictures_per_expression=1)
+    draw(tmp_path / "animated", characters={"train": 1}, images_per_expression=1)
     assert [path.name for path in tmp_path.iterdir()] == ["animated"]
     assert not (tmp_path / "animated/train/happy/half.png").exists()
 
@@ -206,7 +206,7 @@ def test_what_a_killed_run_left_is_replaced(tmp_path):
         {"class_names": ("happy", "happy")},
         {"characters": {"holdout": 2}},
         {"characters": {"train": 0}},
-        {"pictures_per_expression": 0},
+        {"images_per_expression": 0},
         {"size": 400},
     ],
 )
@@ -234,7 +234,7 @@ def test_the_clip_is_a_readable_video_with_its_timeline(tmp_path):
     assert len(frames) == 35 and frames[0].shape == (240, 320, 3)
     drawn = clip_frames(size=(320, 240), frames_per_second=10, seconds_per_expression=0.5)
     for read, (_, frame, _) in zip(frames, drawn, strict=True):
-        assert np.abs(read.astype(int) - frame).mean() < 8  # lossy, yet the same picture
+        assert np.abs(read.astype(int) - frame).mean() < 8  # lossy, yet the same image
 
 
 def test_the_frames_of_the_clip_follow_the_timeline_smoothly():

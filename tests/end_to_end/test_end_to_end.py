@@ -17,7 +17,7 @@ from utils.datasets import splits
 from utils.drawn.clip import clip_timeline
 from utils.models.backend import keras
 from utils.models.model_file import load_model, read_preprocessing
-from utils.vision.images import read_picture
+from utils.vision.images import read_image
 
 NAMES = {"ck+": "CK+", "jaffe": "JAFFE", "impa": "IMPA-FACE3D", "ferg": "FERG-DB"}
 
@@ -108,7 +108,7 @@ def logs_of(run) -> dict[str, pd.DataFrame]:
 
 
 def test_everything_is_imported_and_every_face_found(imported):
-    tables = {name: datasets.find_pictures(folder) for name, folder in imported.items()}
+    tables = {name: datasets.find_images(folder) for name, folder in imported.items()}
     subjects = {name: set(table["subject"]) for name, table in tables.items()}
     assert subjects == {
         "ck+": set(drawn_layouts.CK_PEOPLE),
@@ -123,7 +123,7 @@ def test_everything_is_imported_and_every_face_found(imported):
     assert len(tables["ck+"]) == 2 * 3 * 6 + 1
     for name, folder in imported.items():
         channels = (3,) if name == "ferg" else ()
-        shapes = {read_picture(file).shape for file in tables[name]["file"]}
+        shapes = {read_image(file).shape for file in tables[name]["file"]}
         assert shapes == {(350, 350, *channels)}
         assert set(tables[name]["domain"]) == {"animated" if name == "ferg" else "people"}
         assert not (folder / "without_face.csv").exists()

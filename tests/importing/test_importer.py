@@ -21,11 +21,11 @@ from PIL import Image
 from utils.config import CLASS_NAMES
 from utils.importing import archives, importer, writing
 from utils.importing.importer import import_dataset
-from utils.vision.images import load_picture
+from utils.vision.images import load_image
 
 
-def picture(seed: int, form: str = "PNG", side: int = 12) -> bytes:
-    """A small grey picture, different for each seed."""
+def image(seed: int, form: str = "PNG", side: int = 12) -> bytes:
+    """A small grey image, different for each seed."""
     values = np.random.default_rng(seed).integers(0, 256, (side, side), np.uint8)
     file = io.BytesIO()
     Image.fromarray(values).save(file, form)
@@ -67,20 +67,20 @@ def run(source, destination, **settings):
     return import_dataset(source, destination, progress=False, **settings)
 
 
-# The popular archive: test/ mixes PublicTest and PrivateTest pictures.
+# The popular archive: test/ mixes PublicTest and PrivateTest images.
 OFFICIAL = {
-    "train/angry/Training_3908.jpg": picture(1, "JPEG"),
-    "train/angry/Training_10118481.jpg": picture(2, "JPEG"),
-    "train/happy/Training_2.jpg": picture(3, "JPEG"),
-    "test/angry/PublicTest_10150476.jpg": picture(4, "JPEG"),
-    "test/happy/PrivateTest_1054527.jpg": picture(5, "JPEG"),
+    "train/angry/Training_3908.jpg": image(1, "JPEG"),
+    "train/angry/Training_10118481.jpg": image(2, "JPEG"),
+    "train/happy/Training_2.jpg": image(3, "JPEG"),
+    "test/angry/PublicTest_10150476.jpg": image(4, "JPEG"),
+    "test/happy/PrivateTest_1054527.jpg": image(5, "JPEG"),
 }
 SORTED = {
-    "train/angry/Training_3908.jpg": picture(1, "JPEG"),
-    "train/angry/Training_10118481.jpg": picture(2, "JPEG"),
-    "train/happy/Training_2.jpg": picture(3, "JPEG"),
-    "validation/angry/PublicTest_10150476.jpg": picture(4, "JPEG"),
-    "test/happy/PrivateTest_1054527.jpg": picture(5, "JPEG"),
+    "train/angry/Training_3908.jpg": image(1, "JPEG"),
+    "train/angry/Training_10118481.jpg": image(2, "JPEG"),
+    "train/happy/Training_2.jpg": image(3, "JPEG"),
+    "validation/angry/PublicTest_10150476.jpg": image(4, "JPEG"),
+    "test/happy/PrivateTest_1054527.jpg": image(5, "JPEG"),
 }
 
 
@@ -108,7 +108,7 @@ def test_official_names_tell_the_split_in_every_form_of_source(tmp_path, form, r
     assert report.rejected.empty
 
 
-def test_manifest_describes_every_picture(tmp_path):
+def test_manifest_describes_every_image(tmp_path):
     run(write_zip(tmp_path / "fer.zip", OFFICIAL), tmp_path / "out", domain="drawings")
     manifest = read_csv(tmp_path / "out" / "manifest.csv")
     assert list(manifest) == ["file", "class", "subject", "domain", "source", "sha256"]
@@ -116,14 +116,14 @@ def test_manifest_describes_every_picture(tmp_path):
     row = manifest.set_index("file").loc["test/happy/PrivateTest_1054527.jpg"]
     assert row["class"] == "happy" and row["subject"] == "" and row["domain"] == "drawings"
     assert row["source"] == "test/happy/PrivateTest_1054527.jpg"
-    assert row["sha256"] == hashlib.sha256(picture(5, "JPEG")).hexdigest()
+    assert row["sha256"] == hashlib.sha256(image(5, "JPEG")).hexdigest()
     assert (tmp_path / "out" / "rejected.csv").read_text() == "source,reason\n"
 
 
 def test_class_folders_in_any_case_and_with_synonyms(tmp_path):
     words = ["Anger", "DISGUST", "fearful", "Joy", "neutral", "Sadness", "Surprised"]
     files = {
-        f"{split}/{word}/{number}.png": picture(10 * number + seed)
+        f"{split}/{word}/{number}.png": image(10 * number + seed)
         for seed, word in enumerate(words)
         for number, split in enumerate(("Training", "VALID"))
     }
@@ -135,7 +135,7 @@ def test_class_folders_in_any_case_and_with_synonyms(tmp_path):
 
 
 def test_a_subset_of_the_classes_and_own_names(tmp_path):
-    files = {f"{name}/{n}.png": picture(100 * i + n)
+    files = {f"{name}/{n}.png": image(100 * i + n)
              for i, name in enumerate(("Anger", "joy", "Bored")) for n in range(10)}  # fmt: skip
     source = write_folder(tmp_path / "source", files)
 
@@ -153,7 +153,7 @@ def test_a_subset_of_the_classes_and_own_names(tmp_path):
 
 
 def test_folders_that_may_not_be_classes_are_remarked_on(tmp_path):
-    files = {f"CK/{person}/{n}.png": picture(person + n) for person in (5, 50) for n in range(10)}
+    files = {f"CK/{person}/{n}.png": image(person + n) for person in (5, 50) for n in range(10)}
     report = run(write_folder(tmp_path / "source", files), tmp_path / "out")
     assert any("No class is a known expression" in note for note in report.notes)
 
@@ -244,24 +244,24 @@ def test_the_competitions_train_csv_is_a_train_part(tmp_path):
     (tmp_path / "train.csv").write_text(csv_of(rows, "emotion,pixels", (0, 1)))
     report = run(tmp_path / "train.csv", tmp_path / "out")
     assert report.counts.loc["angry"].to_dict() == {"train": 9, "validation": 1, "total": 10}
-    assert any("No validation part in the source: 2 pictures" in note for note in report.notes)
+    assert any("No validation part in the source: 2 images" in note for note in report.notes)
 
 
 def plain_source(folder: Path, parts: dict[str, int]) -> Path:
-    """Two classes; the first five pictures of each class come twice."""
+    """Two classes; the first five images of each class come twice."""
     files = {}
     for part, count in parts.items():
         for label, offset in (("sad", 0), ("happy", 1000)):
             for number in range(count):
                 seed = offset + (number if number >= 5 else number // 5) + len(part) * 5000
-                files[f"{part}/{label}/{number}.png"] = picture(seed)
+                files[f"{part}/{label}/{number}.png"] = image(seed)
     return write_folder(folder, files)
 
 
-def test_validation_is_cut_from_train_without_parting_identical_pictures(tmp_path):
+def test_validation_is_cut_from_train_without_parting_identical_images(tmp_path):
     source = plain_source(tmp_path / "source", {"train": 44, "test": 6})
     report = run(source, tmp_path / "out", validation_share=0.25)
-    # 44 pictures a class, of which five are one and the same: 40 different ones.
+    # 44 images a class, of which five are one and the same: 40 different ones.
     sizes = report.counts.loc[["happy", "sad"]]
     assert (sizes["test"] == 6).all()
     assert sizes["validation"].isin([10, 14]).all()
@@ -278,7 +278,7 @@ def test_validation_is_cut_from_train_without_parting_identical_pictures(tmp_pat
 
 
 def test_without_any_split_validation_and_test_are_cut(tmp_path):
-    files = {f"{label}/{n}.png": picture(1000 * i + n)
+    files = {f"{label}/{n}.png": image(1000 * i + n)
              for i, label in enumerate(("sad", "happy")) for n in range(30)}  # fmt: skip
     report = run(write_folder(tmp_path / "source", files), tmp_path / "out")
     for label in ("sad", "happy"):
@@ -293,12 +293,12 @@ def test_without_any_split_validation_and_test_are_cut(tmp_path):
 
 def test_a_nested_copy_is_imported_once_and_a_taken_name_is_changed(tmp_path):
     files = {
-        "images/images/train/sad/1.png": picture(1),
-        "images/images/validation/happy/1.png": picture(3),
-        "images/train/sad/1.png": picture(1),
-        "images/train/happy/1.png": picture(2),
-        "images/validation/happy/1.png": picture(3),
-        "images/validation/Joy/1.png": picture(4),
+        "images/images/train/sad/1.png": image(1),
+        "images/images/validation/happy/1.png": image(3),
+        "images/train/sad/1.png": image(1),
+        "images/train/happy/1.png": image(2),
+        "images/validation/happy/1.png": image(3),
+        "images/validation/Joy/1.png": image(4),
     }
     report = run(write_zip(tmp_path / "images.zip", files), tmp_path / "out")
     assert sorted(imported_files(tmp_path / "out")) == [
@@ -310,18 +310,18 @@ def test_a_nested_copy_is_imported_once_and_a_taken_name_is_changed(tmp_path):
     }
 
 
-def test_what_is_no_picture_of_a_class_is_left_out_with_a_reason(tmp_path):
-    whole = picture(8, "JPEG", 48)
+def test_what_is_no_image_of_a_class_is_left_out_with_a_reason(tmp_path):
+    whole = image(8, "JPEG", 48)
     files = OFFICIAL | {
-        "train/angry/Training_10371709.jpg0.jpg": picture(6),
+        "train/angry/Training_10371709.jpg0.jpg": image(6),
         "train/angry/._Training_2.jpg": b"finder",
         "train/angry/.DS_Store": b"finder",
         "train/happy/Thumbs.db": b"explorer",
         "train/happy/Training_99.jpg": whole[: len(whole) // 2],
         "train/happy/Training_98.jpg": b"",
-        "train/cover.png": picture(7),
+        "train/cover.png": image(7),
         "README.md": b"read me",
-        "samples/angry/1.png": picture(9),
+        "samples/angry/1.png": image(9),
     }
     report = run(write_zip(tmp_path / "fer.zip", files), tmp_path / "out")
     assert imported_files(tmp_path / "out") == SORTED
@@ -331,13 +331,13 @@ def test_what_is_no_picture_of_a_class_is_left_out_with_a_reason(tmp_path):
         "train/angry/._Training_2.jpg": "system file",
         "train/angry/.DS_Store": "system file",
         "train/happy/Thumbs.db": "system file",
-        "train/happy/Training_99.jpg": "unreadable picture",
-        "train/happy/Training_98.jpg": "unreadable picture",
+        "train/happy/Training_99.jpg": "unreadable image",
+        "train/happy/Training_98.jpg": "unreadable image",
         "train/cover.png": "not in a class folder",
-        "README.md": "not a picture",
+        "README.md": "not an image",
         "samples/angry/1.png": "outside the split folders",
     }
-    assert "2 unreadable picture" in str(report)
+    assert "2 unreadable image" in str(report)
 
 
 @pytest.mark.parametrize("path", ["../angry/x.jpg", "/tmp/angry/x.jpg", "a/../../angry/x.jpg",
@@ -346,7 +346,7 @@ def test_what_is_no_picture_of_a_class_is_left_out_with_a_reason(tmp_path):
 def test_a_path_that_would_leave_the_destination_is_refused(tmp_path, kind, path):
     if kind == "tar" and "\\" in path:
         pytest.skip("a backslash is an ordinary letter in a tar")
-    files = {path: picture(1), **OFFICIAL}
+    files = {path: image(1), **OFFICIAL}
     source = tmp_path / f"evil.{kind}"
     write_zip(source, files) if kind == "zip" else write_tar(source, files, "w")
     report = run(source, tmp_path / "inner" / "out")
@@ -361,7 +361,7 @@ def test_links_and_encrypted_members_are_left_out(tmp_path):
         link = zipfile.ZipInfo("train/angry/link.jpg")
         link.external_attr = (stat.S_IFLNK | 0o777) << 16
         archive.writestr(link, "/etc/passwd")
-        archive.writestr("train/angry/secret.jpg", picture(20))
+        archive.writestr("train/angry/secret.jpg", image(20))
         archive.getinfo("train/angry/secret.jpg").flag_bits |= 1
     report = run(source, tmp_path / "out")
     assert dict(report.rejected.values) == {
@@ -379,7 +379,7 @@ def test_links_and_encrypted_members_are_left_out(tmp_path):
     assert list(report.rejected["reason"]) == ["link", "link"]
 
 
-def test_a_picture_that_unpacks_to_something_enormous_is_left_out(tmp_path):
+def test_a_image_that_unpacks_to_something_enormous_is_left_out(tmp_path):
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(
             ">I", zlib.crc32(kind + data)
@@ -388,24 +388,24 @@ def test_a_picture_that_unpacks_to_something_enormous_is_left_out(tmp_path):
     header = struct.pack(">IIBBBBB", 10_000, 8_000, 8, 0, 0, 0, 0)
     bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"0"))
     with pytest.raises(ValueError, match="too large: 10000×8000"):
-        load_picture(bomb)
+        load_image(bomb)
 
     source = tmp_path / "bomb.zip"
     with zipfile.ZipFile(source, "w", zipfile.ZIP_DEFLATED) as archive:
         for path, data in OFFICIAL.items():
             archive.writestr(path, data)
-        archive.writestr("train/angry/zeros.png", bytes(archives.MAX_PICTURE_BYTES + 1))
+        archive.writestr("train/angry/zeros.png", bytes(archives.MAX_IMAGE_BYTES + 1))
     assert list(run(source, tmp_path / "out").rejected["reason"]) == ["too large: 67108865 bytes"]
 
 
-def test_pictures_keras_cannot_read_become_png_with_the_same_pixels(tmp_path):
+def test_images_keras_cannot_read_become_png_with_the_same_pixels(tmp_path):
     files = {
-        "train/sad/a.tiff": picture(1, "TIFF"),
-        "train/sad/disguised.jpg": picture(2, "TIFF"),
-        "train/happy/b.bmp": picture(3, "BMP"),
-        "train/happy/C.PNG": picture(4, "PNG"),
-        "val/sad/e.png": picture(5),
-        "val/happy/f.png": picture(6),
+        "train/sad/a.tiff": image(1, "TIFF"),
+        "train/sad/disguised.jpg": image(2, "TIFF"),
+        "train/happy/b.bmp": image(3, "BMP"),
+        "train/happy/C.PNG": image(4, "PNG"),
+        "val/sad/e.png": image(5),
+        "val/happy/f.png": image(6),
     }
     report = run(write_folder(tmp_path / "source", files), tmp_path / "out")
     out = imported_files(tmp_path / "out")
@@ -416,7 +416,7 @@ def test_pictures_keras_cannot_read_become_png_with_the_same_pixels(tmp_path):
         np.testing.assert_array_equal(np.asarray(converted), np.asarray(original))
     assert out["train/happy/b.bmp"] == files["train/happy/b.bmp"]
     assert out["train/happy/C.PNG"] == files["train/happy/C.PNG"]
-    assert "2 pictures were converted to PNG, which Keras reads." in report.notes
+    assert "2 images were converted to PNG, which Keras reads." in report.notes
 
 
 def stamps(folder: Path) -> dict:
@@ -435,7 +435,7 @@ def test_importing_twice_changes_nothing_and_anything_else_is_refused(tmp_path):
     with pytest.raises(FileExistsError, match="another import"):
         run(source, out, class_names=["angry", "happy"])
     with pytest.raises(FileExistsError, match="another import"):
-        run(write_zip(tmp_path / "b.zip", OFFICIAL | {"train/sad/1.png": picture(9)}), out)
+        run(write_zip(tmp_path / "b.zip", OFFICIAL | {"train/sad/1.png": image(9)}), out)
     assert stamps(out) == {path: at for path, at in before.items() if path.is_relative_to(out)}
     (out / "train/happy/Training_2.jpg").unlink()
     with pytest.raises(FileExistsError, match="changed since"):
@@ -474,7 +474,7 @@ def import_and_die(source, out, module, function, call):
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize(
     ("module", "function", "call"),
-    [(writing, "load_picture", 0), (writing, "load_picture", 3), (importer, "_write_tables", 0)],
+    [(writing, "load_image", 0), (writing, "load_image", 3), (importer, "_write_tables", 0)],
 )
 def test_a_killed_import_leaves_nothing_half_done(tmp_path, module, function, call):
     source, out = write_zip(tmp_path / "fer.zip", OFFICIAL), tmp_path / "out"
@@ -523,7 +523,7 @@ def test_sources_that_cannot_be_imported_say_why(tmp_path):
     with pytest.raises(ValueError, match="damaged"):
         run(tmp_path / "part.tar.gz", tmp_path / "out")
 
-    flat = write_folder(tmp_path / "flat", {"1.tiff": picture(1, "TIFF"), "a.zip": whole})
+    flat = write_folder(tmp_path / "flat", {"1.tiff": image(1, "TIFF"), "a.zip": whole})
     with pytest.raises(ValueError, match=r"two or more class folders.*1 \.zip"):
         run(flat, tmp_path / "out")
 
@@ -536,12 +536,12 @@ def test_sources_that_cannot_be_imported_say_why(tmp_path):
 def test_an_empty_class_is_an_error_unless_it_is_not_wanted(tmp_path):
     source = write_folder(tmp_path / "source", OFFICIAL)
     (source / "train" / "disgust").mkdir()
-    with pytest.raises(ValueError, match="picture of disgust in"):
+    with pytest.raises(ValueError, match="image of disgust in"):
         run(source, tmp_path / "out")
     assert run(source, tmp_path / "out", class_names=["angry", "happy"]).counts.shape == (3, 4)
 
-    broken = write_zip(tmp_path / "fer.zip", OFFICIAL | {"train/sad/1.jpg": b"not a picture"})
-    with pytest.raises(ValueError, match="picture of sad in"):
+    broken = write_zip(tmp_path / "fer.zip", OFFICIAL | {"train/sad/1.jpg": b"not an image"})
+    with pytest.raises(ValueError, match="image of sad in"):
         run(broken, tmp_path / "out2")
 
 

@@ -22,13 +22,13 @@ def pixels(seed: int, shape=(12, 12)) -> np.ndarray:
 
 
 def encode(values: np.ndarray, form: str = "PNG") -> bytes:
-    """A picture file; RGB or RGBA order."""
+    """An image file; RGB or RGBA order."""
     file = io.BytesIO()
     Image.fromarray(values).save(file, form)
     return file.getvalue()
 
 
-def picture(seed: int, form: str = "PNG") -> bytes:
+def image(seed: int, form: str = "PNG") -> bytes:
     return encode(pixels(seed), form)
 
 
@@ -72,7 +72,7 @@ CK_LENGTHS = {"S005_001": 11, "S005_002": 6, "S005_003": 4, "S999_001": 3}
 def ck_images(root: str) -> dict[str, bytes]:
     files = {}
     for number, (sequence, length) in enumerate(CK_LENGTHS.items()):
-        make = three_channels if sequence == "S999_001" else picture
+        make = three_channels if sequence == "S999_001" else image
         for frame in range(1, length + 1):
             folder = sequence.replace("_", "/")
             files[f"{root}{folder}/{sequence}_{frame:08}.png"] = make(100 * number + frame)
@@ -175,11 +175,11 @@ def test_ck_plus_without_usable_labels_says_what_is_missing(tmp_path):
 
 
 CK48 = {
-    "CK+48/anger/S010_004_00000017.png": picture(1),
-    "CK+48/anger/S010_004_00000018.png": picture(2),
-    "CK+48/contempt/S138_008_00000007.png": picture(3),
-    "CK+48/happy/S010_006_00000013.png": picture(4),
-    "CK+48/CK+48/anger/S010_004_00000017.png": picture(1),
+    "CK+48/anger/S010_004_00000017.png": image(1),
+    "CK+48/anger/S010_004_00000018.png": image(2),
+    "CK+48/contempt/S138_008_00000007.png": image(3),
+    "CK+48/happy/S010_006_00000013.png": image(4),
+    "CK+48/CK+48/anger/S010_004_00000017.png": image(1),
     "CK+48/.DS_Store": b"x",
     "CK+48/anger/Thumbs.db": b"x",
 }
@@ -209,7 +209,7 @@ def test_ckextended_keeps_its_usage_and_its_warning(tmp_path):
                                    strict=True)]  # fmt: skip
     text = "emotion,pixels,Usage\n" + "".join(f"{','.join(map(str, row))}\n" for row in rows)
     (tmp_path / "ckextended.csv").write_text(text)
-    with pytest.raises(ValueError, match="surprise"):  # a class without a training picture
+    with pytest.raises(ValueError, match="surprise"):  # a class without a training image
         run(tmp_path / "ckextended.csv", tmp_path / "out", class_names=CLASS_NAMES)
     report = run(tmp_path / "ckextended.csv", tmp_path / "out")
     manifest = manifest_of(tmp_path / "out")
@@ -233,17 +233,17 @@ def test_ckextended_keeps_its_usage_and_its_warning(tmp_path):
 
 def test_jaffe_is_read_from_its_file_names(tmp_path):
     files = {
-        "jaffe/KA.AN1.39.tiff": picture(1, "TIFF"),
+        "jaffe/KA.AN1.39.tiff": image(1, "TIFF"),
         "jaffe/KL.HA1.158.tiff": three_channels(2, "TIFF"),
-        "jaffe/KM.NE1.1.tiff.bmp": picture(3, "BMP"),
-        "jaffe/UY.FE3.143.jpg": picture(4, "JPEG"),
-        "jaffe/YM.SA2.56.tiff": picture(5, "TIFF"),
-        "jaffe/YM.SA2.56.tiff.bmp": picture(5, "BMP"),
-        "jaffe/copy/KA.AN1.39.tiff": picture(1, "TIFF"),
+        "jaffe/KM.NE1.1.tiff.bmp": image(3, "BMP"),
+        "jaffe/UY.FE3.143.jpg": image(4, "JPEG"),
+        "jaffe/YM.SA2.56.tiff": image(5, "TIFF"),
+        "jaffe/YM.SA2.56.tiff.bmp": image(5, "BMP"),
+        "jaffe/copy/KA.AN1.39.tiff": image(1, "TIFF"),
         "jaffe/README_FIRST.txt": b"read me",
         "jaffe/README": b"read me",
         "jaffe/._.DS_Store": b"x",
-        "jaffe/KA.XX1.40.tiff": picture(6, "TIFF"),
+        "jaffe/KA.XX1.40.tiff": image(6, "TIFF"),
     }
     report = run(write_zip(tmp_path / "jaffe.zip", files), tmp_path / "out")
     assert subjects_of(tmp_path / "out") == {
@@ -262,22 +262,22 @@ def test_jaffe_is_read_from_its_file_names(tmp_path):
     assert reasons_of(report) == {
         "jaffe/YM.SA2.56.tiff.bmp": "second copy",
         "jaffe/copy/KA.AN1.39.tiff": "second copy",
-        "jaffe/README_FIRST.txt": "not a picture",
-        "jaffe/README": "not a picture",
+        "jaffe/README_FIRST.txt": "not an image",
+        "jaffe/README": "not an image",
         "jaffe/._.DS_Store": "system file",
         "jaffe/KA.XX1.40.tiff": "not named as in JAFFE",
     }
 
 
-def test_the_copy_is_taken_where_the_picture_itself_is_damaged(tmp_path):
+def test_the_copy_is_taken_where_the_image_itself_is_damaged(tmp_path):
     files = {
-        "KA.AN1.39.tiff": picture(1, "TIFF")[:100],
-        "KA.AN1.39.tiff.bmp": picture(1, "BMP"),
-        "KA.HA1.29.tiff": picture(2, "TIFF"),
+        "KA.AN1.39.tiff": image(1, "TIFF")[:100],
+        "KA.AN1.39.tiff.bmp": image(1, "BMP"),
+        "KA.HA1.29.tiff": image(2, "TIFF"),
     }
     report = run(write_folder(tmp_path / "jaffe", files), tmp_path / "out")
     assert np.array_equal(decoded(tmp_path / "out/all/angry/KA.AN1.39.png"), pixels(1))
-    assert reasons_of(report) == {"KA.AN1.39.tiff": "unreadable picture"}
+    assert reasons_of(report) == {"KA.AN1.39.tiff": "unreadable image"}
 
 
 def test_all_of_jaffe_has_the_published_counts(tmp_path):
@@ -285,7 +285,7 @@ def test_all_of_jaffe_has_the_published_counts(tmp_path):
     counts = {"AN": 30, "DI": 29, "FE": 32, "HA": 31, "NE": 30, "SA": 31, "SU": 30}
     codes = [code for code, count in counts.items() for _ in range(count)]
     files = {
-        f"{people[n % 10]}.{code}{n % 3 + 1}.{n + 1 + n // 40}.tiff": picture(n, "TIFF")
+        f"{people[n % 10]}.{code}{n % 3 + 1}.{n + 1 + n // 40}.tiff": image(n, "TIFF")
         for n, code in enumerate(codes)  # serials 41, 82, … are missing
     }
     report = run(write_folder(tmp_path / "jaffe", files), tmp_path / "out")
@@ -298,9 +298,9 @@ def test_ferg_is_animated_and_loses_its_alpha_channel_only(tmp_path):
     rgba = np.dstack([pixels(1, (12, 12, 3)), np.full((12, 12), 255, np.uint8)])
     files = {
         "FERG_DB_256/aia/aia_anger/aia_anger_1.png": encode(rgba),
-        "FERG_DB_256/mery/mery_sadness/mery_sadness_12.png": picture(2),
-        "FERG_DB_256/ray/ray_joy/ray_joy_7.png": picture(3),
-        "FERG_DB_256/FERG_DB_256/ray/ray_joy/ray_joy_7.png": picture(3),
+        "FERG_DB_256/mery/mery_sadness/mery_sadness_12.png": image(2),
+        "FERG_DB_256/ray/ray_joy/ray_joy_7.png": image(3),
+        "FERG_DB_256/FERG_DB_256/ray/ray_joy/ray_joy_7.png": image(3),
         "FERG_DB_256/aia/aia_anger/.DS_Store": b"x",
         "FERG_DB_256/readme.txt": b"read me",
     }
@@ -315,13 +315,13 @@ def test_ferg_is_animated_and_loses_its_alpha_channel_only(tmp_path):
     written = decoded(tmp_path / "out/all/angry/aia_anger_1.png")
     assert written.mode == "RGB"
     assert np.array_equal(written, rgba[..., :3])
-    assert sorted(reasons_of(report).values()) == ["not a picture", "second copy", "system file"]
+    assert sorted(reasons_of(report).values()) == ["not an image", "second copy", "system file"]
 
 
 def test_impa_leaves_other_poses_out_unless_asked(tmp_path):
-    files = {f"s{person:03}/bmp/s{person:03}-{code:02}_img.bmp": picture(20 * person + code, "BMP")
+    files = {f"s{person:03}/bmp/s{person:03}-{code:02}_img.bmp": image(20 * person + code, "BMP")
              for person in (1, 38) for code in range(14)}  # fmt: skip
-    files |= {f"s001/jpg/s001-{code:02}_img.jpg": picture(code, "JPEG") for code in range(7)}
+    files |= {f"s001/jpg/s001-{code:02}_img.jpg": image(code, "JPEG") for code in range(7)}
     source = write_folder(tmp_path / "impa", files)
     report = run(source, tmp_path / "out")
     names = ("neutral", "happy", "sad", "surprise", "angry", "disgust", "fear")
@@ -338,8 +338,8 @@ def test_impa_leaves_other_poses_out_unless_asked(tmp_path):
 
 
 def test_a_format_can_be_named_where_it_is_not_the_most_frequent(tmp_path, capsys):
-    files = {"a/KA.AN1.39.tiff": picture(1, "TIFF"), "a/KA.HA1.40.tiff": picture(2, "TIFF")}
-    files |= {f"own/{name}/{n}.png": picture(10 * n + len(name))
+    files = {"a/KA.AN1.39.tiff": image(1, "TIFF"), "a/KA.HA1.40.tiff": image(2, "TIFF")}
+    files |= {f"own/{name}/{n}.png": image(10 * n + len(name))
               for name in ("happy", "sad") for n in range(3)}  # fmt: skip
     source = write_folder(tmp_path / "mixed", files)
     assert {"happy", "sad", "a"} <= set(run(source, tmp_path / "folders").counts.index)

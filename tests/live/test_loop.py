@@ -24,7 +24,7 @@ from utils.live.overlay import draw_faces
 from utils.live.panel import LivePanel
 from utils.live.results import Face
 from utils.live.sinks import CsvSink, DisplayUnavailable, NotebookSink, Sink, VideoSink, WindowSink
-from utils.live.sources import PictureSequence, VideoFile, open_source
+from utils.live.sources import ImageSequence, VideoFile, open_source
 from utils.vision.opencv import cv2
 from utils.vision.preprocessing import Preprocessing, prepare_faces
 
@@ -149,18 +149,18 @@ def test_a_cut_off_video_is_read_as_far_as_it_goes(video, tmp_path):
     assert source.length is None or source.length <= count or "ended after" in said[0]
 
 
-def test_a_folder_of_pictures_comes_in_natural_order(tmp_path):
+def test_a_folder_of_images_comes_in_natural_order(tmp_path):
     for number in (10, 2, 1):
         cv2.imwrite(str(tmp_path / f"{number}.png"), np.full((8, 8), 10 * number, np.uint8))
     (tmp_path / "3.png").write_bytes(b"damaged")
-    (tmp_path / "notes.txt").write_text("not a picture")
+    (tmp_path / "notes.txt").write_text("not an image")
     said = []
-    with PictureSequence(tmp_path, fps=2, say=said.append) as source:
+    with ImageSequence(tmp_path, fps=2, say=said.append) as source:
         frames = [(seconds, int(frame[0, 0, 0])) for seconds, frame in source]
     assert frames == [(0.0, 10), (0.5, 20), (1.5, 100)]
     assert len(said) == 1 and "3.png" in said[0]
-    with pytest.raises(FileNotFoundError, match="no pictures"):
-        PictureSequence(tmp_path / "elsewhere")
+    with pytest.raises(FileNotFoundError, match="no images"):
+        ImageSequence(tmp_path / "elsewhere")
 
 
 class FakeCamera:
@@ -540,10 +540,10 @@ def test_no_output_overwrites_its_source(video, tmp_path, taken):
         assert source.read_bytes() == video.read_bytes()
 
 
-def test_no_output_overwrites_a_picture_of_its_source_or_another_output(tmp_path):
+def test_no_output_overwrites_a_image_of_its_source_or_another_output(tmp_path):
     for number in (1, 2):
         cv2.imwrite(str(tmp_path / f"{number}.png"), frame_at(50))
-    for source in (tmp_path, PictureSequence(tmp_path), [str(tmp_path / "1.png")]):
+    for source in (tmp_path, ImageSequence(tmp_path), [str(tmp_path / "1.png")]):
         with pytest.raises(ValueError, match=r"1\.png is a source"):
             read_live(source, BrightnessPredictor(), [CsvSink(tmp_path / "1.png")])
     sinks = [VideoSink(tmp_path / "a.mp4"), CsvSink(tmp_path / "a.mp4")]
@@ -595,7 +595,7 @@ def test_window_keys_hold_and_quit(monkeypatch, capsys):
     keys = iter([255, ord(" "), 255, ord(" "), ord("q")])
     shown = []
     monkeypatch.setenv("DISPLAY", ":0")
-    monkeypatch.setattr(cv2, "imshow", lambda _, picture: shown.append(picture))
+    monkeypatch.setattr(cv2, "imshow", lambda _, image: shown.append(image))
     monkeypatch.setattr(cv2, "waitKey", lambda _: next(keys))
     monkeypatch.setattr(cv2, "getWindowProperty", lambda *_: 1.0)
     monkeypatch.setattr(cv2, "destroyAllWindows", lambda: None)
@@ -605,12 +605,12 @@ def test_window_keys_hold_and_quit(monkeypatch, capsys):
     assert "face 1: angry" in capsys.readouterr().out
 
 
-def test_the_notebook_gets_jpeg_pictures_in_one_widget():
+def test_the_notebook_gets_jpeg_images_in_one_widget():
     pytest.importorskip("ipywidgets")
     sink = NotebookSink(width=120)
     run_live(clip(3), sinks=[sink])
-    picture = cv2.imdecode(np.frombuffer(sink.widget.value, np.uint8), cv2.IMREAD_COLOR)
-    assert picture.shape == (60, 120, 3)
+    image = cv2.imdecode(np.frombuffer(sink.widget.value, np.uint8), cv2.IMREAD_COLOR)
+    assert image.shape == (60, 120, 3)
 
 
 def test_start_and_stop_of_the_notebook_panel(camera):
@@ -621,7 +621,7 @@ def test_start_and_stop_of_the_notebook_panel(camera):
     for run in (1, 2):
         panel.start_button.click()
         deadline = time.monotonic() + 20
-        while not panel._picture.widget.value and time.monotonic() < deadline:
+        while not panel._image.widget.value and time.monotonic() < deadline:
             time.sleep(0.01)
         panel.stop_button.click()
         assert panel.error is None and panel.table.attrs["ended"] == "stopped"
@@ -629,7 +629,7 @@ def test_start_and_stop_of_the_notebook_panel(camera):
     assert not panel.start_button.disabled and panel.stop_button.disabled
 
 
-def test_the_panel_tells_why_there_is_no_picture(camera):
+def test_the_panel_tells_why_there_is_no_image(camera):
     pytest.importorskip("ipywidgets")
     source = LiveCamera(0, open_capture=lambda _: camera(works=False))
     panel = LivePanel(source, BrightnessPredictor(), **SETTINGS)

@@ -1,4 +1,4 @@
-"""The controls of the live picture, pressed as a person would."""
+"""The controls of the live image, pressed as a person would."""
 
 import time
 from itertools import islice
@@ -32,12 +32,12 @@ class Leaning:
 @pytest.fixture
 def endless():
     """A source that a person has to stop."""
-    picture = next(frame for number, (_, frame, _) in enumerate(clip_frames()) if number == 30)
+    image = next(frame for number, (_, frame, _) in enumerate(clip_frames()) if number == 30)
 
     def frames():
         for number in range(10**6):
             time.sleep(0.01)
-            yield number / 25, picture
+            yield number / 25, image
 
     return FrameSource(frames())
 
@@ -82,9 +82,9 @@ def test_snapshot_keeps_the_annotated_frame(endless, tmp_path):
     panel.snapshot_button.click()
     panel.stop_button.click()
     (kept,) = (tmp_path / "new").glob("*.png")
-    picture = cv2.imread(str(kept))
-    assert picture.shape == panel._newest.reading.image.shape
-    assert (picture != panel._newest.reading.image).any()  # the frames per second, at least
+    image = cv2.imread(str(kept))
+    assert image.shape == panel._newest.reading.image.shape
+    assert (image != panel._newest.reading.image).any()  # the frames per second, at least
 
 
 def test_a_snapshot_that_cannot_be_kept_is_told(endless, tmp_path):

@@ -50,20 +50,20 @@ def clip(frames, tmp_path):
 
 
 @pytest.fixture
-def picture(frames, tmp_path):
+def image(frames, tmp_path):
     path = tmp_path / "still.png"
     cv2.imwrite(str(path), frames[-1])
     return path
 
 
-def test_pictures_and_videos_come_into_one_table(clip, picture, tmp_path):
+def test_images_and_videos_come_into_one_table(clip, image, tmp_path):
     csv, json_file = tmp_path / "rows.csv", tmp_path / "rows.json"
     table, failures = predict.read_sources(
-        [picture, clip], Even(), csv=csv, json_file=json_file, threshold=0.5, progress=False
+        [image, clip], Even(), csv=csv, json_file=json_file, threshold=0.5, progress=False
     )
     assert failures == []
     assert list(table.columns) == COLUMNS
-    still = table[table["source"] == str(picture)]
+    still = table[table["source"] == str(image)]
     assert still[["frame", "seconds", "track"]].to_numpy().tolist() == [[0, 0.0, 1]]
     assert table.loc[table["source"] == str(clip), "frame"].max() == 7
     assert set(table["label"]) == {"unsure"}
@@ -81,7 +81,7 @@ def test_pictures_and_videos_come_into_one_table(clip, picture, tmp_path):
 
 def test_a_source_that_fails_does_not_stop_the_others(clip, tmp_path):
     broken = tmp_path / "broken.jpg"
-    broken.write_bytes(b"no picture")
+    broken.write_bytes(b"no image")
     empty = tmp_path / "empty.png"
     cv2.imwrite(str(empty), np.full((120, 160, 3), 90, np.uint8))
     said = []
@@ -93,29 +93,27 @@ def test_a_source_that_fails_does_not_stop_the_others(clip, tmp_path):
     assert said == [f"{empty}: no face"]
 
 
-def test_one_annotated_video_is_of_one_video(clip, picture, tmp_path):
+def test_one_annotated_video_is_of_one_video(clip, image, tmp_path):
     annotated = tmp_path / "annotated.mp4"
-    for sources in ([clip, clip], [picture]):
+    for sources in ([clip, clip], [image]):
         with pytest.raises(ValueError, match="is made of one video"):
             predict.read_sources(sources, Even(), video=annotated)
     predict.read_sources([clip], Even(), video=annotated, progress=False)
     assert cv2.VideoCapture(str(annotated)).get(cv2.CAP_PROP_FRAME_COUNT) == 8
 
 
-def test_a_source_is_never_an_output(clip, picture, tmp_path):
-    before = clip.read_bytes(), picture.read_bytes()
+def test_a_source_is_never_an_output(clip, image, tmp_path):
+    before = clip.read_bytes(), image.read_bytes()
     rows = tmp_path / "rows"
     for outputs in (
         {"csv": clip},
-        {"json_file": picture},
+        {"json_file": image},
         {"csv": rows, "json_file": rows},
         {"video": tmp_path / "a.mp4", "json_file": tmp_path / "a.interrupted.mp4"},
     ):
         with pytest.raises(ValueError, match=r"is a source|two outputs"):
-            predict.read_sources(
-                [clip] if "video" in outputs else [picture, clip], Even(), **outputs
-            )
-    assert (clip.read_bytes(), picture.read_bytes()) == before and not rows.exists()
+            predict.read_sources([clip] if "video" in outputs else [image, clip], Even(), **outputs)
+    assert (clip.read_bytes(), image.read_bytes()) == before and not rows.exists()
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
@@ -142,10 +140,10 @@ class Failing(Even):
 
 
 @pytest.mark.parametrize("error", [RuntimeError("no memory"), KeyboardInterrupt()])
-def test_what_was_read_before_a_failure_is_written(clip, picture, tmp_path, error):
+def test_what_was_read_before_a_failure_is_written(clip, image, tmp_path, error):
     csv, json_file = tmp_path / "rows.csv", tmp_path / "rows.json"
     table, failures = predict.read_sources(
-        [picture, clip, picture],
+        [image, clip, image],
         Failing(error),
         csv=csv,
         json_file=json_file,
@@ -153,22 +151,22 @@ def test_what_was_read_before_a_failure_is_written(clip, picture, tmp_path, erro
         say=lambda _: None,
         read_every=0,
     )
-    assert set(table["source"]) == {str(picture), str(clip)}
+    assert set(table["source"]) == {str(image), str(clip)}
     assert len(json.loads(json_file.read_text())) == len(pd.read_csv(csv)) == len(table) >= 2
     if isinstance(error, KeyboardInterrupt):
         assert failures == [f"{clip}: interrupted; 1 more not read"]
     else:
         told = "RuntimeError: no memory."
-        assert failures == [f"{clip}: {told}", f"{picture}: {told}"]
+        assert failures == [f"{clip}: {told}", f"{image}: {told}"]
 
 
-def test_an_interruption_among_pictures_keeps_the_first(picture, tmp_path):
+def test_an_interruption_among_images_keeps_the_first(image, tmp_path):
     json_file = tmp_path / "rows.json"
     _, failures = predict.read_sources(
-        [picture] * 4, Failing(KeyboardInterrupt(), answers=1), json_file=json_file
+        [image] * 4, Failing(KeyboardInterrupt(), answers=1), json_file=json_file
     )
     assert len(json.loads(json_file.read_text())) == 1
-    assert failures == [f"{picture}: interrupted; 2 more not read"]
+    assert failures == [f"{image}: interrupted; 2 more not read"]
 
 
 def test_an_interruption_is_the_usual_end_of_a_camera(frames, monkeypatch, tmp_path):
@@ -213,10 +211,10 @@ def test_passwords_are_not_shown(monkeypatch):
     assert "secret" not in str(told.value)
 
 
-def test_a_folder_is_said_to_be_read_as_a_film(picture):
+def test_a_folder_is_said_to_be_read_as_a_film(image):
     said = []
-    table, _ = predict.read_sources([picture.parent], Even(), progress=False, say=said.append)
-    assert set(table["source"]) == {str(picture.parent)}
+    table, _ = predict.read_sources([image.parent], Even(), progress=False, say=said.append)
+    assert set(table["source"]) == {str(image.parent)}
     assert "as a film" in said[0] and "name the files" in said[0]
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from utils.live.addresses import safe_address
 from utils.live.camera import LiveCamera
-from utils.live.sources import PictureSequence, VideoFile, open_source
+from utils.live.sources import ImageSequence, VideoFile, open_source
 from utils.vision.opencv import cv2
 
 FRAME = np.full((24, 32, 3), 90, np.uint8)
@@ -66,9 +66,9 @@ def test_paths_begin_at_home_where_they_say_so(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     write_video(tmp_path / "clip.avi")
-    (tmp_path / "pictures").mkdir()
-    cv2.imwrite(str(tmp_path / "pictures" / "1.png"), FRAME)
-    for source, length in (("~/clip.avi", 12), ("~/pictures", 1), (["~/pictures/1.png"], 1)):
+    (tmp_path / "images").mkdir()
+    cv2.imwrite(str(tmp_path / "images" / "1.png"), FRAME)
+    for source, length in (("~/clip.avi", 12), ("~/images", 1), (["~/images/1.png"], 1)):
         with open_source(source) as opened:
             assert len(list(opened)) == length
 
@@ -87,7 +87,7 @@ def test_an_empty_text_is_not_the_current_folder(nothing):
         open_source(nothing)
 
 
-def test_pictures_are_upright_whole_and_no_bombs(tmp_path):
+def test_images_are_upright_whole_and_no_bombs(tmp_path):
     upright = np.zeros((32, 48, 3), np.uint8)
     upright[:, :24] = (255, 0, 0)  # blue on the left, in BGR
     tag = Image.Exif()
@@ -98,7 +98,7 @@ def test_pictures_are_upright_whole_and_no_bombs(tmp_path):
     cv2.imwrite(str(tmp_path / "3.png"), upright[..., 0])
     paths, said = [str(tmp_path / name) for name in ("1.tiff", "2.png", "3.png", "4.png")], []
     source = open_source(paths, say=said.append)
-    assert isinstance(source, PictureSequence)
+    assert isinstance(source, ImageSequence)
     frames = [frame for _, frame in source]
     assert (frames[0] == upright).all()
     assert [frame.shape for frame in frames] == [(32, 48, 3)] * 2

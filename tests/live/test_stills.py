@@ -1,4 +1,4 @@
-"""Pictures of every kind in, one tidy table out."""
+"""Images of every kind in, one tidy table out."""
 
 import io
 import os
@@ -55,8 +55,8 @@ def empty():
     return np.full((120, 160, 3), 90, np.uint8)
 
 
-def read(pictures, detector, **settings):
-    table = read_stills(pictures, HuePredictor(), detector, **settings)
+def read(images, detector, **settings):
+    table = read_stills(images, HuePredictor(), detector, **settings)
     assert list(table.columns) == COLUMNS
     assert all(str(table[name].dtype) == "Int64" for name in BOX)
     return table
@@ -67,7 +67,7 @@ def test_every_kind_of_source_gives_the_same_row(face, detector, tmp_path):
     cv2.imwrite(str(path), face)
     rgb = np.ascontiguousarray(face[..., ::-1])
     table = read([path, str(path), path.read_bytes(), Image.fromarray(rgb), face], detector)
-    assert table["file"].tolist() == [str(path)] * 2 + ["picture 2", "picture 3", "picture 4"]
+    assert table["file"].tolist() == [str(path)] * 2 + ["image 2", "image 3", "image 4"]
     assert table["face"].tolist() == [1] * 5
     assert table["label"].tolist() == ["angry"] * 5
     assert len(table[[*BOX, *CLASS_NAMES]].drop_duplicates()) == 1
@@ -79,14 +79,14 @@ def test_every_kind_of_source_gives_the_same_row(face, detector, tmp_path):
     assert read(rgb, detector)["label"].tolist() == ["happy"]  # told wrongly, red is blue
 
 
-def test_a_single_picture_needs_no_list(face, detector, tmp_path):
+def test_a_single_image_needs_no_list(face, detector, tmp_path):
     path = tmp_path / "face.png"
     cv2.imwrite(str(path), face)
     for source in (path, str(path), path.read_bytes(), face, Image.open(path)):
         assert read(source, detector)["label"].tolist() == ["angry"]
 
 
-def test_what_a_widget_or_an_open_file_gives_is_one_picture(face, detector, tmp_path):
+def test_what_a_widget_or_an_open_file_gives_is_one_image(face, detector, tmp_path):
     path = tmp_path / "face.png"
     cv2.imwrite(str(path), face)
     data = path.read_bytes()
@@ -104,11 +104,11 @@ def test_what_imread_could_not_read_gets_a_row_and_the_rest_goes_on(face, detect
     with open(__file__, encoding="utf-8") as text:
         table = read([missing, text, face], detector)
     labels = table["label"].tolist()
-    assert labels[0].startswith("not read: no picture (None)") and "cv2.imread" in labels[0]
+    assert labels[0].startswith("not read: no image (None)") and "cv2.imread" in labels[0]
     assert labels[1].startswith("not read: ") and labels[2] == "angry"
 
 
-def test_the_largest_face_is_the_first_and_boxes_are_the_upright_pictures(face, detector, tmp_path):
+def test_the_largest_face_is_the_first_and_boxes_are_the_upright_images(face, detector, tmp_path):
     small = cv2.resize(face, None, fx=0.6, fy=0.6, interpolation=cv2.INTER_AREA)
     both = np.full((face.shape[0], face.shape[1] + small.shape[1], 3), 90, np.uint8)
     both[: small.shape[0], : small.shape[1]] = small
@@ -125,7 +125,7 @@ def test_the_largest_face_is_the_first_and_boxes_are_the_upright_pictures(face, 
     assert (table[BOX] == upright[BOX]).all(axis=None)
 
 
-def test_damaged_pictures_get_a_row_and_the_rest_goes_on(face, empty, detector, tmp_path):
+def test_damaged_images_get_a_row_and_the_rest_goes_on(face, empty, detector, tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     data = cv2.imencode(".jpg", noise)[1].tobytes()
     table = read(
@@ -133,7 +133,7 @@ def test_damaged_pictures_get_a_row_and_the_rest_goes_on(face, empty, detector, 
     )
     assert table["face"].tolist() == [0, 0, 0, 0, 0, 1]
     assert table["file"].tolist() == [
-        "picture 0", "picture 1", "picture 2", str(tmp_path / "none.jpg"), "picture 4", "picture 5",
+        "image 0", "image 1", "image 2", str(tmp_path / "none.jpg"), "image 4", "image 5",
     ]  # fmt: skip
     texts = table["label"].tolist()
     assert "truncated" in texts[0] and texts[1] == "no face" and "empty" in texts[2]
@@ -142,35 +142,35 @@ def test_damaged_pictures_get_a_row_and_the_rest_goes_on(face, empty, detector, 
     assert table.loc[:4, [*BOX, *CLASS_NAMES, "confidence"]].isna().all(axis=None)
 
 
-def test_a_folder_gives_its_pictures_by_name(face, empty, detector, tmp_path):
-    for name, picture in (("b.PNG", face), ("a.jpg", empty), (".hidden.png", face)):
-        (tmp_path / name).write_bytes(cv2.imencode(".png", picture)[1].tobytes())
-    (tmp_path / "c.jpg").write_text("no picture")
-    (tmp_path / "notes.txt").write_text("no picture")
+def test_a_folder_gives_its_images_by_name(face, empty, detector, tmp_path):
+    for name, image in (("b.PNG", face), ("a.jpg", empty), (".hidden.png", face)):
+        (tmp_path / name).write_bytes(cv2.imencode(".png", image)[1].tobytes())
+    (tmp_path / "c.jpg").write_text("no image")
+    (tmp_path / "notes.txt").write_text("no image")
     (tmp_path / "folder.png").mkdir()
     table = read(str(tmp_path), detector)
     assert table["file"].tolist() == [str(tmp_path / name) for name in ("a.jpg", "b.PNG", "c.jpg")]
     assert table["label"].tolist()[:2] == ["no face", "angry"]
     assert table["label"].tolist()[2].startswith("not read: ")
     mixed = read([tmp_path, tmp_path / "folder.png", empty], detector)
-    assert mixed["file"].tolist()[3:] == [str(tmp_path / "folder.png"), "picture 4"]
+    assert mixed["file"].tolist()[3:] == [str(tmp_path / "folder.png"), "image 4"]
 
 
 def test_a_generator_is_read_one_by_one(empty, detector):
     alive = []
 
-    def pictures():
+    def images():
         for number in range(3):
             alive.append(number)
             yield empty
 
     class Watcher:
-        def detect(self, picture, thorough):
+        def detect(self, image, thorough):
             asked.append(len(alive))
             return []
 
     asked = []
-    assert len(read(pictures(), Watcher())) == 3
+    assert len(read(images(), Watcher())) == 3
     assert asked == [1, 2, 3]
 
 
@@ -183,13 +183,13 @@ def test_below_the_threshold_a_face_is_unsure(face, detector):
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 2), (23, 23), (40, 400), (400, 40)])
-def test_tiny_and_narrow_pictures(shape, detector):
+def test_tiny_and_narrow_images(shape, detector):
     grey = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     assert read(grey, detector)["label"].tolist() == ["no face"]
 
 
 def test_a_long_strip_does_not_spoil_the_detector(face, detector):
-    # Haar cascades keep memory for the widest times the highest picture they have seen.
+    # Haar cascades keep memory for the widest times the highest image they have seen.
     strips = [np.zeros((30, 40_000), np.uint8), np.zeros((40_000, 30), np.uint8)]
     labels = read([*strips, face], detector)["label"].tolist()
     assert all("too narrow: " in label for label in labels[:2]) and labels[2] == "angry"

@@ -15,7 +15,7 @@ APPLICATIONS = {
 }
 
 
-def random_pictures(preprocessing, count=3):
+def random_images(preprocessing, count=3):
     shape = (count, *preprocessing.input_shape)
     return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
@@ -25,9 +25,9 @@ def random_pictures(preprocessing, count=3):
 def test_each_trunk_scales_as_its_weights_were_trained(name, colour):
     preprocessing = Preprocessing(CLASS_NAMES, size=32, colour=colour)
     trunk = backbones.make_trunk(name, preprocessing, weights=None)
-    pictures = random_pictures(preprocessing)
-    scaled = keras.Model(trunk.input, trunk.get_layer("scale").output).predict_on_batch(pictures)
-    three_channels = np.broadcast_to(pictures, (3, 32, 32, 3)).astype(np.float32)
+    images = random_images(preprocessing)
+    scaled = keras.Model(trunk.input, trunk.get_layer("scale").output).predict_on_batch(images)
+    three_channels = np.broadcast_to(images, (3, 32, 32, 3)).astype(np.float32)
     expected = APPLICATIONS[name].preprocess_input(three_channels)
     assert np.allclose(scaled, expected, atol=1e-4)
 
@@ -85,16 +85,16 @@ def test_what_a_trunk_cannot_take_is_refused(tmp_path, small_network, preprocess
     with pytest.raises(ValueError, match="begins with random weights"):
         backbones.make_trunk("residual", preprocessing, "imagenet")
     file = save_model(small_network, preprocessing, tmp_path / "small.keras", litert_model=False)
-    with pytest.raises(ValueError, match="takes grey pictures of 48 × 48 pixels"):
+    with pytest.raises(ValueError, match="takes grey images of 48 × 48 pixels"):
         backbones.make_trunk("own", Preprocessing(CLASS_NAMES, size=224), file)
 
 
 def test_own_trunk_is_that_of_the_saved_model(tmp_path, small_network, preprocessing):
     file = save_model(small_network, preprocessing, tmp_path / "small.keras", litert_model=False)
     trunk = backbones.make_trunk("own", preprocessing, file)
-    pictures = random_pictures(preprocessing)
-    expected = small_network.get_layer("trunk").predict_on_batch(pictures)
-    assert np.allclose(trunk.predict_on_batch(pictures), expected, atol=1e-6)
+    images = random_images(preprocessing)
+    expected = small_network.get_layer("trunk").predict_on_batch(images)
+    assert np.allclose(trunk.predict_on_batch(images), expected, atol=1e-6)
 
 
 def test_saved_network_is_trunk_and_head_in_one_file(tmp_path):
@@ -105,9 +105,9 @@ def test_saved_network_is_trunk_and_head_in_one_file(tmp_path):
         save_model(network, preprocessing, tmp_path / "whole.keras", litert_model=False)
     )
     assert described == preprocessing
-    pictures = random_pictures(preprocessing)
-    expected = network.predict_on_batch(pictures)
-    assert np.allclose(saved.predict_on_batch(pictures), expected, atol=1e-5)
+    images = random_images(preprocessing)
+    expected = network.predict_on_batch(images)
+    assert np.allclose(saved.predict_on_batch(images), expected, atol=1e-5)
     # Cached features are found by this text: made again in a notebook, it must be the same.
     assert backbones.make_trunk("vgg16", preprocessing, None).to_json() == trunk.to_json()
 

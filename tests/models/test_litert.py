@@ -16,7 +16,7 @@ from utils.models.litert import LiteRTNetwork, read_litert_model
 from utils.models.metadata import ModelFileError, read_preprocessing
 from utils.models.model_file import add_litert_model, load_model, save_model
 from utils.models.predictor import load
-from utils.training.batches import Pictures
+from utils.training.batches import Batches
 from utils.vision.preprocessing import Preprocessing
 
 RELEASED = MODELS / "fer2013.keras"
@@ -52,7 +52,7 @@ def finished(finished_once, tmp_path):
 
 @pytest.fixture
 def drawn(table, preprocessing):
-    return Pictures(table, preprocessing, batch_size=21)[0][0]
+    return Batches(table, preprocessing, batch_size=21)[0][0]
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 21])

@@ -103,10 +103,10 @@ def rewrite_metadata(path, **changes):
 
 
 def lambda_network():
-    pictures = keras.Input((48, 48, 1))
-    values = keras.layers.Lambda(lambda x: x / 255, output_shape=(48, 48, 1))(pictures)
+    images = keras.Input((48, 48, 1))
+    values = keras.layers.Lambda(lambda x: x / 255, output_shape=(48, 48, 1))(images)
     values = keras.layers.Dense(7, activation="softmax")(keras.layers.Flatten()(values))
-    return keras.Model(pictures, values)
+    return keras.Model(images, values)
 
 
 def test_lambda_layer_is_not_saved(preprocessing, tmp_path):

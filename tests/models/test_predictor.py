@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from utils.models.predictor import Predictor
-from utils.training.batches import Pictures
+from utils.training.batches import Batches
 from utils.vision.preprocessing import prepare_faces
 
 
@@ -66,8 +66,8 @@ def test_wrongly_prepared_faces_are_refused(predictor, wrong):
         predictor.probabilities(wrong)
 
 
-def test_table_of_pictures_in_order(predictor, table, preprocessing):
-    pictures = Pictures(table, preprocessing, batch_size=16)
-    probabilities = predictor.predict_pictures(pictures, progress=False)
+def test_table_of_images_in_order(predictor, table, preprocessing):
+    images = Batches(table, preprocessing, batch_size=16)
+    probabilities = predictor.predict_batches(images, progress=False)
     assert len(probabilities) == len(table)
-    assert np.allclose(probabilities[16:32], predictor.probabilities(pictures[1][0]), atol=1e-5)
+    assert np.allclose(probabilities[16:32], predictor.probabilities(images[1][0]), atol=1e-5)

@@ -94,10 +94,10 @@ def test_every_size_and_colour_at_the_same_cost(size, channels):
 
 
 def test_a_real_network_is_asked_as_it_is(small_network, preprocessing, table):
-    from utils.training.batches import Pictures
+    from utils.training.batches import Batches
 
     predictor = Predictor(small_network, preprocessing)
-    face = Pictures(table.iloc[:1], preprocessing)[0][0][0]
+    face = Batches(table.iloc[:1], preprocessing)[0][0][0]
     maps = [occlusion_map(predictor, face, class_index=index) for index in range(7)]
     assert max(abs(one).max() for one in maps) > 0
     assert np.abs(np.sum(maps, axis=0)).max() < 1e-5  # what one class loses others gain

@@ -72,7 +72,7 @@ for network in (half, plain):
 for ours, theirs in zip(means(half), means(plain), strict=True):
     np.testing.assert_allclose(ours, theirs, atol=0.05)
 
-# A last batch may hold one picture.
+# A last batch may hold one image.
 fast.set_weights(plain.get_weights())
 fast.get_layer("trunk").trainable = True
 losses = [one_step(network, faces[:1], labels[:1])[0] for network in (fast, plain)]

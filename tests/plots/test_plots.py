@@ -8,7 +8,7 @@ from matplotlib.colors import to_hex
 from utils import datasets, plots
 from utils.training import evaluation
 from utils.training.augmentation import Augmentation
-from utils.training.batches import Pictures
+from utils.training.batches import Batches
 from utils.vision.preprocessing import Preprocessing
 
 
@@ -35,11 +35,11 @@ def figures(answers):
     metrics = evaluation.evaluate(labels, probabilities, classes)
     log = pd.DataFrame({"epoch": [1, 2, 3], "loss": [3, 2, 1.5], "accuracy": [0.1, 0.4, 0.6]})
     log = log.assign(val_loss=log["loss"], val_accuracy=log["accuracy"])
-    stream = Pictures(table, Preprocessing(classes), augmentation=Augmentation())
+    stream = Batches(table, Preprocessing(classes), augmentation=Augmentation())
     return {
         "counts": plots.class_counts(datasets.count_classes(table)),
-        "examples": plots.example_pictures(table, classes),
-        "augmented": plots.augmented_pictures(stream),
+        "examples": plots.example_images(table, classes),
+        "augmented": plots.augmented_images(stream),
         "curves": plots.learning_curves(log, 3),
         "confusion": plots.confusion_matrix(metrics),
         "precision": plots.precision_matrix(metrics),
@@ -132,9 +132,9 @@ def test_explanation_names_every_class_and_what_its_colours_mean(answers):
 
 
 def test_a_crowd_has_six_charts_and_every_face_its_box():
-    picture, *charts = still(40, list("abc")).axes
-    assert len(charts) == 6 and len(picture.patches) == 40
-    assert "34 more" in picture.get_title()
+    image, *charts = still(40, list("abc")).axes
+    assert len(charts) == 6 and len(image.patches) == 40
+    assert "34 more" in image.get_title()
     assert not still(6, list("abc")).axes[0].get_title()
 
 

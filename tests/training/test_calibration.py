@@ -4,9 +4,9 @@ import pytest
 
 from utils.models import networks
 from utils.models.predictor import Predictor
-from utils.training.batches import Pictures
+from utils.training.batches import Batches
 from utils.training.calibration import (
-    LEAST_PICTURES,
+    LEAST_IMAGES,
     calibrate,
     fit_temperature,
     set_temperature,
@@ -32,7 +32,7 @@ def test_the_temperature_that_was_applied_is_found_again(honest, temperature):
     assert fit_temperature(labels, [distorted]) == pytest.approx(temperature, rel=0.05)
 
 
-def test_it_mends_confidence_on_other_pictures(honest):
+def test_it_mends_confidence_on_other_images(honest):
     labels, probabilities = honest
     too_sure = tempered(probabilities, 0.4)
     temperature = fit_temperature(labels[:10_000], [too_sure[:10_000]])
@@ -59,30 +59,30 @@ def test_what_cannot_be_calibrated_is_refused(small_network):
 
 
 def test_calibrating_lowers_the_loss_of_the_mirror_average(table, small_network, preprocessing):
-    pictures = Pictures(pd.concat([table, table]), preprocessing)
+    images = Batches(pd.concat([table, table]), preprocessing)
     last = small_network.get_layer("head").layers[-1]
     last.set_weights([30 * weight for weight in last.get_weights()])  # far too sure
 
     def loss():
         answers = Predictor(networks.mirrored(small_network), preprocessing)
-        probabilities = answers.predict_pictures(pictures, progress=False)
-        return evaluate(pictures.labels, probabilities, preprocessing.class_names)["log_loss"]
+        probabilities = answers.predict_batches(images, progress=False)
+        return evaluate(images.labels, probabilities, preprocessing.class_names)["log_loss"]
 
     before = loss()
-    views = views_of(small_network, pictures)
-    few = LEAST_PICTURES - 1
-    assert calibrate(small_network, pictures.labels[:few], [view[:few] for view in views]) == 1
+    views = views_of(small_network, images)
+    few = LEAST_IMAGES - 1
+    assert calibrate(small_network, images.labels[:few], [view[:few] for view in views]) == 1
     assert loss() == before
-    assert calibrate(small_network, pictures.labels, views) > 1
+    assert calibrate(small_network, images.labels, views) > 1
     assert loss() < before
 
 
-def test_views_are_the_answers_to_the_pictures_and_to_their_mirror_images(
+def test_views_are_the_answers_to_the_images_and_to_their_mirror_images(
     table, small_network, preprocessing
 ):
-    pictures = Pictures(table, preprocessing, batch_size=16)
-    plain, mirrored = views_of(small_network, pictures)
-    assert np.allclose(views_of(small_network, pictures, mirror=False), [plain])
-    faces = np.concatenate([pictures[index][0] for index in range(len(pictures))])
+    images = Batches(table, preprocessing, batch_size=16)
+    plain, mirrored = views_of(small_network, images)
+    assert np.allclose(views_of(small_network, images, mirror=False), [plain])
+    faces = np.concatenate([images[index][0] for index in range(len(images))])
     for view, seen in ((plain, faces), (mirrored, faces[:, :, ::-1])):
         assert np.allclose(view, small_network.predict(seen, verbose=0), atol=1e-5)

@@ -7,7 +7,7 @@ import pytest
 
 from utils.training import evaluation
 
-# Six pictures of three classes. Answers: a→a, a→b, b→b, b→b, c→a, c→c.
+# Six images of three classes. Answers: a→a, a→b, b→b, b→b, c→a, c→c.
 LABELS = np.array([0, 0, 1, 1, 2, 2])
 PROBABILITIES = np.array(
     [
@@ -64,7 +64,7 @@ def test_calibration_error_of_a_calibrated_answer_is_nothing():
     assert evaluation.expected_calibration_error(labels, probabilities) == pytest.approx(0)
 
 
-def test_interval_holds_the_value_and_narrows_with_more_pictures():
+def test_interval_holds_the_value_and_narrows_with_more_images():
     random = np.random.default_rng(0)
     labels = random.integers(0, 3, 2000)
     probabilities = random.dirichlet((1, 1, 1), 2000)

@@ -10,17 +10,17 @@ from utils.models.model_file import ModelFileError
 from utils.models.predictor import Predictor, load
 from utils.training import features
 from utils.training.augmentation import Augmentation
-from utils.training.batches import Pictures
+from utils.training.batches import Batches
 
 
 @pytest.fixture
-def pictures(table, preprocessing):
-    return Pictures(datasets.split_of(table, "train"), preprocessing, batch_size=16)
+def images(table, preprocessing):
+    return Batches(datasets.split_of(table, "train"), preprocessing, batch_size=16)
 
 
 @pytest.fixture
-def all_pictures(table, preprocessing):
-    return Pictures(table, preprocessing, batch_size=16)
+def all_images(table, preprocessing):
+    return Batches(table, preprocessing, batch_size=16)
 
 
 @pytest.fixture
@@ -28,23 +28,23 @@ def trunk(small_network):
     return small_network.get_layer("trunk")
 
 
-def test_features_are_what_the_trunk_says(trunk, pictures, tmp_path):
-    found = features.trunk_features(trunk, pictures, tmp_path)
+def test_features_are_what_the_trunk_says(trunk, images, tmp_path):
+    found = features.trunk_features(trunk, images, tmp_path)
     assert found.dtype == np.float16
-    assert found.shape == (len(pictures.table), 3, 3, 8)
-    expected = trunk.predict_on_batch(pictures[1][0])
+    assert found.shape == (len(images.table), 3, 3, 8)
+    expected = trunk.predict_on_batch(images[1][0])
     assert np.allclose(found[16:32], expected, rtol=1e-2, atol=1e-3)
 
 
-def test_features_are_computed_once(trunk, pictures, tmp_path, monkeypatch):
-    first = features.trunk_features(trunk, pictures, tmp_path).copy()
+def test_features_are_computed_once(trunk, images, tmp_path, monkeypatch):
+    first = features.trunk_features(trunk, images, tmp_path).copy()
     monkeypatch.setattr(trunk, "predict_on_batch", None)  # calling it again would fail
-    assert np.array_equal(features.trunk_features(trunk, pictures, tmp_path), first)
+    assert np.array_equal(features.trunk_features(trunk, images, tmp_path), first)
 
 
-def test_computing_goes_on_where_it_was_killed(trunk, pictures, tmp_path, monkeypatch):
-    whole = features.trunk_features(trunk, pictures, tmp_path / "whole").copy()
-    read, getitem = [], Pictures.__getitem__
+def test_computing_goes_on_where_it_was_killed(trunk, images, tmp_path, monkeypatch):
+    whole = features.trunk_features(trunk, images, tmp_path / "whole").copy()
+    read, getitem = [], Batches.__getitem__
 
     def killed_at_the_fourth(self, index):
         read.append(index)
@@ -52,29 +52,29 @@ def test_computing_goes_on_where_it_was_killed(trunk, pictures, tmp_path, monkey
             raise KeyboardInterrupt
         return getitem(self, index)
 
-    monkeypatch.setattr(Pictures, "__getitem__", killed_at_the_fourth)
+    monkeypatch.setattr(Batches, "__getitem__", killed_at_the_fourth)
     with pytest.raises(KeyboardInterrupt):
-        features.trunk_features(trunk, pictures, tmp_path)
+        features.trunk_features(trunk, images, tmp_path)
     (part,) = tmp_path.glob(".features-*.part")
     with open(part, "r+b") as stream:
         stream.truncate(part.stat().st_size - 100)  # as if killed while the third was written
-    assert np.array_equal(features.trunk_features(trunk, pictures, tmp_path), whole)
+    assert np.array_equal(features.trunk_features(trunk, images, tmp_path), whole)
     assert read == [0, 1, 2, 3, 2, 3]
     assert not list(tmp_path.glob(".features-*"))
 
 
-def test_few_pictures_at_once_give_the_same_features(trunk, pictures, tmp_path, monkeypatch):
-    together = features.trunk_features(trunk, pictures, tmp_path / "together")
-    monkeypatch.setattr(features, "_pictures_at_once", lambda trunk: 5)
-    apart = features.trunk_features(trunk, pictures, tmp_path / "apart")
+def test_few_images_at_once_give_the_same_features(trunk, images, tmp_path, monkeypatch):
+    together = features.trunk_features(trunk, images, tmp_path / "together")
+    monkeypatch.setattr(features, "_images_at_once", lambda trunk: 5)
+    apart = features.trunk_features(trunk, images, tmp_path / "apart")
     assert np.allclose(apart, together, rtol=1e-3, atol=1e-3)
 
 
-def test_features_too_large_for_float16_are_refused(trunk, pictures, tmp_path):
+def test_features_too_large_for_float16_are_refused(trunk, images, tmp_path):
     normalisation = trunk.get_layer("block4_normalisation")
     normalisation.gamma.assign(np.full(8, 1e7))
     with pytest.raises(ValueError, match="float16 holds up to 65504"):
-        features.trunk_features(trunk, pictures, tmp_path)
+        features.trunk_features(trunk, images, tmp_path)
 
 
 def test_batches_of_features_hold_the_rows_asked_for(tmp_path):
@@ -94,45 +94,43 @@ def test_batches_of_features_hold_the_rows_asked_for(tmp_path):
     assert np.array_equal(weight, weights[number])
 
 
-def test_another_split_of_the_same_pictures_finds_their_features(trunk, all_pictures, tmp_path):
-    first = features.trunk_features(trunk, all_pictures, tmp_path)
-    parted = splits.random_split(all_pictures.table, seed=5)
-    other = Pictures(parted, all_pictures.preprocessing, batch_size=16)
+def test_another_split_of_the_same_images_finds_their_features(trunk, all_images, tmp_path):
+    first = features.trunk_features(trunk, all_images, tmp_path)
+    parted = splits.random_split(all_images.table, seed=5)
+    other = Batches(parted, all_images.preprocessing, batch_size=16)
     assert features.trunk_features(trunk, other, tmp_path).filename == first.filename
-    assert other.fingerprint != all_pictures.fingerprint
+    assert other.fingerprint != all_images.fingerprint
 
 
-def test_key_follows_trunk_pictures_and_preprocessing(trunk, pictures, preprocessing):
-    keys = {features.features_key(trunk, pictures)}
-    fewer = Pictures(pictures.table.iloc[:-1], preprocessing)
+def test_key_follows_trunk_images_and_preprocessing(trunk, images, preprocessing):
+    keys = {features.features_key(trunk, images)}
+    fewer = Batches(images.table.iloc[:-1], preprocessing)
     keys.add(features.features_key(trunk, fewer))
     weights = trunk.get_weights()
     weights[0] = weights[0] + 0.01
     trunk.set_weights(weights)
-    keys.add(features.features_key(trunk, pictures))
+    keys.add(features.features_key(trunk, images))
     assert len(keys) == 3
 
 
-def test_augmented_pictures_are_refused(trunk, table, preprocessing, tmp_path):
-    changed = Pictures(table, preprocessing, augmentation=Augmentation())
+def test_augmented_images_are_refused(trunk, table, preprocessing, tmp_path):
+    changed = Batches(table, preprocessing, augmentation=Augmentation())
     with pytest.raises(ValueError, match="neither shuffled nor augmented"):
         features.trunk_features(trunk, changed, tmp_path)
 
 
 def test_head_that_gives_no_classes_is_refused_before_any_work(
-    trunk, pictures, preprocessing, tmp_path
+    trunk, images, preprocessing, tmp_path
 ):
     forgotten = keras.Sequential([keras.layers.Dense(7, activation="softmax")])  # no Flatten
     with pytest.raises(ModelFileError, match="the metadata says"):
-        training.train_head(
-            forgotten, trunk, pictures, training.Settings(), tmp_path, cache=tmp_path
-        )
+        training.train_head(forgotten, trunk, images, training.Settings(), tmp_path, cache=tmp_path)
     assert not list(tmp_path.iterdir())
 
 
 def test_domains_are_weighed_and_logged_apart(trunk, table, preprocessing, tmp_path):
     people = np.arange(len(table)) % 5 == 0
-    mixed = Pictures(
+    mixed = Batches(
         table.assign(domain=np.where(people, "people", "animated")), preprocessing, batch_size=16
     )
     head = networks.mlp_head(len(CLASS_NAMES), units=(8,))
@@ -143,15 +141,15 @@ def test_domains_are_weighed_and_logged_apart(trunk, table, preprocessing, tmp_p
 
 
 def test_head_alone_learns_and_the_saved_model_is_the_whole_network(
-    trunk, all_pictures, table, preprocessing, tmp_path
+    trunk, all_images, table, preprocessing, tmp_path
 ):
     before = [weight.copy() for weight in trunk.get_weights()]
     head = networks.mlp_head(len(CLASS_NAMES), units=(32,), dropout=0)
-    validation = Pictures(datasets.split_of(table, "validation"), preprocessing)
+    validation = Batches(datasets.split_of(table, "validation"), preprocessing)
     run = training.train_head(
         head,
         trunk,
-        all_pictures,
+        all_images,
         training.Settings(epochs=30, learning_rate=1e-2),
         runs=tmp_path,
         cache=tmp_path,
@@ -159,11 +157,11 @@ def test_head_alone_learns_and_the_saved_model_is_the_whole_network(
     assert run.log["loss"].iloc[-1] < run.log["loss"].iloc[0]
     for now, then in zip(trunk.get_weights(), before, strict=True):
         assert np.array_equal(now, then)
-    whole = Predictor(networks.join(trunk, head), preprocessing).predict_pictures(validation)
-    saved = load(run.best_file).predict_pictures(validation)
+    whole = Predictor(networks.join(trunk, head), preprocessing).predict_batches(validation)
+    saved = load(run.best_file).predict_batches(validation)
     assert np.allclose(whole, saved, atol=1e-5)
     accuracy = (whole.argmax(axis=1) == validation.labels).mean()
-    labels, stored = training.head_answers(head, trunk, all_pictures, "validation", tmp_path)
+    labels, stored = training.head_answers(head, trunk, all_images, "validation", tmp_path)
     assert np.array_equal(labels, validation.labels)
     assert np.allclose(stored, whole, atol=0.01)  # of float16 features
     assert accuracy == pytest.approx(run.log["val_accuracy"].max(), abs=1.5 / len(whole))

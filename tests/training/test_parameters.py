@@ -86,7 +86,7 @@ def test_the_notebook_has_every_setting_that_is_looked_at():
         ),
         (
             {"METHOD": "bottleneck", "TRUNK": "own", "IMAGE_SIZE": 64},
-            r"fer2013\.keras takes grey pictures of 48 × 48 pixels",
+            r"fer2013\.keras takes grey images of 48 × 48 pixels",
         ),
         (
             {"METHOD": "bottleneck", "TRUNK": "vgg16", "WEIGHTS": "no/such.h5"},
@@ -115,7 +115,7 @@ def test_own_trunk_must_take_the_size(tmp_path, small_network, preprocessing):
     file = save_model(small_network, preprocessing, tmp_path / "small.keras", litert_model=False)
     own = GOOD | {"METHOD": "bottleneck", "TRUNK": "own", "WEIGHTS": str(file)}
     check_parameters(own)
-    with pytest.raises(ValueError, match="takes grey pictures of 48 × 48 pixels"):
+    with pytest.raises(ValueError, match="takes grey images of 48 × 48 pixels"):
         check_parameters(own | {"IMAGE_SIZE": 96})
     (tmp_path / "broken.keras").write_bytes(b"no model")
     with pytest.raises(ValueError, match=r"broken\.keras"):

@@ -20,7 +20,7 @@ from utils.models.model_file import ModelFileError, load_model, save_model
 from utils.models.rebuilding import rebuild
 from utils.training import trainer
 from utils.training.augmentation import Augmentation
-from utils.training.batches import Pictures
+from utils.training.batches import Batches
 from utils.training.runs import best_epoch, list_runs, record_result, start_run
 from utils.vision.preprocessing import Preprocessing
 
@@ -36,19 +36,19 @@ start(sys.argv[1], sys.argv[2])
 
 
 def start(faces, runs, **settings):
-    table = datasets.find_pictures(faces)
+    table = datasets.find_images(faces)
     preprocessing = Preprocessing(CLASS_NAMES)
-    pictures = Pictures(
+    images = Batches(
         datasets.split_of(table, "train"), preprocessing, 16, True, Augmentation(), seed=1
     )
-    validation = Pictures(datasets.split_of(table, "validation"), preprocessing)
+    validation = Batches(datasets.split_of(table, "validation"), preprocessing)
     keras.utils.set_random_seed(1)
     network = networks.join(
         networks.convolutional_trunk(preprocessing, widths=(4, 8, 8, 8)),
         networks.mlp_head(len(CLASS_NAMES), units=(8,)),
     )
     settings = {"epochs": EPOCHS, "precision": "float32", "seed": 1, **settings}
-    return training.train(network, pictures, validation, training.Settings(**settings), runs=runs)
+    return training.train(network, images, validation, training.Settings(**settings), runs=runs)
 
 
 def test_killed_at_several_moments_it_goes_on_as_if_never_stopped(faces, tmp_path):
@@ -176,8 +176,8 @@ def test_rebuilt_in_bfloat16_the_softmax_stays_float32(small_network):
 
 
 def test_training_begins_anew_whatever_weights_the_model_has(table, preprocessing, tmp_path):
-    learn = Pictures(datasets.split_of(table, "train"), preprocessing, 16, shuffle=True)
-    held_out = Pictures(datasets.split_of(table, "validation"), preprocessing)
+    learn = Batches(datasets.split_of(table, "train"), preprocessing, 16, shuffle=True)
+    held_out = Batches(datasets.split_of(table, "validation"), preprocessing)
     trunk = networks.convolutional_trunk(preprocessing, widths=(4, 8, 8, 8))
     network = networks.join(trunk, networks.mlp_head(len(CLASS_NAMES), units=(8,)))
     settings = training.Settings(epochs=1, precision="float32")
@@ -194,8 +194,8 @@ def test_fine_tuning_changes_the_unfrozen_layers_only_and_survives_a_stop(
         small_network, preprocessing, tmp_path / "start.keras", litert_model=False
     )
     before, _ = load_model(start_file)
-    learn = Pictures(datasets.split_of(table, "train"), preprocessing, 16, True)
-    held_out = Pictures(datasets.split_of(table, "validation"), preprocessing)
+    learn = Batches(datasets.split_of(table, "train"), preprocessing, 16, True)
+    held_out = Batches(datasets.split_of(table, "validation"), preprocessing)
     settings = training.Settings(epochs=3, learning_rate=1e-3, precision="float32")
 
     def tune(runs):
@@ -205,7 +205,7 @@ def test_fine_tuning_changes_the_unfrozen_layers_only_and_survives_a_stop(
 
     whole = tune("whole")
     assert whole.settings["start"] == digest(*(one.tobytes() for one in before.get_weights()))
-    getitem = Pictures.__getitem__
+    getitem = Batches.__getitem__
 
     def stopped_late(self, index):
         if self.shuffle and self.epoch == 2:
@@ -213,7 +213,7 @@ def test_fine_tuning_changes_the_unfrozen_layers_only_and_survives_a_stop(
         return getitem(self, index)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Pictures, "__getitem__", stopped_late)
+        patch.setattr(Batches, "__getitem__", stopped_late)
         with pytest.raises(Exception, match="the power failed"):
             tune("stopped")
     (log,) = tmp_path.glob("stopped/*/log.csv")
@@ -239,25 +239,25 @@ def test_what_is_frozen_makes_another_run(small_network, tmp_path):
 
 
 def test_start_of_another_network_or_other_classes_is_refused(table, preprocessing, tmp_path):
-    pictures = Pictures(table, preprocessing)
+    images = Batches(table, preprocessing)
     trunks = [networks.convolutional_trunk(preprocessing, widths=(2, last)) for last in (2, 3)]
     small, larger = (networks.join(trunk, networks.mlp_head(7, units=(4,))) for trunk in trunks)
     file = save_model(small, preprocessing, tmp_path / "small.keras", litert_model=False)
     with pytest.raises(ValueError, match="its trunk's layers are not those of the network"):
-        training.train(larger, pictures, pictures, training.Settings(), tmp_path, start=file)
+        training.train(larger, images, images, training.Settings(), tmp_path, start=file)
     faces = keras.Input(preprocessing.input_shape)
     values = keras.layers.Flatten(name="pixels")(faces)
     flat = keras.Model(faces, keras.layers.Dense(7, activation="softmax")(values))
     save_model(flat, preprocessing, file, litert_model=False)
     with pytest.raises(ValueError, match=r"not made of a trunk and a head.*pixels"):
-        training.train(small, pictures, pictures, training.Settings(), tmp_path, start=file)
+        training.train(small, images, images, training.Settings(), tmp_path, start=file)
     save_model(small, Preprocessing(CLASS_NAMES[::-1]), file)
     with pytest.raises(ValueError, match="has other classes"):
-        training.train(small, pictures, pictures, training.Settings(), tmp_path, start=file)
+        training.train(small, images, images, training.Settings(), tmp_path, start=file)
 
 
 def test_another_head_begins_anew_on_the_trunk_of_the_start(table, preprocessing, tmp_path):
-    pictures = Pictures(table, preprocessing)
+    images = Batches(table, preprocessing)
     trunk = networks.convolutional_trunk(preprocessing, widths=(2, 2))
     small = networks.join(trunk, networks.mlp_head(7, units=(4,)))
     file = save_model(small, preprocessing, tmp_path / "small.keras", litert_model=False)
@@ -267,7 +267,7 @@ def test_another_head_begins_anew_on_the_trunk_of_the_start(table, preprocessing
         networks.mlp_head(7, units=(5,)),
     )
     still = training.Settings(epochs=1, learning_rate=1e-12, precision="float32")
-    run = training.train(other, pictures, pictures, still, tmp_path, start=file)
+    run = training.train(other, images, images, still, tmp_path, start=file)
     saved, _ = load_model(run.best_file)
     convolutions = [
         (kept, new)
@@ -280,7 +280,7 @@ def test_another_head_begins_anew_on_the_trunk_of_the_start(table, preprocessing
 
 def test_domains_are_weighed_and_logged_apart(table, preprocessing, small_network, tmp_path):
     mixed = table.assign(domain=["people"] * 10 + ["animated"] * (len(table) - 10))
-    learn, held_out = Pictures(mixed, preprocessing, 16, True), Pictures(mixed, preprocessing)
+    learn, held_out = Batches(mixed, preprocessing, 16, True), Batches(mixed, preprocessing)
     settings = training.Settings(epochs=1, precision="float32", balance_domains=True)
     run = training.train(small_network, learn, held_out, settings, runs=tmp_path)
     apart = run.log[["val_accuracy_people", "val_accuracy_animated"]]
@@ -289,13 +289,13 @@ def test_domains_are_weighed_and_logged_apart(table, preprocessing, small_networ
 
 
 def test_lambda_in_a_head_is_refused_before_any_training(table, preprocessing, tmp_path):
-    pictures = Pictures(table, preprocessing)
+    images = Batches(table, preprocessing)
     trunk = networks.convolutional_trunk(preprocessing, widths=(4, 8, 8, 8))
     head = networks.mlp_head(len(CLASS_NAMES), units=(8,))
     head = keras.Sequential([keras.layers.Lambda(lambda x: x), *head.layers], name="head")
     with pytest.raises(ModelFileError, match="holds a Lambda layer"):
         training.train(
-            networks.join(trunk, head), pictures, pictures, training.Settings(), runs=tmp_path
+            networks.join(trunk, head), images, images, training.Settings(), runs=tmp_path
         )
     assert not list(tmp_path.iterdir())
 

@@ -22,19 +22,19 @@ def detector():
 
 def draw_face(side=160, light=200):
     """A plain frontal face that Haar cascades know as one, on grey; uint8 (side, side)."""
-    picture = np.full((200, 200), 120, np.uint8)
-    cv2.ellipse(picture, (100, 100), (72, 92), 0, 0, 360, light, -1)
+    image = np.full((200, 200), 120, np.uint8)
+    cv2.ellipse(image, (100, 100), (72, 92), 0, 0, 360, light, -1)
     for x in (70, 130):
-        cv2.ellipse(picture, (x, 84), (19, 9), 0, 0, 360, 235, -1)
-        cv2.circle(picture, (x, 84), 9, 35, -1)
-        cv2.ellipse(picture, (x, 66), (24, 6), 0, 0, 360, 60, -1)
-        cv2.ellipse(picture, (x, 96), (20, 8), 0, 0, 180, light - 30, 3)
-    cv2.line(picture, (100, 88), (95, 118), light - 45, 4)
-    cv2.ellipse(picture, (100, 122), (14, 6), 0, 0, 180, light - 80, 4)
-    cv2.ellipse(picture, (100, 148), (28, 8), 0, 0, 360, 95, -1)
-    cv2.ellipse(picture, (100, 20), (70, 34), 0, 180, 360, 50, -1)
-    picture = cv2.GaussianBlur(picture, (5, 5), 0)
-    return cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
+        cv2.ellipse(image, (x, 84), (19, 9), 0, 0, 360, 235, -1)
+        cv2.circle(image, (x, 84), 9, 35, -1)
+        cv2.ellipse(image, (x, 66), (24, 6), 0, 0, 360, 60, -1)
+        cv2.ellipse(image, (x, 96), (20, 8), 0, 0, 180, light - 30, 3)
+    cv2.line(image, (100, 88), (95, 118), light - 45, 4)
+    cv2.ellipse(image, (100, 122), (14, 6), 0, 0, 180, light - 80, 4)
+    cv2.ellipse(image, (100, 148), (28, 8), 0, 0, 360, 95, -1)
+    cv2.ellipse(image, (100, 20), (70, 34), 0, 180, 360, 50, -1)
+    image = cv2.GaussianBlur(image, (5, 5), 0)
+    return cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
 
 
 def scene(height=480, width=640, places=((200, 150, 160),)):
@@ -174,10 +174,10 @@ def test_real_faces_are_found(detector):
         pytest.skip("FER2013_ARCHIVE is not set: no real faces here")
     found, frontal, count = 0, 0, 40
     usual = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_default.xml")
-    with zipfile.ZipFile(archive) as pictures:
-        names = sorted(n for n in pictures.namelist() if "PublicTest" in n and n.endswith(".jpg"))
+    with zipfile.ZipFile(archive) as images:
+        names = sorted(n for n in images.namelist() if "PublicTest" in n and n.endswith(".jpg"))
         for name in names[:: len(names) // count][:count]:
-            face = cv2.imdecode(np.frombuffer(pictures.read(name), np.uint8), 0)
+            face = cv2.imdecode(np.frombuffer(images.read(name), np.uint8), 0)
             frame = cv2.copyMakeBorder(
                 cv2.resize(face, (192, 192)), 96, 96, 96, 96, cv2.BORDER_REPLICATE
             )

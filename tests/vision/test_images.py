@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from utils.vision.images import MAX_ASPECT, PictureError, open_picture, read_picture
+from utils.vision.images import MAX_ASPECT, ImageError, open_image, read_image
 from utils.vision.opencv import cv2
 
 # Red, green, blue and white quarters: turns, mirrors and swapped channels all show.
@@ -21,10 +21,10 @@ NOISE = np.random.default_rng(0).integers(0, 256, (48, 48, 3), dtype=np.uint8)
 GREY = np.tile(np.arange(0, 240, 5, dtype=np.uint8), (32, 1))
 
 
-def encode(picture, kind, **settings):
+def encode(image, kind, **settings):
     data = io.BytesIO()
-    picture = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
-    picture.save(data, kind, **settings)
+    image = image if isinstance(image, Image.Image) else Image.fromarray(image)
+    image.save(data, kind, **settings)
     return data.getvalue()
 
 
@@ -39,13 +39,13 @@ def png_header(width, height, data=b"0"):
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "GIF"])
 def test_lossless_files_keep_their_pixels_in_bgr(kind):
-    assert (open_picture(encode(RGB, kind)) == BGR).all()
-    grey = open_picture(encode(GREY, kind))
+    assert (open_image(encode(RGB, kind)) == BGR).all()
+    grey = open_image(encode(GREY, kind))
     assert (grey.T == GREY.T).all()  # a GIF has a palette, so three equal channels
 
 
 @pytest.mark.parametrize(
-    ("picture", "settings"),
+    ("image", "settings"),
     [
         (RGB, {"format": "PNG"}),
         (RGB, {"format": "JPEG", "quality": 70}),
@@ -57,28 +57,28 @@ def test_lossless_files_keep_their_pixels_in_bgr(kind):
         (Image.fromarray(RGB).convert("P"), {"format": "GIF"}),
     ],
 )
-def test_both_readers_give_the_same_pixels(tmp_path, picture, settings):
+def test_both_readers_give_the_same_pixels(tmp_path, image, settings):
     kind = settings["format"]
-    data = encode(picture, kind, **{key: settings[key] for key in settings if key != "format"})
-    path = tmp_path / f"picture.{kind.lower()}"
+    data = encode(image, kind, **{key: settings[key] for key in settings if key != "format"})
+    path = tmp_path / f"image.{kind.lower()}"
     path.write_bytes(data)
-    expected = read_picture(path)
+    expected = read_image(path)
     for source in (path, str(path), data, bytearray(data)):
-        opened = open_picture(source)
+        opened = open_image(source)
         assert opened.dtype == np.uint8 and opened.shape == expected.shape
         assert (opened == expected).all()
 
 
 def test_arrays_and_pil_images():
-    assert open_picture(BGR) is BGR
-    assert (open_picture(RGB, colour_order="rgb") == BGR).all()
-    assert open_picture(GREY, colour_order="rgb") is GREY
-    assert (open_picture(Image.fromarray(RGB), colour_order="rgb") == BGR).all()
+    assert open_image(BGR) is BGR
+    assert (open_image(RGB, colour_order="rgb") == BGR).all()
+    assert open_image(GREY, colour_order="rgb") is GREY
+    assert (open_image(Image.fromarray(RGB), colour_order="rgb") == BGR).all()
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
-def test_phones_pictures_are_turned_upright(kind, orientation):
+def test_phones_images_are_turned_upright(kind, orientation):
     # What a camera held in that way stores, so that the tag undoes it.
     stored = {
         1: RGB, 2: RGB[:, ::-1], 3: RGB[::-1, ::-1], 4: RGB[::-1], 5: RGB.transpose(1, 0, 2),
@@ -87,13 +87,13 @@ def test_phones_pictures_are_turned_upright(kind, orientation):
     tag = Image.Exif()
     tag[0x0112] = orientation
     data = encode(np.ascontiguousarray(stored), kind, exif=tag)
-    opened = open_picture(data)
+    opened = open_image(data)
     assert opened.shape == BGR.shape
     assert np.abs(opened[4::8, 4::8].astype(int) - BGR[4::8, 4::8]).max() < 30
-    picture = Image.open(io.BytesIO(data))
-    size = picture.size
-    assert (open_picture(picture) == opened).all()
-    assert picture.size == size  # the caller's image is left as it was
+    image = Image.open(io.BytesIO(data))
+    size = image.size
+    assert (open_image(image) == opened).all()
+    assert image.size == size  # the caller's image is left as it was
 
 
 def test_transparent_parts_become_white():
@@ -101,26 +101,26 @@ def test_transparent_parts_become_white():
     half[:16, :, 3] = 0  # what is red and green underneath is not to be seen
     half[16:, 24:] = 0, 0, 0, 128
     for kind in ("PNG", "WEBP", "TIFF"):
-        opened = open_picture(encode(half, kind, **({"lossless": True} if kind == "WEBP" else {})))
+        opened = open_image(encode(half, kind, **({"lossless": True} if kind == "WEBP" else {})))
         assert (opened[:16] == 255).all()
         assert (opened[16:, :24] == BGR[16:, :24]).all()
         assert np.abs(opened[16:, 24:].astype(int) - 127).max() <= 1
     grey = Image.fromarray(np.dstack([GREY, np.where(GREY > 100, 255, 0).astype(np.uint8)]), "LA")
-    assert (open_picture(encode(grey, "PNG")) == np.where(GREY > 100, GREY, 255)).all()
+    assert (open_image(encode(grey, "PNG")) == np.where(GREY > 100, GREY, 255)).all()
     palette = Image.fromarray(RGB).convert("P")
     clear = palette.getpixel((0, 0))
-    opened = open_picture(encode(palette, "PNG", transparency=clear))
+    opened = open_image(encode(palette, "PNG", transparency=clear))
     assert (opened[:16, :24] == 255).all() and (opened[16:, :24] == BGR[16:, :24]).all()
 
 
 def test_other_pixel_kinds():
-    cmyk = open_picture(encode(Image.fromarray(RGB).convert("CMYK"), "JPEG", quality=95))
+    cmyk = open_image(encode(Image.fromarray(RGB).convert("CMYK"), "JPEG", quality=95))
     assert np.abs(cmyk.astype(int) - BGR)[4::8, 4::8].max() < 30
-    assert (open_picture(encode(GREY.astype(np.uint16) * 257, "TIFF")) == GREY).all()
-    bits = open_picture(encode(Image.fromarray(GREY > 100), "PNG"))
+    assert (open_image(encode(GREY.astype(np.uint16) * 257, "TIFF")) == GREY).all()
+    bits = open_image(encode(Image.fromarray(GREY > 100), "PNG"))
     assert (bits == np.where(GREY > 100, 255, 0)).all()
-    with pytest.raises(PictureError, match="no known range"):
-        open_picture(encode(GREY.astype(np.float32), "TIFF"))
+    with pytest.raises(ImageError, match="no known range"):
+        open_image(encode(GREY.astype(np.float32), "TIFF"))
 
 
 def test_of_an_animation_the_first_frame():
@@ -128,21 +128,21 @@ def test_of_an_animation_the_first_frame():
     for kind in ("GIF", "WEBP", "TIFF"):
         options = {"lossless": True} if kind == "WEBP" else {}
         data = encode(RGB, kind, save_all=True, append_images=later, **options)
-        assert (open_picture(data) == BGR).all()
+        assert (open_image(data) == BGR).all()
 
 
 @pytest.mark.parametrize("side", [1, 2, 3])
-def test_very_small_pictures(side):
-    assert open_picture(encode(RGB[:side, :side], "PNG")).tolist() == BGR[:side, :side].tolist()
+def test_very_small_images(side):
+    assert open_image(encode(RGB[:side, :side], "PNG")).tolist() == BGR[:side, :side].tolist()
 
 
 HOSTILE = {
     "nothing": (b"", "file is empty"),
-    "text": (b"This is no picture." * 50, "no picture, or a damaged header; expected BMP"),
-    "page": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "no picture"),
+    "text": (b"This is no image." * 50, "no image, or a damaged header; expected BMP"),
+    "page": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "no image"),
     "postscript": (
         b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
-        "no pict",
+        "no image",
     ),
     "header": (encode(RGB, "PNG")[:20], "unreadable"),
     "half": (encode(NOISE, "JPEG")[:-1000], "truncated"),
@@ -163,26 +163,26 @@ def test_hostile_content_is_refused_with_a_reason(name, tmp_path):
     for source in (data, path):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            with pytest.raises(PictureError, match=reason):
-                open_picture(source)
+            with pytest.raises(ImageError, match=reason):
+                open_image(source)
 
 
 def test_size_is_checked_before_decoding(monkeypatch):
     decoded = []
     monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", lambda _: decoded.append(1))
     for width, height in ((10_000, 8_000), (4_000, 10)):
-        with pytest.raises(PictureError):
-            open_picture(png_header(width, height))
+        with pytest.raises(ImageError):
+            open_image(png_header(width, height))
         lazy = Image.open(io.BytesIO(png_header(width, height)))
-        with pytest.raises(PictureError):
-            open_picture(lazy)
+        with pytest.raises(ImageError):
+            open_image(lazy)
     assert not decoded
 
 
 def test_a_truncated_pil_image_is_refused():
-    picture = Image.open(io.BytesIO(encode(NOISE, "JPEG")[:-1000]))
-    with pytest.raises(PictureError, match="truncated"):
-        open_picture(picture)
+    image = Image.open(io.BytesIO(encode(NOISE, "JPEG")[:-1000]))
+    with pytest.raises(ImageError, match="truncated"):
+        open_image(image)
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -193,38 +193,38 @@ def test_damaged_files_are_read_or_refused_never_worse(seed):
     for place in random.integers(0, len(data), 8):
         data[place] = random.integers(256)
     try:
-        assert open_picture(data).dtype == np.uint8
-    except PictureError as error:
+        assert open_image(data).dtype == np.uint8
+    except ImageError as error:
         assert len(str(error)) > 15
 
 
 def test_missing_files_and_addresses(tmp_path):
     for source in (tmp_path / "none.jpg", tmp_path, "https://example.org/face.jpg"):
         with pytest.raises(FileNotFoundError, match="not fetched"):
-            open_picture(source)
+            open_image(source)
 
 
 @pytest.mark.parametrize(
     "array", [RGB / 255, RGB.astype(int), RGB[..., :2], RGB[None], RGB[:0], np.uint8(3)]
 )
-def test_arrays_that_are_no_pictures(array):
-    with pytest.raises(PictureError, match="Received"):
-        open_picture(np.asarray(array))
+def test_arrays_that_are_no_images(array):
+    with pytest.raises(ImageError, match="Received"):
+        open_image(np.asarray(array))
 
 
-def test_mistakes_of_the_caller_are_not_the_pictures():
+def test_mistakes_of_the_caller_are_not_the_images():
     with pytest.raises(TypeError, match="Received: int"):
-        open_picture(3)
+        open_image(3)
     with pytest.raises(ValueError, match="colour_order"):
-        open_picture(RGB, colour_order="RGBA")
+        open_image(RGB, colour_order="RGBA")
 
 
-def test_read_picture_says_what_is_wrong(tmp_path):
+def test_read_image_says_what_is_wrong(tmp_path):
     path = tmp_path / "text.jpg"
-    path.write_text("no picture")
-    with pytest.raises(ValueError, match=r"Not a readable picture: .*text\.jpg \(10 bytes\)"):
-        read_picture(path)
+    path.write_text("no image")
+    with pytest.raises(ValueError, match=r"Not a readable image: .*text\.jpg \(8 bytes\)"):
+        read_image(path)
     with pytest.raises(OSError):
-        read_picture(tmp_path / "none.jpg")
+        read_image(tmp_path / "none.jpg")
     cv2.imwrite(str(path), BGR)
-    assert read_picture(path).shape == BGR.shape
+    assert read_image(path).shape == BGR.shape

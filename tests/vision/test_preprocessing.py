@@ -23,14 +23,14 @@ def test_grey_metadata_weighs_colours_as_itu_r_bt_601_does():
     assert (prepared == round(100 * 0.299)).all()
 
 
-def test_grey_picture_is_the_same_in_one_channel_and_in_three():
+def test_grey_image_is_the_same_in_one_channel_and_in_three():
     grey = np.random.default_rng(0).integers(0, 256, (30, 20), dtype=np.uint8)
     described = Preprocessing(TWO, size=16)
     three = cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)
     assert np.array_equal(prepare(grey, described), prepare(three, described))
 
 
-def test_picture_of_the_right_size_is_untouched():
+def test_image_of_the_right_size_is_untouched():
     grey = np.random.default_rng(0).integers(0, 256, (48, 48), dtype=np.uint8)
     assert np.array_equal(prepare(grey, Preprocessing(TWO))[..., 0], grey)
 
@@ -77,7 +77,7 @@ def test_faces_become_one_batch():
 
 
 @pytest.mark.parametrize(
-    "picture",
+    "image",
     [
         np.zeros((8, 8), np.float32),
         np.zeros((8, 8, 4), np.uint8),
@@ -85,9 +85,9 @@ def test_faces_become_one_batch():
         np.zeros(8, np.uint8),
     ],
 )
-def test_other_arrays_are_refused(picture):
+def test_other_arrays_are_refused(image):
     with pytest.raises(ValueError, match="Received"):
-        prepare(picture, Preprocessing(TWO))
+        prepare(image, Preprocessing(TWO))
 
 
 @pytest.mark.parametrize(

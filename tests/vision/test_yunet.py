@@ -15,7 +15,7 @@ from utils.vision.opencv import cv2
 from utils.vision.yunet import YuNetDetector, box_around
 
 # A face around the upper left corner of its cell; x, y in pixels from there. The marks are
-# where FER-2013's pictures have them: the eyes at 0.38 of the height, 0.383 apart, and the
+# where FER-2013's images have them: the eyes at 0.38 of the height, 0.383 apart, and the
 # mouth at 0.785. The nose counts for nothing.
 BOX = (-32, -32, 64, 64)
 MARKS = np.array([(-12.26, -7.68), (12.26, -7.68), (3, 5), (-8, 18.24), (8, 18.24)])

@@ -7,7 +7,7 @@ from pathlib import Path
 from utils import config
 
 
-def import_pictures(options) -> None:
+def import_images(options) -> None:
     """sort a download into a folder per class"""
     from utils.importing.importer import import_dataset
 
@@ -26,12 +26,12 @@ def import_pictures(options) -> None:
     )
 
 
-def audit_pictures(options) -> None:
-    """look for copies, leaks between splits, conflicting labels and blank pictures"""
+def audit_images(options) -> None:
+    """look for copies, leaks between splits, conflicting labels and blank images"""
     from utils.datasets.audit import audit
-    from utils.datasets.table import find_pictures
+    from utils.datasets.table import find_images
 
-    report = audit(find_pictures(options.folder))
+    report = audit(find_images(options.folder))
     print(report)
     if options.save:
         report.save(options.save)
@@ -39,11 +39,11 @@ def audit_pictures(options) -> None:
 
 def draw(options) -> None:
     """draw the embedded data set of cartoon faces"""
-    from utils.datasets.table import count_classes, find_pictures
+    from utils.datasets.table import count_classes, find_images
     from utils.drawn.dataset import draw_dataset
 
     draw_dataset(options.destination, size=options.size, seed=options.seed)
-    print(count_classes(find_pictures(options.destination)))
+    print(count_classes(find_images(options.destination)))
 
 
 def train(options) -> None:
@@ -103,14 +103,14 @@ def train(options) -> None:
 
 def evaluate(options) -> None:
     """measure a saved model on a folder per class"""
-    from utils.datasets.table import find_pictures
+    from utils.datasets.table import find_images
     from utils.files import check_outputs, check_writable, digest, write_json
     from utils.models.predictor import load
     from utils.training import evaluation
-    from utils.training.batches import Pictures
+    from utils.training.batches import Batches
 
     predictor = load(options.model)
-    table = find_pictures(options.folder)
+    table = find_images(options.folder)
     if options.json:
         check_outputs([options.model, *table["file"]], [options.json])
         check_writable(options.json)
@@ -123,18 +123,18 @@ def evaluate(options) -> None:
     known = table["class"].isin(predictor.class_names)
     if not known.all():
         others = ", ".join(sorted(set(table.loc[~known, "class"])))
-        print(f"Left out {(~known).sum()} pictures of classes the model does not know: {others}.")
-    pictures = Pictures(table[known], predictor.preprocessing)
-    probabilities = predictor.predict_pictures(pictures)
-    metrics = evaluation.evaluate(pictures.labels, probabilities, predictor.class_names)
+        print(f"Left out {(~known).sum()} images of classes the model does not know: {others}.")
+    images = Batches(table[known], predictor.preprocessing)
+    probabilities = predictor.predict_batches(images)
+    metrics = evaluation.evaluate(images.labels, probabilities, predictor.class_names)
     print(evaluation.per_class_table(metrics).round(3).to_string())
-    print(evaluation.bootstrap_intervals(pictures.labels, probabilities).round(4).to_string())
+    print(evaluation.bootstrap_intervals(images.labels, probabilities).round(4).to_string())
     if options.json:
         write_json(Path(options.json), {"model_digest": digest(Path(options.model)), **metrics})
 
 
 def predict(options) -> int:
-    """read the faces of pictures, videos, cameras or streams, without a screen"""
+    """read the faces of images, videos, cameras or streams, without a screen"""
     from utils.live.predict import read_sources
     from utils.models.predictor import load
 

@@ -12,7 +12,7 @@ from utils.files import write_text
 TRAINING = config.PROJECT / "notebooks" / "FacialExpressionRecognition.ipynb"
 REAL_TIME = config.PROJECT / "notebooks" / "Real_Time_Prediction.ipynb"
 DEMO_EPOCHS = 8
-DEMO_BATCH_SIZE = 32  # few pictures: smaller batches, for more steps
+DEMO_BATCH_SIZE = 32  # few images: smaller batches, for more steps
 
 
 def execute(notebook: str | Path, output: str | Path, parameters: dict | None = None) -> Path:
@@ -82,7 +82,7 @@ def run_demo(folder: str | Path) -> dict:
     accuracy = numbers["intervals"]["accuracy"]
     summary = f"""\
 Accuracy on drawn characters that the network never saw: {accuracy["value"]:.1%}
-(95 % interval {accuracy["low"]:.1%} to {accuracy["high"]:.1%}, {numbers["n"]} pictures), \
+(95 % interval {accuracy["low"]:.1%} to {accuracy["high"]:.1%}, {numbers["n"]} images), \
 in {time.perf_counter() - start:.0f} seconds for everything.
 
 training notebook, executed   {trained}

@@ -29,7 +29,7 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(command=function)
         return command
 
-    command = add("import", commands.import_pictures)
+    command = add("import", commands.import_images)
     command.add_argument("source", help="zip, tar, csv or folder, as downloaded")
     command.add_argument("destination", help="new folder, such as data/fer2013")
     _add_classes(command)
@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         help="what to do, with --faces, where no face is found",
     )
 
-    command = add("audit", commands.audit_pictures)
+    command = add("audit", commands.audit_images)
     command.add_argument("folder", help="folder per class, with or without split folders")
     command.add_argument("--save", metavar="FOLDER", help="write the tables there as CSV")
 
@@ -98,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
         "--margin", type=float, help="around a found face; else what the data set was cut with"
     )
     command.add_argument("--balance-classes", action="store_true", help="weight rare classes up")
-    command.add_argument("--per-class", type=int, help="train on so many pictures of each class")
+    command.add_argument("--per-class", type=int, help="train on so many images of each class")
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--runs", default=config.RUNS, help="folder that runs are kept in")
 
@@ -112,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
         "sources",
         nargs="+",
         metavar="SOURCE",
-        help="picture, video, folder of pictures (read as the frames of a film; name the files "
+        help="image, video, folder of images (read as the frames of a film; name the files "
         "to read each as a still), camera's index (0; Ctrl-C ends it) or stream's URL",
     )
     command.add_argument("--model", default=config.MODELS / "fer2013.keras")

@@ -18,7 +18,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "class_order",
             "combine",
             "count_classes",
-            "find_pictures",
+            "find_images",
             "judging_part",
             "margin_of",
             "split_of",

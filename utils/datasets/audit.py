@@ -1,8 +1,8 @@
 """What is wrong with a data set before anything is trained on it.
 
-Finds pictures that occur more than once — the same bytes, the same pixels, or nearly
+Finds images that occur more than once — the same bytes, the same pixels, or nearly
 the same to a perceptual hash — within a split and across splits, copies whose labels
-disagree, blank and unreadable pictures, and how the classes are balanced.
+disagree, blank and unreadable images, and how the classes are balanced.
 """
 
 from collections.abc import Iterator
@@ -20,16 +20,16 @@ from tqdm.auto import tqdm
 from utils.config import SPLITS
 from utils.datasets.table import count_classes
 from utils.files import digest, replacing
-from utils.vision.images import load_picture
+from utils.vision.images import load_image
 
 HASH_SIDE = 16
 NEAR_DISTANCE = 28
-"""Differing bits, of HASH_SIDE² = 256, up to which two pictures count as near-identical.
+"""Differing bits, of HASH_SIDE² = 256, up to which two images count as near-identical.
 
-On FER-2013, whose pictures are all centred faces, 28 separates well: pairs up to there
+On FER-2013, whose images are all centred faces, 28 separates well: pairs up to there
 are the same photograph cropped or compressed anew; unrelated faces begin beyond 32."""
 
-TABLES = ("pictures", "duplicates", "summary", "balance")
+TABLES = ("images", "duplicates", "summary", "balance")
 
 
 @dataclass(frozen=True)
@@ -37,20 +37,20 @@ class AuditReport:
     """What an audit found; print it, or leave it at the end of a notebook cell.
 
     Attributes:
-        pictures: one row a picture: ``file``, ``split``, ``class``, ``sha256`` of the
+        images: one row an image: ``file``, ``split``, ``class``, ``sha256`` of the
             bytes, ``pixels`` (digest of what they decode to, "" if unreadable), ``blank``
             (one colour all over), ``problem`` (why it is unreadable, or ""), and the
             numbers of its groups: ``identical`` (same pixels) and ``near`` (same or
             nearly the same), -1 where it has no fellow.
-        duplicates: one row for each picture in a group: ``kind`` ("identical" or
-            "near"), ``group``, ``file``, ``split``, ``class``, ``pictures`` (in the
+        duplicates: one row for each image in a group: ``kind`` ("identical" or
+            "near"), ``group``, ``file``, ``split``, ``class``, ``images`` (in the
             group), ``across_splits`` and ``conflicting`` (its labels disagree). The
-            near groups are those of two or more different pictures.
+            near groups are those of two or more different images.
         summary: ``figure`` and ``count``.
-        balance: pictures per class (rows) and split (columns), with totals.
+        balance: images per class (rows) and split (columns), with totals.
     """
 
-    pictures: pd.DataFrame
+    images: pd.DataFrame
     duplicates: pd.DataFrame
     summary: pd.DataFrame
     balance: pd.DataFrame
@@ -79,16 +79,16 @@ class AuditReport:
 def audit(
     table: pd.DataFrame, *, near_distance: int = NEAR_DISTANCE, progress: bool = True
 ) -> AuditReport:
-    """Look for copies, contradictions and blanks among pictures.
+    """Look for copies, contradictions and blanks among images.
 
     Near-identity is judged by the difference hash of Krawetz
     (https://www.hackerfactor.com/blog/index.php?/archives/529-Kind-of-Like-That.html),
     as `imagehash.dhash` computes it, with 256 bits: the usual 64 are too few to tell
-    apart faces that all fill the frame alike. Blank pictures have no gradient to hash and
+    apart faces that all fill the frame alike. Blank images have no gradient to hash and
     are left out of it. Groups are transitive: a ~ b and b ~ c puts all three together.
 
     Args:
-        table: rows with ``file``, ``split`` and ``class``, as `datasets.find_pictures`,
+        table: rows with ``file``, ``split`` and ``class``, as `datasets.find_images`,
             `datasets.combine` and `splits.split_table` give them.
         near_distance: greatest number of differing bits, 0–255; 0 asks for equal hashes.
         progress: show a progress bar.
@@ -103,23 +103,23 @@ def audit(
     table = table.reset_index(drop=True)
     seen = [
         _look_at(Path(file))
-        for file in tqdm(table["file"], "Auditing", unit=" pictures", disable=not progress)
+        for file in tqdm(table["file"], "Auditing", unit=" images", disable=not progress)
     ]
-    pictures = table.join(pd.DataFrame([row for row, _ in seen]))
+    images = table.join(pd.DataFrame([row for row, _ in seen]))
     hashes = [code for _, code in seen]
-    pictures["identical"] = _number_groups(pd.factorize(pictures["pixels"])[0], pictures)
-    pictures["near"] = _number_groups(_near_groups(pictures, hashes, near_distance), pictures)
-    duplicates = _duplicates(pictures)
-    return AuditReport(pictures, duplicates, _summary(pictures, duplicates), count_classes(table))
+    images["identical"] = _number_groups(pd.factorize(images["pixels"])[0], images)
+    images["near"] = _number_groups(_near_groups(images, hashes, near_distance), images)
+    duplicates = _duplicates(images)
+    return AuditReport(images, duplicates, _summary(images, duplicates), count_classes(table))
 
 
-def pictures_also_in_train(report: AuditReport, split: str, *, near: bool = False) -> set[str]:
-    """Files of a split whose picture stands in train too.
+def images_also_in_train(report: AuditReport, split: str, *, near: bool = False) -> set[str]:
+    """Files of a split whose image stands in train too.
 
     Args:
         report: an audit.
         split: "validation" or "test".
-        near: count nearly identical pictures as well as those with the same pixels.
+        near: count nearly identical images as well as those with the same pixels.
 
     Returns:
         Values of the ``file`` column of the table that was audited.
@@ -127,14 +127,14 @@ def pictures_also_in_train(report: AuditReport, split: str, *, near: bool = Fals
     Raises:
         ValueError: the data set has no such split, or no train.
     """
-    pictures = report.pictures
-    absent = sorted({split, "train"} - set(pictures["split"]))
+    images = report.images
+    absent = sorted({split, "train"} - set(images["split"]))
     if absent or split == "train":
         raise ValueError(
-            f"Expected a split other than train, beside train. Received: {split!r} of pictures "
-            f"whose splits are {', '.join(pictures['split'].unique())}."
+            f"Expected a split other than train, beside train. Received: {split!r} of images "
+            f"whose splits are {', '.join(images['split'].unique())}."
         )
-    return _also_in_train(pictures, split, "near" if near else "identical")
+    return _also_in_train(images, split, "near" if near else "identical")
 
 
 def near_pairs(hashes: np.ndarray, distance: int) -> Iterator[np.ndarray]:
@@ -160,31 +160,31 @@ def near_pairs(hashes: np.ndarray, distance: int) -> Iterator[np.ndarray]:
 
 
 def _look_at(file: Path) -> tuple[dict, np.ndarray | None]:
-    """A picture's row, and its hash as bool (256,) unless it is blank or unreadable."""
+    """An image's row, and its hash as bool (256,) unless it is blank or unreadable."""
     row = {"sha256": "", "pixels": "", "blank": False, "problem": ""}
     try:
         data = file.read_bytes()
         row["sha256"] = digest(data, digits=64)
-        picture = load_picture(data)
+        image = load_image(data)
     except (OSError, ValueError) as error:
         return row | {"problem": str(error)}, None
-    if picture.mode == "P":
-        picture = picture.convert("RGB")
-    shape = f"{picture.mode}{picture.size}".encode()
-    row["pixels"] = digest(shape, picture.tobytes(), digits=64)
-    row["blank"] = _is_blank(picture)
-    return row, None if row["blank"] else imagehash.dhash(picture, HASH_SIDE).hash.ravel()
+    if image.mode == "P":
+        image = image.convert("RGB")
+    shape = f"{image.mode}{image.size}".encode()
+    row["pixels"] = digest(shape, image.tobytes(), digits=64)
+    row["blank"] = _is_blank(image)
+    return row, None if row["blank"] else imagehash.dhash(image, HASH_SIDE).hash.ravel()
 
 
-def _is_blank(picture: Image.Image) -> bool:
-    extremes = np.reshape(picture.getextrema(), (-1, 2))  # least and greatest of each band
+def _is_blank(image: Image.Image) -> bool:
+    extremes = np.reshape(image.getextrema(), (-1, 2))  # least and greatest of each band
     return bool((extremes[:, 0] == extremes[:, 1]).all())
 
 
-def _near_groups(pictures: pd.DataFrame, hashes: list, distance: int) -> np.ndarray:
-    """A label per picture; equal labels mean the same or nearly the same pixels."""
-    content = pd.factorize(pictures["pixels"])[0]
-    _, first = np.unique(content, return_index=True)  # row of each content's first picture
+def _near_groups(images: pd.DataFrame, hashes: list, distance: int) -> np.ndarray:
+    """A label per image; equal labels mean the same or nearly the same pixels."""
+    content = pd.factorize(images["pixels"])[0]
+    _, first = np.unique(content, return_index=True)  # row of each content's first image
     hashed = np.array([hashes[row] is not None for row in first])
     kept = np.flatnonzero(hashed)
     codes = np.array([hashes[row] for row in first[hashed]], bool).reshape(len(kept), -1)
@@ -197,59 +197,59 @@ def _near_groups(pictures: pd.DataFrame, hashes: list, distance: int) -> np.ndar
     return group[content]
 
 
-def _number_groups(labels: np.ndarray, pictures: pd.DataFrame) -> np.ndarray:
+def _number_groups(labels: np.ndarray, images: pd.DataFrame) -> np.ndarray:
     """Number the labels that occur twice or more from 0; -1 for the rest and unreadable."""
-    labels = pd.Series(labels).where(pictures["pixels"] != "", -1)
+    labels = pd.Series(labels).where(images["pixels"] != "", -1)
     shared = labels.duplicated(keep=False) & (labels != -1)
     numbers = np.full(len(labels), -1)
     numbers[shared] = pd.factorize(labels[shared])[0]
     return numbers
 
 
-def _duplicates(pictures: pd.DataFrame) -> pd.DataFrame:
+def _duplicates(images: pd.DataFrame) -> pd.DataFrame:
     parts = []
     for kind in ("identical", "near"):
-        part = pictures[pictures[kind] >= 0].assign(kind=kind, group=pictures[kind])
-        if kind == "near":  # a group of identical pictures alone is listed as such already
+        part = images[images[kind] >= 0].assign(kind=kind, group=images[kind])
+        if kind == "near":  # a group of identical images alone is listed as such already
             part = part[part.groupby("group")["pixels"].transform("nunique") > 1]
         groups = part.groupby("group")
         part = part.assign(
-            pictures=groups["file"].transform("size"),
+            images=groups["file"].transform("size"),
             across_splits=groups["split"].transform("nunique") > 1,
             conflicting=groups["class"].transform("nunique") > 1,
         )
         parts.append(part.sort_values(["group", "file"]))
     columns = ["kind", "group", "file", "split", "class"]
-    columns += ["pictures", "across_splits", "conflicting"]
+    columns += ["images", "across_splits", "conflicting"]
     return pd.concat(parts)[columns].reset_index(drop=True)
 
 
-def _summary(pictures: pd.DataFrame, duplicates: pd.DataFrame) -> pd.DataFrame:
-    same_bytes = pictures["sha256"].duplicated(keep=False) & (pictures["sha256"] != "")
+def _summary(images: pd.DataFrame, duplicates: pd.DataFrame) -> pd.DataFrame:
+    same_bytes = images["sha256"].duplicated(keep=False) & (images["sha256"] != "")
     figures = {
-        "pictures": len(pictures),
-        "unreadable pictures": (pictures["problem"] != "").sum(),
-        "blank pictures": pictures["blank"].sum(),
-        "byte-identical: groups": pictures.loc[same_bytes, "sha256"].nunique(),
-        "byte-identical: pictures in them": same_bytes.sum(),
+        "images": len(images),
+        "unreadable images": (images["problem"] != "").sum(),
+        "blank images": images["blank"].sum(),
+        "byte-identical: groups": images.loc[same_bytes, "sha256"].nunique(),
+        "byte-identical: images in them": same_bytes.sum(),
     }
     for kind, name in (("identical", "pixel-identical"), ("near", "near-identical")):
         rows = duplicates[duplicates["kind"] == kind]
         groups = rows.drop_duplicates("group")
         figures |= {
             f"{name}: groups": len(groups),
-            f"{name}: pictures in them": len(rows),
+            f"{name}: images in them": len(rows),
             f"{name}: groups across splits": groups["across_splits"].sum(),
             f"{name}: groups with conflicting labels": groups["conflicting"].sum(),
         }
-        for split in [part for part in SPLITS[1:] if {part, "train"} <= {*pictures["split"]}]:
-            shared = len(_also_in_train(pictures, split, kind))
-            figures[f"{name}: {split} pictures also in train"] = shared
+        for split in [part for part in SPLITS[1:] if {part, "train"} <= {*images["split"]}]:
+            shared = len(_also_in_train(images, split, kind))
+            figures[f"{name}: {split} images also in train"] = shared
     rows = [(figure, int(count)) for figure, count in figures.items()]
     return pd.DataFrame(rows, columns=["figure", "count"])
 
 
-def _also_in_train(pictures: pd.DataFrame, split: str, kind: str) -> set[str]:
-    in_train = set(pictures.loc[pictures["split"] == "train", kind]) - {-1}
-    chosen = (pictures["split"] == split) & pictures[kind].isin(in_train)
-    return set(pictures.loc[chosen, "file"])
+def _also_in_train(images: pd.DataFrame, split: str, kind: str) -> set[str]:
+    in_train = set(images.loc[images["split"] == "train", kind]) - {-1}
+    chosen = (images["split"] == split) & images[kind].isin(in_train)
+    return set(images.loc[chosen, "file"])

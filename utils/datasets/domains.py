@@ -22,7 +22,7 @@ def rows_by_domain(table: pd.DataFrame) -> dict[str, np.ndarray]:
 
 
 def balancing_weights(table: pd.DataFrame, classes: bool, domains: bool) -> np.ndarray | None:
-    """A weight for each picture, so that the frequent does not drown the rare.
+    """A weight for each image, so that the frequent does not drown the rare.
 
     Args:
         table: with columns ``class`` and, for ``domains``, ``domain``.

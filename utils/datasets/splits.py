@@ -1,6 +1,6 @@
 """Train, validation and test parts: without leaks, and with them for comparison.
 
-A person's pictures resemble each other more than those of one expression do. Where the
+A person's images resemble each other more than those of one expression do. Where the
 same people stand in train and test, a network can recognise them instead of reading
 their expression, and its accuracy says little about anybody new. `grouped_split` keeps
 each person on one side. `random_split` is what papers and tutorials often did; the gap
@@ -17,10 +17,10 @@ from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
 
 def split_table(table: pd.DataFrame, way: str, seed: int = 0) -> pd.DataFrame:
-    """Part the pictures of data sets that come in one piece; official parts stay.
+    """Part the images of data sets that come in one piece; official parts stay.
 
     Args:
-        table: as `datasets.find_pictures` and `datasets.combine` give it.
+        table: as `datasets.find_images` and `datasets.combine` give it.
         way: "grouped" or "random": `grouped_split` or `random_split`.
         seed: of the split.
 
@@ -46,7 +46,7 @@ def split_table(table: pd.DataFrame, way: str, seed: int = 0) -> pd.DataFrame:
 def grouped_split(
     table: pd.DataFrame, *, validation_share: float = 0.1, test_share: float = 0.1, seed: int = 0
 ) -> pd.DataFrame:
-    """Part pictures by subject: nobody stands in two parts, classes are spread evenly.
+    """Part images by subject: nobody stands in two parts, classes are spread evenly.
 
     Folds come from scikit-learn's `StratifiedGroupKFold`, and chance picks one of them.
     As subjects are whole, shares are only met roughly: of six characters a tenth is one.
@@ -54,8 +54,8 @@ def grouped_split(
 
     Args:
         table: rows with ``class``, ``subject`` and, if combined, ``dataset``, as
-            `datasets.find_pictures` and `datasets.combine` give them.
-        validation_share: share of the pictures for validation, 0 for none.
+            `datasets.find_images` and `datasets.combine` give them.
+        validation_share: share of the images for validation, 0 for none.
         test_share: the same for test.
         seed: of the choice of subjects.
 
@@ -63,13 +63,13 @@ def grouped_split(
         A copy, ``split`` set to "train", "validation" or "test".
 
     Raises:
-        ValueError: a picture has no subject, there are fewer subjects than parts, or
+        ValueError: an image has no subject, there are fewer subjects than parts, or
             the shares are out of range.
     """
     unknown = int((table["subject"] == "").sum())
     if unknown:
         raise ValueError(
-            f"{unknown} of {len(table)} pictures do not say who is on them, so they cannot be "
+            f"{unknown} of {len(table)} images do not say who is on them, so they cannot be "
             "parted by subject. Import the data set anew if its file names tell, or use "
             'random_split (SPLIT = "random" in the notebook), whose results are flattering.'
         )
@@ -81,23 +81,23 @@ def grouped_split(
 def random_split(
     table: pd.DataFrame, *, validation_share: float = 0.1, test_share: float = 0.1, seed: int = 0
 ) -> pd.DataFrame:
-    """Part pictures at random, whoever is on them; only for comparing with `grouped_split`.
+    """Part images at random, whoever is on them; only for comparing with `grouped_split`.
 
-    Every part gets a picture of each class at least, of a small data set thus more than its share.
+    Every part gets an image of each class at least, of a small data set thus more than its share.
 
     Args, returns: as for `grouped_split`; ``subject`` is not needed.
 
     Raises:
-        ValueError: a class has fewer pictures than there are parts, or the shares are
+        ValueError: a class has fewer images than there are parts, or the shares are
             out of range.
     """
-    return _split(table, _one_share_of_pictures, validation_share, test_share, seed)
+    return _split(table, _one_share_of_images, validation_share, test_share, seed)
 
 
 def exchanged(table: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     """The same parts with chance deciding who is in them, for comparing with `grouped_split`.
 
-    Within each data set and class the pictures change places, so every part keeps its
+    Within each data set and class the images change places, so every part keeps its
     numbers, and nothing but the people can make a difference.
 
     Args:
@@ -129,19 +129,19 @@ def check_subjects_apart(table: pd.DataFrame) -> None:
         more = f"; and {len(leaks) - 5} more" if len(leaks) > 5 else ""
         raise ValueError(
             f"Subjects that stand in more than one part: {shown}{more}. Move each to one part, "
-            "or put all pictures into all/<class>/, and they are parted by subject."
+            "or put all images into all/<class>/, and they are parted by subject."
         )
 
 
 def share_of_distinct(table: pd.DataFrame, share: float, seed: int) -> set[str]:
-    """Digests of the pictures to set aside: the share of each class, never all of it.
+    """Digests of the images to set aside: the share of each class, never all of it.
 
-    Distinct pictures are drawn, in an order that depends on their content alone, so
+    Distinct images are drawn, in an order that depends on their content alone, so
     identical ones stay on one side and every form of a download is cut alike.
 
     Args:
         table: rows with ``sha256`` and ``class``.
-        share: of each class, at least one picture.
+        share: of each class, at least one image.
         seed: of the draw.
     """
     distinct = table.sort_values(["sha256", "class"]).drop_duplicates("sha256")
@@ -187,7 +187,7 @@ def _one_fold_of_subjects(
         raise ValueError(
             f"There are too few subjects to part: {', '.join(table['subject'].unique())} alone is "
             "left for train and for another part. Set validation_share or test_share to 0, or "
-            "add pictures of other people."
+            "add images of other people."
         )
     count = min(max(2, round(1 / share)), subjects, table["class"].value_counts().max())
     folds = StratifiedGroupKFold(count, shuffle=True, random_state=int(random.integers(2**31)))
@@ -199,7 +199,7 @@ def _one_fold_of_subjects(
     return parts[random.integers(count)]
 
 
-def _one_share_of_pictures(
+def _one_share_of_images(
     table: pd.DataFrame, share: float, random: np.random.Generator
 ) -> np.ndarray:
     least = table["class"].nunique()  # of a small data set a tenth can be fewer
@@ -212,6 +212,6 @@ def _one_share_of_pictures(
         )[1]
     except ValueError as error:
         raise ValueError(
-            f"The pictures are too few to part at random: {error} Take fewer classes, larger "
-            "shares or more pictures."
+            f"The images are too few to part at random: {error} Take fewer classes, larger "
+            "shares or more images."
         ) from error

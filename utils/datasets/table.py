@@ -1,18 +1,18 @@
-"""Folder-per-class pictures: finding, counting and choosing them."""
+"""Folder-per-class images: finding, counting and choosing them."""
 
 import json
 from pathlib import Path
 
 import pandas as pd
 
-from utils.config import CLASS_NAMES, PICTURE_SUFFIXES, SPLITS, class_name
+from utils.config import CLASS_NAMES, IMAGE_SUFFIXES, SPLITS, class_name
 from utils.files import digest
 
 MANIFEST_COLUMNS = ("file", "class", "subject", "domain", "source", "sha256")
 
 
-def find_pictures(folder: str | Path, class_names=None) -> pd.DataFrame:
-    """List the pictures of a folder-per-class data set.
+def find_images(folder: str | Path, class_names=None) -> pd.DataFrame:
+    """List the images of a folder-per-class data set.
 
     Args:
         folder: holds ``train``, ``validation``, ``test`` and ``all`` folders (any of
@@ -21,38 +21,38 @@ def find_pictures(folder: str | Path, class_names=None) -> pd.DataFrame:
             are there.
 
     Returns:
-        One row a picture, sorted: ``file`` (path as text), ``split`` ("train",
+        One row an image, sorted: ``file`` (path as text), ``split`` ("train",
         "validation", "test" or "all"), ``class`` (the project's name for it), ``subject``
         and ``domain``. The last two stand in the ``manifest.csv`` that importing and
-        drawing write; a picture that no manifest knows has subject "" and domain "people".
+        drawing write; an image that no manifest knows has subject "" and domain "people".
 
     Raises:
         FileNotFoundError: no such folder.
-        ValueError: it holds no class folders, or a wanted class has no picture.
+        ValueError: it holds no class folders, or a wanted class has no image.
     """
-    table = _pictures_in(Path(folder))
+    table = _images_in(Path(folder))
     return table if class_names is None else _only_classes(table, class_names, folder)
 
 
 def combine(folders, class_names=None) -> pd.DataFrame:
-    """List the pictures of one or several data sets together.
+    """List the images of one or several data sets together.
 
     Args:
-        folders: one or more, each as for `find_pictures`.
+        folders: one or more, each as for `find_images`.
         class_names: the classes to take; each must be in one of the folders at least.
 
     Returns:
-        As `find_pictures`, and ``dataset``: its name. Subjects get that name before
+        As `find_images`, and ``dataset``: its name. Subjects get that name before
         theirs ("JAFFE/KA"), so that those of different data sets never mix, and CK+'s
         people are the same ones in each of its forms.
 
     Raises:
-        FileNotFoundError, ValueError: as `find_pictures`.
+        FileNotFoundError, ValueError: as `find_images`.
     """
     tables = []
     for folder in map(Path, folders):
         name = _name_of(folder)
-        table = _pictures_in(folder).assign(dataset=name)
+        table = _images_in(folder).assign(dataset=name)
         known = table["subject"] != ""
         table.loc[known, "subject"] = name + "/" + table.loc[known, "subject"]
         tables.append(table)
@@ -75,7 +75,7 @@ def margin_of(*folders: str | Path) -> float:
     if len(margins) > 1:
         raise ValueError(
             "The data sets were cut with different margins around the face, but a model has one. "
-            f"Received: {', '.join(map(str, folders))}. Name it yourself (margin=0 for pictures "
+            f"Received: {', '.join(map(str, folders))}. Name it yourself (margin=0 for images "
             f"cut to the face, {max(margins)} for those that this project draws)."
         )
     return margins.pop()
@@ -90,8 +90,8 @@ def split_of(table: pd.DataFrame, split: str) -> pd.DataFrame:
     part = table[table["split"] == split]
     if part.empty:
         raise ValueError(
-            f"No {split} pictures. The data set has: {', '.join(sorted(set(table['split'])))}. "
-            "splits.grouped_split parts a table by subject; for pictures without subjects, "
+            f"No {split} images. The data set has: {', '.join(sorted(set(table['split'])))}. "
+            "splits.grouped_split parts a table by subject; for images without subjects, "
             "`python -m utils import SOURCE DESTINATION` cuts the splits that are missing."
         )
     return part
@@ -116,7 +116,7 @@ def class_order(table: pd.DataFrame) -> tuple[str, ...]:
 
 
 def count_classes(table: pd.DataFrame) -> pd.DataFrame:
-    """Pictures per class (rows) and split (columns), with totals."""
+    """Images per class (rows) and split (columns), with totals."""
     counts = pd.crosstab(table["class"], table["split"])
     splits = [name for name in (*SPLITS, "all") if name in counts.columns]
     counts = counts.reindex(index=list(class_order(table)), columns=splits)
@@ -126,13 +126,13 @@ def count_classes(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def balanced_subset(table: pd.DataFrame, per_class: int, seed: int = 0) -> pd.DataFrame:
-    """The same number of pictures of every class, drawn at random.
+    """The same number of images of every class, drawn at random.
 
     Raises:
-        ValueError: a class has fewer than ``per_class`` pictures, or that is none.
+        ValueError: a class has fewer than ``per_class`` images, or that is none.
     """
     if per_class < 1:
-        raise ValueError(f"Expected at least one picture of each class. Received: {per_class}")
+        raise ValueError(f"Expected at least one image of each class. Received: {per_class}")
     counts = table["class"].value_counts()
     if counts.min() < per_class:
         raise ValueError(
@@ -149,13 +149,13 @@ def balanced_train(table: pd.DataFrame, per_class: int, seed: int = 0) -> pd.Dat
 
 
 def fingerprint(table: pd.DataFrame) -> str:
-    """Twelve hex digits that change when a picture, its class or its split does."""
+    """Twelve hex digits that change when an image, its class or its split does."""
     rows = zip(table["split"], table["class"], table["file"], strict=True)
     parts = (part for split, name, file in rows for part in (f"{split}/{name}/", Path(file)))
     return digest(*parts, digits=12)
 
 
-def _pictures_in(folder: Path) -> pd.DataFrame:
+def _images_in(folder: Path) -> pd.DataFrame:
     if not folder.is_dir():
         raise FileNotFoundError(
             f"No data set at {folder}. Expected a folder with one folder per class; "
@@ -166,12 +166,12 @@ def _pictures_in(folder: Path) -> pd.DataFrame:
         (str(file), split, class_name(file.parent.name), f"{file.parent.name}/{file.name}")
         for split, part in (parts or {"all": folder}).items()
         for file in sorted(part.glob("*/*"))
-        if file.suffix.lower() in PICTURE_SUFFIXES and not file.name.startswith(".")
+        if file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".")
     ]
     if not rows:
         raise ValueError(
-            f"No pictures in {folder}. Expected <class>/<picture> or "
-            f"<split>/<class>/<picture>, splits named {', '.join(SPLITS)}."
+            f"No images in {folder}. Expected <class>/<image> or "
+            f"<split>/<class>/<image>, splits named {', '.join(SPLITS)}."
         )
     table = pd.DataFrame(rows, columns=["file", "split", "class", "inside"])
     if parts:
@@ -188,7 +188,7 @@ def _only_classes(table: pd.DataFrame, class_names, where) -> pd.DataFrame:
     missing = sorted(set(class_names) - set(chosen["class"]))
     if missing:
         raise ValueError(
-            f"No pictures of {', '.join(missing)} in {where}. "
+            f"No images of {', '.join(missing)} in {where}. "
             f"It holds: {', '.join(sorted(set(table['class'])))}."
         )
     return chosen
@@ -220,6 +220,6 @@ def _record_of(folder: Path) -> dict:
 
 
 def _name_of(folder: Path) -> str:
-    """What an import says its pictures are, else the folder's name."""
+    """What an import says its images are, else the folder's name."""
     name = _record_of(folder).get("dataset") or folder.resolve().name
     return {"CK+48": "CK+"}.get(name, name)  # the same people

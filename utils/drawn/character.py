@@ -136,7 +136,7 @@ def paint_head(
     turn: tuple[float, float] = (0.0, 0.0),
     gaze: tuple[float, float] = (0.0, 0.0),
 ) -> None:
-    """Paints head and shoulders onto a picture, in place.
+    """Paints head and shoulders onto an image, in place.
 
     Args:
         canvas: uint8, (height, width, 3), BGR. Paint at twice the wanted size and

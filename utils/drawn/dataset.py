@@ -1,8 +1,8 @@
 """The embedded data set: labelled cartoon faces and a clip, drawn where they are needed.
 
-Nothing is downloaded and nobody is shown. Every picture follows from the seed, the
-split, the character's number, the class and the picture's number alone, so the same
-arguments give the same bytes, and asking for more pictures leaves the others as they
+Nothing is downloaded and nobody is shown. Every image follows from the seed, the
+split, the character's number, the class and the image's number alone, so the same
+arguments give the same bytes, and asking for more images leaves the others as they
 were. Characters come from a separate random stream for each split and for the clip:
 nobody appears in two of them.
 """
@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 from utils.config import CLASS_NAMES, SPLITS
 from utils.datasets.table import MANIFEST_COLUMNS
 from utils.drawn.character import EXPRESSIONS
-from utils.drawn.face import random_character, random_picture
+from utils.drawn.face import random_character, random_image
 from utils.files import digest, replacing_folder, write_json
 from utils.vision.opencv import cv2
 
@@ -34,7 +34,7 @@ def draw_dataset(
     *,
     size: int = 48,
     characters: dict[str, int] | None = None,
-    pictures_per_expression: int = 10,
+    images_per_expression: int = 10,
     seed: int = 0,
     class_names: Sequence[str] = CLASS_NAMES,
     progress: bool = True,
@@ -49,15 +49,15 @@ def draw_dataset(
 
     Args:
         destination: folder to make.
-        size: side of each picture in pixels, 24–350.
+        size: side of each image in pixels, 24–350.
         characters: how many for each split, `CHARACTERS` by default. Nobody is in two.
-        pictures_per_expression: of each character.
+        images_per_expression: of each character.
         seed: another seed, other characters.
         class_names: which expressions, keys of `EXPRESSIONS`.
         progress: whether to show a bar.
 
     Returns:
-        The manifest: one row a picture, columns `MANIFEST_COLUMNS`; `file` is relative
+        The manifest: one row an image, columns `MANIFEST_COLUMNS`; `file` is relative
         to the destination, with forward slashes.
 
     Raises:
@@ -66,11 +66,11 @@ def draw_dataset(
     """
     destination = Path(destination)
     characters = CHARACTERS if characters is None else characters
-    _check_drawing(size, characters, pictures_per_expression, class_names)
+    _check_drawing(size, characters, images_per_expression, class_names)
     settings = {
         "size": size,
         "characters": dict(characters),
-        "pictures_per_expression": pictures_per_expression,
+        "images_per_expression": images_per_expression,
         "seed": seed,
         "class_names": list(class_names),
         "margin": MARGIN,
@@ -98,10 +98,10 @@ def _draw_character(folder, split, number, settings) -> list[tuple]:
     character = random_character(np.random.default_rng(identity))
     rows = []
     for name in settings["class_names"]:
-        for count in range(settings["pictures_per_expression"]):
+        for count in range(settings["images_per_expression"]):
             rng = np.random.default_rng((*identity, tuple(EXPRESSIONS).index(name), count))
-            picture = random_picture(character, name, settings["size"], rng)
-            content = cv2.imencode(".png", picture)[1].tobytes()
+            image = random_image(character, name, settings["size"], rng)
+            content = cv2.imencode(".png", image)[1].tobytes()
             file = f"{split}/{name}/{subject}_{count:03d}.png"
             (folder / file).write_bytes(content)
             code = digest(content, digits=64)
@@ -109,7 +109,7 @@ def _draw_character(folder, split, number, settings) -> list[tuple]:
     return rows
 
 
-def _check_drawing(size, characters, pictures_per_expression, class_names) -> None:
+def _check_drawing(size, characters, images_per_expression, class_names) -> None:
     unknown = [name for name in class_names if name not in EXPRESSIONS]
     if unknown or len(set(class_names)) < max(2, len(class_names)):
         raise ValueError(
@@ -117,14 +117,14 @@ def _check_drawing(size, characters, pictures_per_expression, class_names) -> No
             f"Received: class_names={list(class_names)}."
         )
     strangers = [split for split in characters if split not in SPLITS]
-    if strangers or not characters or min(characters.values()) < 1 or pictures_per_expression < 1:
+    if strangers or not characters or min(characters.values()) < 1 or images_per_expression < 1:
         raise ValueError(
-            f"Each split out of {', '.join(SPLITS)} needs a character or more, each with a picture "
+            f"Each split out of {', '.join(SPLITS)} needs a character or more, each with an image "
             f"or more. Received: characters={characters}, "
-            f"pictures_per_expression={pictures_per_expression}."
+            f"images_per_expression={images_per_expression}."
         )
     if not 24 <= size <= 350:
-        raise ValueError(f"Pictures are drawn at 24–350 pixels. Received: size={size}.")
+        raise ValueError(f"Images are drawn at 24–350 pixels. Received: size={size}.")
 
 
 def _read_drawing(destination, settings) -> pd.DataFrame:
@@ -142,7 +142,7 @@ def _read_drawing(destination, settings) -> pd.DataFrame:
             f"{destination} was drawn with {found}; these are {settings}. {advice}"
         )
     for file, code in zip(manifest["file"], manifest["sha256"], strict=True):
-        picture = destination / file
-        if not picture.is_file() or digest(picture, digits=64) != code:
-            raise FileExistsError(f"{picture} is missing or not as it was drawn. {advice}")
+        image = destination / file
+        if not image.is_file() or digest(image, digits=64) != code:
+            raise FileExistsError(f"{image} is missing or not as it was drawn. {advice}")
     return manifest

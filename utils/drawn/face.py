@@ -101,10 +101,10 @@ def draw_face(
     noise: np.ndarray | None = None,
     background: np.ndarray | Colour | None = None,
 ) -> np.ndarray:
-    """One square picture of a face, framed like a Haar box with an eighth of it around.
+    """One square image of a face, framed like a Haar box with an eighth of it around.
 
     OpenCV's frontalface_default cascade (scaleFactor 1.1, minNeighbors 5) found a face
-    in more than 95 % of `random_picture`s of each expression, drawn at 192 pixels or
+    in more than 95 % of `random_image`s of each expression, drawn at 192 pixels or
     drawn at 48 and enlarged to 192; the tests repeat that on a sample. Drawn at 48 and
     searched at 48, it misses more: a face is then hardly larger than its window.
 
@@ -134,11 +134,11 @@ def draw_face(
     unit = side * zoom / FRAME
     centre = side / 2, side / 2 - _FRAME_CENTRE * unit
     paint_head(canvas, character, action_units, centre, unit, tilt=tilt, turn=turn, gaze=gaze)
-    picture = cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA)
-    return expose(picture, light, brightness, noise)
+    image = cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA)
+    return expose(image, light, brightness, noise)
 
 
-def random_picture(
+def random_image(
     character: Character, label: str, size: int, rng: np.random.Generator
 ) -> np.ndarray:
     """A character with an expression under a random pose, light, noise and background.
@@ -188,12 +188,12 @@ def backdrop(background, height: int, width: int) -> np.ndarray:
     return cv2.resize(colours, (width, height), interpolation=cv2.INTER_CUBIC)
 
 
-def expose(picture, light, brightness, noise=None) -> np.ndarray:
+def expose(image, light, brightness, noise=None) -> np.ndarray:
     """A uint8 BGR image as it looks under a light; the arguments are `draw_face`'s."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     across = np.linspace(-light[0], light[0], width, dtype=np.float32)
     down = np.linspace(-light[1], light[1], height, dtype=np.float32)[:, None]
-    exposed = picture * (brightness * (1 + across + down))[..., None]
+    exposed = image * (brightness * (1 + across + down))[..., None]
     if noise is not None:
         exposed += np.reshape(noise, (height, width, -1))
     return np.clip(exposed, 0, 255).astype(np.uint8)

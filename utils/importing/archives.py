@@ -14,10 +14,10 @@ from functools import partial
 from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 
-from utils.config import PICTURE_SUFFIXES
+from utils.config import IMAGE_SUFFIXES
 from utils.files import digest
 
-MAX_PICTURE_BYTES = 64 << 20
+MAX_IMAGE_BYTES = 64 << 20
 MAX_BYTES = {".csv": 2 << 30, ".zip": 1 << 40}  # zips are looked into, never read whole
 
 READ_ERRORS = (
@@ -63,7 +63,7 @@ def fingerprint_source(source: Path) -> str:
 def open_archive(source: Path) -> Iterator[list[Member]]:
     """The files of a folder, an archive, or a csv standing alone; nothing is unpacked.
 
-    Of a folder that holds zips and no pictures beside them, as when a set is published
+    Of a folder that holds zips and no images beside them, as when a set is published
     in several zips, the files in the zips are listed too.
 
     Raises:
@@ -95,14 +95,14 @@ def open_archive(source: Path) -> Iterator[list[Member]]:
 
 
 def read_member(member: Member) -> bytes:
-    """The bytes of a picture file.
+    """The bytes of an image file.
 
     Raises:
-        ValueError: damaged in the archive, or larger than `MAX_PICTURE_BYTES`.
+        ValueError: damaged in the archive, or larger than `MAX_IMAGE_BYTES`.
     """
     try:
         with member.open() as file:
-            return file.read(MAX_PICTURE_BYTES)
+            return file.read(MAX_IMAGE_BYTES)
     except READ_ERRORS as error:
         raise ValueError(f"unreadable file: {error}") from error
 
@@ -127,7 +127,7 @@ def _folder_members(folder: Path) -> list[Member]:
 
 
 def _with_zips(members: list[Member], opened: ExitStack) -> list[Member]:
-    if any(member.suffix in PICTURE_SUFFIXES for member in members):
+    if any(member.suffix in IMAGE_SUFFIXES for member in members):
         return members
     listed = []
     for member in members:
@@ -168,7 +168,7 @@ def _member(path: str, size: int, opener, problem: str = "") -> Member:
     pure = PurePosixPath(path)
     if pure.is_absolute() or ".." in pure.parts or re.match(r"[A-Za-z]:", path):
         problem = "unsafe path"
-    elif size > MAX_BYTES.get(pure.suffix.lower(), MAX_PICTURE_BYTES):
+    elif size > MAX_BYTES.get(pure.suffix.lower(), MAX_IMAGE_BYTES):
         problem = problem or f"too large: {size} bytes"
     elif not problem:
         path = f"{pure}/" if path.endswith("/") else str(pure)

@@ -1,4 +1,4 @@
-"""What a layout says about a source: which pictures it has, and what they show."""
+"""What a layout says about a source: which images it has, and what they show."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ Reject = Callable[[str, str], None]
 
 @dataclass(frozen=True)
 class Entry:
-    """A picture that a layout found.
+    """An image that a layout found.
 
     Attributes:
         source: its path in the source.
@@ -17,7 +17,7 @@ class Entry:
         split: one of `SPLITS`; "all" where the set is to be parted by subject later;
             "" where the source does not tell, and the importer may cut.
         name: what to call its file.
-        read: gives the bytes of a picture file; raises ValueError if damaged.
+        read: gives the bytes of an image file; raises ValueError if damaged.
         subject: who is on it, "" if unknown.
     """
 
@@ -34,14 +34,14 @@ class Layout:
     """What a layout function found: a stream of entries, and what to expect of it.
 
     Attributes:
-        entries: the pictures, each read only when its turn comes.
+        entries: the images, each read only when its turn comes.
         labels: classes that must not turn out empty.
         total: number of entries, if known.
-        recognised: pictures of the source that are named as this layout names them.
+        recognised: images of the source that are named as this layout names them.
         dataset: name of the published data set, "" if it is none.
         domain: "people" or "animated", "" if the layout does not tell.
-        expected: published pictures per split and class, empty if unknown.
-        named: file names tell class and identity. So a second picture of the same
+        expected: published images per split and class, empty if unknown.
+        named: file names tell class and identity. So a second image of the same
             name is a copy, whatever its format, and since such a set holds more than
             was asked for, only the seven expressions are taken unless others are named.
     """

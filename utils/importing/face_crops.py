@@ -1,6 +1,6 @@
 """Cropping whole data sets to the face: people by the detector, drawings at the centre.
 
-This is what the live reading does with a frame, done once to every picture of a set that
+This is what the live reading does with a frame, done once to every image of a set that
 shows more than the face.
 """
 
@@ -8,19 +8,19 @@ import numpy as np
 
 from utils.vision.boxes import central_square
 from utils.vision.haar import FaceDetector
-from utils.vision.images import open_picture
+from utils.vision.images import open_image
 from utils.vision.opencv import cv2
 from utils.vision.preprocessing import crop
 
 WITHOUT_FACE = ("centre", "omit")
-LEAST_SHARE = 0.2  # of the shorter side: in the laboratories' pictures a face fills more
+LEAST_SHARE = 0.2  # of the shorter side: in the laboratories' images a face fills more
 
 
 class FaceCropper:
-    """Crops pictures to their face, all to one size.
+    """Crops images to their face, all to one size.
 
     Args:
-        size: side of the cropped pictures, in pixels.
+        size: side of the cropped images, in pixels.
         domain: "people" are cropped to the largest face that the Haar cascades find,
             without a margin; everything else to its central square.
         without_face: one of `WITHOUT_FACE`: what to do with people whose face is not found.
@@ -36,40 +36,40 @@ class FaceCropper:
         self._detector = FaceDetector(LEAST_SHARE) if domain == "people" else None
 
     def crop(self, data: bytes) -> tuple[bytes, bool]:
-        """One picture file, cropped.
+        """One image file, cropped.
 
         Args:
-            data: the bytes of a picture file, as `open_picture` takes them.
+            data: the bytes of an image file, as `open_image` takes them.
 
         Returns:
-            A PNG file of ``size`` × ``size`` pixels, grey if the picture has no colour;
+            A PNG file of ``size`` × ``size`` pixels, grey if the image has no colour;
             and False if a face was looked for in vain and the central square was taken.
 
         Raises:
-            ValueError: not a complete picture, or one without a face if these are to be
+            ValueError: not a complete image, or one without a face if these are to be
                 left out.
         """
-        picture = without_equal_channels(open_picture(data))
-        boxes = self._detector.detect(picture, thorough=True) if self._detector else []
+        image = without_equal_channels(open_image(data))
+        boxes = self._detector.detect(image, thorough=True) if self._detector else []
         found = bool(boxes) or self._detector is None
         if not found and self.without_face == "omit":
             raise ValueError("no face found")
-        face = crop(picture, boxes[0] if boxes else central_square(picture.shape))
+        face = crop(image, boxes[0] if boxes else central_square(image.shape))
         shrinks = min(face.shape[:2]) > self.size
         interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
         face = cv2.resize(face, (self.size, self.size), interpolation=interpolation)
         return cv2.imencode(".png", face)[1].tobytes(), found
 
 
-def without_equal_channels(picture: np.ndarray) -> np.ndarray:
+def without_equal_channels(image: np.ndarray) -> np.ndarray:
     """Grey where all three channels are equal, as in several laboratories' scans.
 
     Args:
-        picture: uint8, (height, width) or (height, width, 3), any colour order, 0–255.
+        image: uint8, (height, width) or (height, width, 3), any colour order, 0–255.
 
     Returns:
-        uint8, (height, width) if no pixel has a colour, else the picture itself.
+        uint8, (height, width) if no pixel has a colour, else the image itself.
     """
-    if picture.ndim == 3 and (picture == picture[:, :, :1]).all():
-        return np.ascontiguousarray(picture[:, :, 0])
-    return picture
+    if image.ndim == 3 and (image == image[:, :, :1]).all():
+        return np.ascontiguousarray(image[:, :, 0])
+    return image

@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import PurePosixPath
 
-from utils.config import CLASS_NAMES, PICTURE_SUFFIXES, class_name
+from utils.config import CLASS_NAMES, IMAGE_SUFFIXES, class_name
 from utils.importing.archives import Member, read_member
 from utils.importing.entries import Entry, Layout, Reject
 
@@ -37,7 +37,7 @@ _FERG = re.compile(
 )
 _IMPA = re.compile(r"(s\d{3})-(\d{2})_img\.\w+", re.IGNORECASE)
 
-# Of several copies of a picture the first one that is whole is taken.
+# Of several copies of an image the first one that is whole is taken.
 _BEST_FIRST = (".tiff", ".tif", ".png", ".bmp", ".gif", ".jpg", ".jpeg", ".webp")
 
 Sequence = tuple[str, str]
@@ -48,14 +48,14 @@ def ck_plus_layout(members: list[Member], reject: Reject, peak_frames: int = 3) 
     """CK+ with its labels apart: ``S005/001/S005_001_00000011.png`` and ``…_emotion.txt``.
 
     Of each labelled sequence the first frame is neutral and the last ``peak_frames``
-    show the expression. A sequence whose frame 1 is missing gives no neutral picture.
+    show the expression. A sequence whose frame 1 is missing gives no neutral image.
     Without any label file, reading the entries raises a ValueError.
     """
     frames: dict[Sequence, dict[int, list[Member]]] = defaultdict(lambda: defaultdict(list))
     others = []
     for member in _files(members):
         match = _CK_FRAME.fullmatch(member.name)
-        if match and member.suffix in PICTURE_SUFFIXES and not _expression_folder(member):
+        if match and member.suffix in IMAGE_SUFFIXES and not _expression_folder(member):
             frames[match[1].upper(), match[2]][int(match[3])].append(member)
         else:
             others.append(member)
@@ -134,11 +134,11 @@ def _layout_by_name(
     reject: Reject,
     read: Callable[[Member], tuple[str, str] | None],
 ) -> Layout | None:
-    """A layout in which ``read`` gives a picture's label and subject, or None."""
+    """A layout in which ``read`` gives an image's label and subject, or None."""
     entries, left_out = [], []
     for member in _files(members):
-        if member.suffix not in PICTURE_SUFFIXES:
-            left_out.append((member.path, "not a picture"))
+        if member.suffix not in IMAGE_SUFFIXES:
+            left_out.append((member.path, "not an image"))
         elif found := read(member):
             entries.append(_entry(member, *found))
         else:
@@ -175,7 +175,7 @@ def _files(members: list[Member]) -> list[Member]:
 
 def _entry(member: Member, label: str, subject: str) -> Entry:
     stem = member.name
-    while PurePosixPath(stem).suffix.lower() in PICTURE_SUFFIXES:  # KA.AN1.39.tiff.bmp
+    while PurePosixPath(stem).suffix.lower() in IMAGE_SUFFIXES:  # KA.AN1.39.tiff.bmp
         stem = PurePosixPath(stem).stem
     name = f"{stem}{member.suffix}"
     return Entry(member.path, label, "all", name, partial(read_member, member), subject)
@@ -193,8 +193,8 @@ def _ck_labels(files: list[Member]) -> tuple[dict[Sequence, str], list[tuple[str
     for member in files:
         match = _CK_LABEL.fullmatch(member.name)
         if not match:
-            picture = member.suffix in PICTURE_SUFFIXES
-            left_out.append((member.path, "not named as in CK+" if picture else "not a picture"))
+            image = member.suffix in IMAGE_SUFFIXES
+            left_out.append((member.path, "not named as in CK+" if image else "not an image"))
             continue
         try:
             code = float(read_member(member))

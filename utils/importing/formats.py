@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from utils.config import PICTURE_SUFFIXES
+from utils.config import IMAGE_SUFFIXES
 from utils.importing.archives import Member
 from utils.importing.entries import Layout, Reject
 from utils.importing.face_databases import (
@@ -40,7 +40,7 @@ def find_layout(
 ) -> Layout:
     """Recognise how a source is laid out.
 
-    A database is recognised when more than half of the pictures are named as in it.
+    A database is recognised when more than half of the images are named as in it.
 
     Args:
         source: for messages.
@@ -69,10 +69,10 @@ def find_layout(
 
 
 def _recognise(members: list[Member], reject: Reject, formats: dict) -> Layout | None:
-    pictures = sum(member.suffix in PICTURE_SUFFIXES for member in members)
+    images = sum(member.suffix in IMAGE_SUFFIXES for member in members)
     for name in _KNOWN_BY_FILE_NAMES:
         found = formats[name](members, reject)
-        if found and 2 * found.recognised > pictures:
+        if found and 2 * found.recognised > images:
             return found
     is_ckextended = any(member.name.lower() == "ckextended.csv" for member in members)
     table = ckextended_layout if is_ckextended else table_layout
@@ -85,7 +85,7 @@ def _nothing_found(source: Path, members: list[Member], form: str | None) -> str
     expected = (
         f"the format {form}: {FORMATS[form].__doc__.splitlines()[0].rstrip('.')}"
         if form
-        else "pictures in two or more class folders, a csv with the columns emotion and pixels, "
+        else "images in two or more class folders, a csv with the columns emotion and pixels, "
         f"or one of the formats {', '.join(FORMATS)} (see data/README.md)"
     )
     return (

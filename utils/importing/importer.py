@@ -1,8 +1,8 @@
-"""Downloads of labelled pictures, sorted into one folder per class.
+"""Downloads of labelled images, sorted into one folder per class.
 
 `utils.importing.archives` lists the files of a source — a folder, a zip, a tar or a csv — and
-`utils.importing.formats` says which class, split and subject each picture has. What follows is the
-same for all of them: check the picture, copy or crop it, cut what splits are missing,
+`utils.importing.formats` says which class, split and subject each image has. What follows is the
+same for all of them: check the image, copy or crop it, cut what splits are missing,
 write the manifest, rename the finished folder into place.
 """
 
@@ -20,7 +20,7 @@ from utils.importing.archives import fingerprint_source, open_archive
 from utils.importing.face_crops import WITHOUT_FACE, FaceCropper
 from utils.importing.formats import FORMATS, find_layout
 from utils.importing.report import ImportReport, read_report
-from utils.importing.writing import cut_missing_splits, stage_pictures
+from utils.importing.writing import cut_missing_splits, stage_images
 
 
 def import_dataset(
@@ -37,9 +37,9 @@ def import_dataset(
     without_face: str = "centre",
     progress: bool = True,
 ) -> ImportReport:
-    """Sort labelled pictures into ``destination/<split>/<class>/``.
+    """Sort labelled images into ``destination/<split>/<class>/``.
 
-    A data set whose file names tell who is on each picture goes into
+    A data set whose file names tell who is on each image goes into
     ``destination/all/<class>/`` instead: `splits.grouped_split` parts it by subject.
 
     Beside these folders it writes ``manifest.csv`` (file, class, subject, domain,
@@ -49,8 +49,8 @@ def import_dataset(
     changes nothing and returns the same report. Run one import into a destination
     at a time.
 
-    Pictures are copied byte by byte. What Keras cannot read becomes PNG with the same
-    pixels; so do the face databases' BMP and RGBA pictures, transparent parts white.
+    Images are copied byte by byte. What Keras cannot read becomes PNG with the same
+    pixels; so do the face databases' BMP and RGBA images, transparent parts white.
 
     Args:
         source: a folder, .zip or .tar(.gz, .bz2, .xz) with a folder per class, with or
@@ -67,10 +67,10 @@ def import_dataset(
             database of which this is known.
         form: a key of `formats.FORMATS`; None recognises the form by itself.
         peak_frames: how many of the last frames of a CK+ sequence, 1–3, are taken.
-        face_size: None leaves the pictures as they are; a number of pixels crops people
+        face_size: None leaves the images as they are; a number of pixels crops people
             to the face that the Haar cascades find and everything else to its central
             square, and writes PNGs of that side.
-        without_face: what to do, when cropping, with pictures of people in which no face
+        without_face: what to do, when cropping, with images of people in which no face
             is found: "centre" takes the central square and lists them in
             ``without_face.csv``, "omit" lists them in ``rejected.csv``.
         progress: show a progress bar.
@@ -116,7 +116,7 @@ def import_dataset(
             choose = class_chooser(class_names or (CLASS_NAMES if layout.named else None))
             domain = layout.domain or domain
             cropper = FaceCropper(face_size, domain, without_face) if face_size else None
-            table, notes = stage_pictures(layout, staging, choose, cropper, reject, progress)
+            table, notes = stage_images(layout, staging, choose, cropper, reject, progress)
             _check_classes(table, layout, choose, class_names, source, rejected)
             notes += cut_missing_splits(table, staging, validation_share, seed)
             notes += _remarks_on_content(table, layout.named)
@@ -172,13 +172,13 @@ def _check_settings(validation_share, form, peak_frames, face_size, without_face
 def _check_classes(table, layout, choose, class_names, source, rejected) -> None:
     if table.empty:
         reasons = "; ".join(f"{path}: {reason}" for path, reason in rejected[:3])
-        raise ValueError(f"No usable picture in {source}. Left out: {reasons or 'nothing'}.")
+        raise ValueError(f"No usable image in {source}. Left out: {reasons or 'nothing'}.")
     wanted = {choose(label) for label in (*layout.labels, *(class_names or ()))} - {None}
     train = table[table["split"].isin(["train", ""])]
     empty = sorted(wanted - set((table if train.empty else train)["class"]))
     if empty:
         raise ValueError(
-            f"No usable {'' if train.empty else 'training '}picture of {', '.join(empty)} in "
+            f"No usable {'' if train.empty else 'training '}image of {', '.join(empty)} in "
             f"{source}, which has {', '.join(sorted(set(table['class'])))}. Complete the "
             "source, or name the classes to import in class_names."
         )
@@ -188,19 +188,19 @@ def _remarks_on_content(table: pd.DataFrame, database: bool) -> list[str]:
     notes = []
     if faceless := int((~table["face"]).sum()):
         notes.append(
-            f"Pictures in which no face was found, so that their centre was taken: {faceless} "
+            f"Images in which no face was found, so that their centre was taken: {faceless} "
             "(see without_face.csv)."
         )
     if database and (table["subject"] == "").any():
         notes.append(
-            "It is not told who is on a picture. The same people stand in several parts, so "
+            "It is not told who is on an image. The same people stand in several parts, so "
             "results on them flatter."
         )
     if set(table["split"]) == {"all"}:
         return [
             *notes,
             f"{table['subject'].nunique()} subjects. Nothing was set aside: "
-            "utils.datasets.splits.grouped_split parts the pictures by subject.",
+            "utils.datasets.splits.grouped_split parts the images by subject.",
         ]
     names = sorted(set(table["class"]))
     if not set(names) & set(CLASS_NAMES):  # perhaps folders of people, not of classes
@@ -211,7 +211,7 @@ def _remarks_on_content(table: pd.DataFrame, database: bool) -> list[str]:
             meaning = {"test": ": results will be those of the validation part"}.get(part, "")
             notes.append(f"No {part} part{meaning}.")
         elif missing := sorted(set(table["class"]) - present):
-            notes.append(f"No picture of {', '.join(missing)} in {part}.")
+            notes.append(f"No image of {', '.join(missing)} in {part}.")
     return notes
 
 
@@ -237,7 +237,7 @@ def _report_same_import(destination: Path, settings: dict) -> ImportReport:
         files = pd.read_csv(destination / "manifest.csv", usecols=["file"])["file"]
         if all((destination / file).is_file() for file in files):
             return read_report(destination)
-    what = "an import whose pictures were changed since" if done and same else (
+    what = "an import whose images were changed since" if done and same else (
         "another import (other source or settings)" if done else "files of its own"
     )  # fmt: skip
     raise FileExistsError(

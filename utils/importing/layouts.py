@@ -1,4 +1,4 @@
-"""Pictures in a folder per class, and pictures as rows of numbers in a csv."""
+"""Images in a folder per class, and images as rows of numbers in a csv."""
 
 import csv
 import io
@@ -11,13 +11,13 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from utils.config import CLASS_NAMES, PICTURE_SUFFIXES, class_name
+from utils.config import CLASS_NAMES, IMAGE_SUFFIXES, class_name
 from utils.importing.archives import READ_ERRORS, Member, read_member
 from utils.importing.entries import Entry, Layout, Reject
 from utils.vision.opencv import cv2
 
 FER2013_CODES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
-TABLE_PICTURE_SIZE = 48
+TABLE_IMAGE_SIZE = 48
 
 FER2013_COUNTS = {
     "train": dict(zip(CLASS_NAMES, (3995, 436, 4097, 7215, 4965, 4830, 3171), strict=True)),
@@ -46,35 +46,35 @@ def folder_layout(members: list[Member], reject: Reject) -> Layout | None:
     """
     files = [member for member in members if not member.path.endswith("/")]
     faults = {member.path: _fault(member) for member in files}
-    pictures = [member for member in files if not faults[member.path]]
-    if len({class_name(member.folders[-1]).casefold() for member in pictures}) < 2:
+    images = [member for member in files if not faults[member.path]]
+    if len({class_name(member.folders[-1]).casefold() for member in images}) < 2:
         return None
-    splits = {member.path: _split_of(member) for member in pictures}
+    splits = {member.path: _split_of(member) for member in images}
     if any(splits.values()):
         faults |= {path: "outside the split folders" for path, split in splits.items() if not split}
     for path, fault in faults.items():
         if fault:
             reject(path, fault)
     # The outermost first, so that of nested copies the inner one is the one left out.
-    pictures = sorted(
-        (member for member in pictures if not faults[member.path]),
+    images = sorted(
+        (member for member in images if not faults[member.path]),
         key=lambda member: len(member.folders),
     )
     entries = (
         Entry(member.path, member.folders[-1], splits[member.path], member.name,
               partial(read_member, member))
-        for member in pictures
+        for member in images
     )  # fmt: skip
     return Layout(
         entries,
-        labels=frozenset(member.folders[-1] for member in pictures) | _empty_classes(members),
-        total=len(pictures),
-        **(_FER2013 if has_official_names(pictures) else {}),
+        labels=frozenset(member.folders[-1] for member in images) | _empty_classes(members),
+        total=len(images),
+        **(_FER2013 if has_official_names(images) else {}),
     )
 
 
 def has_official_names(members: list[Member]) -> bool:
-    """Whether pictures are named as in FER-2013's archive, ``PublicTest_10150476.jpg``."""
+    """Whether images are named as in FER-2013's archive, ``PublicTest_10150476.jpg``."""
     return any(_OFFICIAL_NAME.match(member.name) for member in members)
 
 
@@ -84,7 +84,7 @@ def fer2013_layout(members: list[Member], reject: Reject) -> Layout | None:
 
 
 def ckextended_layout(members: list[Member], reject: Reject) -> Layout | None:
-    """CK+ as a csv like FER-2013's. It does not tell who is on a picture."""
+    """CK+ as a csv like FER-2013's. It does not tell who is on an image."""
     found = table_layout(members, reject, codes=(*FER2013_CODES, "contempt"))
     return found and replace(found, dataset="ckextended", domain="people", expected={}, named=True)
 
@@ -112,15 +112,15 @@ def table_layout(
     for member in members:
         if member is not table and not member.path.endswith("/"):
             used = f"not used: {table.path} was read"
-            reject(member.path, used if member.suffix == ".csv" else "not a picture")
+            reject(member.path, used if member.suffix == ".csv" else "not an image")
     return Layout(
         _table_entries(table, codes, reject), **(_FER2013 if "usage" in headers[table] else {})
     )
 
 
 def _fault(member: Member) -> str:
-    if member.suffix not in PICTURE_SUFFIXES:
-        return "not a picture"
+    if member.suffix not in IMAGE_SUFFIXES:
+        return "not an image"
     if _AUGMENTED_NAME.search(member.name):
         return "augmentation leftover"
     if not member.folders or _split_word(member.folders[-1]):
@@ -142,8 +142,8 @@ def _empty_classes(members: list[Member]) -> frozenset[str]:
     """Names of folders that stand beside class folders and hold nothing."""
     full = {member.folders[:end] for member in members for end in range(len(member.folders) + 1)
             if not member.path.endswith("/")}  # fmt: skip
-    pictures = [member for member in members if member.suffix in PICTURE_SUFFIXES]
-    parents = {member.folders[:-1] for member in pictures if member.folders}
+    images = [member for member in members if member.suffix in IMAGE_SUFFIXES]
+    parents = {member.folders[:-1] for member in images if member.folders}
     folders = [member for member in members if member.path.endswith("/")]
     return frozenset(
         folder.name
@@ -193,16 +193,16 @@ def _table_entries(table: Member, codes: tuple[str, ...], reject: Reject) -> Ite
                 )
             else:
                 label = codes[int(fields["emotion"])]
-                read = partial(_picture_of_row, fields["pixels"])
+                read = partial(_image_of_row, fields["pixels"])
                 yield Entry(source, label, split, f"{usage}_{number:05}.png", read)
 
 
-def _picture_of_row(pixels: str) -> bytes:
+def _image_of_row(pixels: str) -> bytes:
     """2,304 numbers, row by row, as a grey 48×48 PNG file."""
     try:
         values = np.frombuffer(bytes(map(int, pixels.split())), np.uint8)
     except ValueError as error:
         raise ValueError("bad pixels: expected whole numbers from 0 to 255") from error
-    if values.size != TABLE_PICTURE_SIZE**2:
-        raise ValueError(f"wrong pixel count: {values.size}, expected {TABLE_PICTURE_SIZE**2}")
-    return cv2.imencode(".png", values.reshape(TABLE_PICTURE_SIZE, TABLE_PICTURE_SIZE))[1].tobytes()
+    if values.size != TABLE_IMAGE_SIZE**2:
+        raise ValueError(f"wrong pixel count: {values.size}, expected {TABLE_IMAGE_SIZE**2}")
+    return cv2.imencode(".png", values.reshape(TABLE_IMAGE_SIZE, TABLE_IMAGE_SIZE))[1].tobytes()

@@ -15,7 +15,7 @@ class ImportReport:
 
     Attributes:
         destination: the folder-per-class data set.
-        counts: pictures per class (rows) and split (columns), with totals.
+        counts: images per class (rows) and split (columns), with totals.
         expected: the same table as published, or None where there is none.
         rejected: ``source`` and ``reason`` of everything that was left out.
         notes: what was decided on the way, in sentences.
@@ -31,7 +31,7 @@ class ImportReport:
 
     def __str__(self) -> str:
         name = self.destination.resolve().name
-        lines = [f"Pictures in {name}", self.counts.to_string(), *self._remarks()]
+        lines = [f"Images in {name}", self.counts.to_string(), *self._remarks()]
         return "\n".join(lines)
 
     def __repr__(self) -> str:  # what a notebook keeps beside the table

@@ -1,4 +1,4 @@
-"""Writing the pictures of an import, each where it belongs and in a form that Keras reads."""
+"""Writing the images of an import, each where it belongs and in a form that Keras reads."""
 
 import io
 import os
@@ -12,14 +12,14 @@ from utils.datasets.splits import share_of_distinct
 from utils.files import digest
 from utils.importing.entries import Layout, Reject
 from utils.importing.face_crops import FaceCropper
-from utils.vision.images import load_picture, open_picture
+from utils.vision.images import load_image, open_image
 from utils.vision.opencv import cv2
 
 KERAS_FORMATS = {"BMP", "GIF", "JPEG", "PNG"}
 KERAS_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png")  # image_dataset_from_directory's
 
 
-def stage_pictures(
+def stage_images(
     layout: Layout,
     folder: Path,
     choose: Callable[[str], str | None],
@@ -27,24 +27,24 @@ def stage_pictures(
     reject: Reject,
     progress: bool,
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Write the pictures of a source into ``folder/<split>/<class>/``.
+    """Write the images of a source into ``folder/<split>/<class>/``.
 
     Args:
         layout: what the source holds.
         folder: where to write.
-        choose: gives the class for a label, None to leave the picture out.
-        cropper: crops every picture to its face; None leaves them as they are.
+        choose: gives the class for a label, None to leave the image out.
+        cropper: crops every image to its face; None leaves them as they are.
         reject: told what is left out.
         progress: show a progress bar.
 
     Returns:
-        One row a picture: split, class, name, subject, source, sha256 and face (False
+        One row an image: split, class, name, subject, source, sha256 and face (False
         where one was looked for in vain); and what was done, in sentences.
     """
     rows, taken = [], {}
     converted = renamed = 0
     for entry in tqdm(
-        layout.entries, "Importing", layout.total, unit=" pictures", disable=not progress
+        layout.entries, "Importing", layout.total, unit=" images", disable=not progress
     ):
         label = choose(entry.label)
         try:
@@ -76,28 +76,28 @@ def stage_pictures(
     if cropper:
         notes.append(f"Cropped to the {cropper.target}, {cropper.size}×{cropper.size} pixels each.")
     elif converted:
-        notes.append(f"{converted} pictures were converted to PNG, which Keras reads.")
+        notes.append(f"{converted} images were converted to PNG, which Keras reads.")
     if renamed:
-        notes.append(f"{renamed} pictures were renamed, as their names were taken.")
+        notes.append(f"{renamed} images were renamed, as their names were taken.")
     return pd.DataFrame(rows, columns=columns), notes
 
 
 def _keras_readable(data: bytes, name: str, database: bool) -> tuple[bytes, str]:
-    """The same bytes, or where Keras cannot read them, the picture as a lossless PNG.
+    """The same bytes, or where Keras cannot read them, the image as a lossless PNG.
 
-    Of a face database BMP and RGBA pictures become plain PNGs as well.
+    Of a face database BMP and RGBA images become plain PNGs as well.
     """
-    picture = load_picture(data)
-    plain = not database or (picture.format != "BMP" and picture.mode != "RGBA")
-    if plain and picture.format in KERAS_FORMATS and name.lower().endswith(KERAS_SUFFIXES):
+    image = load_image(data)
+    plain = not database or (image.format != "BMP" and image.mode != "RGBA")
+    if plain and image.format in KERAS_FORMATS and name.lower().endswith(KERAS_SUFFIXES):
         return data, name
-    if database and picture.mode == "RGBA":
-        png = cv2.imencode(".png", open_picture(data))[1].tobytes()
+    if database and image.mode == "RGBA":
+        png = cv2.imencode(".png", open_image(data))[1].tobytes()
     else:
-        if picture.mode not in ("1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA"):
-            picture = picture.convert("RGB")
+        if image.mode not in ("1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA"):
+            image = image.convert("RGB")
         file = io.BytesIO()
-        picture.save(file, "PNG")
+        image.save(file, "PNG")
         png = file.getvalue()
     return png, f"{PurePosixPath(name).stem}.png"
 
@@ -107,11 +107,11 @@ def _free_name(
 ) -> str:
     """A name free in its class folder, whatever the file system makes of case.
 
-    Where names are ``identifying``, one that is taken means the same picture, perhaps in
+    Where names are ``identifying``, one that is taken means the same image, perhaps in
     another format.
 
     Raises:
-        ValueError: this very picture lies there under this name already.
+        ValueError: this very image lies there under this name already.
     """
     stem, suffix = os.path.splitext(name)
     count = 1
@@ -125,11 +125,11 @@ def _free_name(
 
 
 def cut_missing_splits(table: pd.DataFrame, folder: Path, share: float, seed: int) -> list[str]:
-    """Move pictures from train where the source tells no validation (and test) part.
+    """Move images from train where the source tells no validation (and test) part.
 
     Args:
-        table: as `stage_pictures` gives it; its ``split`` is changed.
-        folder: where the pictures were written.
+        table: as `stage_images` gives it; its ``split`` is changed.
+        folder: where the images were written.
         share: of each class, for each part.
         seed: of the choice.
 
@@ -154,7 +154,7 @@ def cut_missing_splits(table: pd.DataFrame, folder: Path, share: float, seed: in
             os.replace(folder / "train" / label / name, goal)
         table.loc[chosen, "split"] = part
         notes.append(
-            f"No {part} part in the source: {chosen.sum()} pictures ({share:.0%} of each class) "
+            f"No {part} part in the source: {chosen.sum()} images ({share:.0%} of each class) "
             f"were set aside from train, identical ones kept together, seed {seed}."
         )
     return notes

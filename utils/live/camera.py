@@ -14,13 +14,13 @@ _STEADY = 3.0  # seconds of frames after which a device is taken to be well agai
 
 
 class CameraUnavailable(OSError):
-    """No picture can be had from a camera or stream. The text says what to do."""
+    """No image can be had from a camera or stream. The text says what to do."""
 
 
 class LiveCamera(FrameSource):
     """The newest frame of a camera or of a network stream: a source as in `utils.live.frames`.
 
-    A thread of its own reads the device, so a slow network never makes the picture
+    A thread of its own reads the device, so a slow network never makes the image
     lag behind: frames that come in meanwhile are left out. When no frame comes, the
     device is opened again after 0.5, 1, 2, 4 … seconds, with a message each time. A file
     behind an address is no camera: `utils.live.sources.open_source` tells them apart.
@@ -33,7 +33,7 @@ class LiveCamera(FrameSource):
             ``release`` as `cv2.VideoCapture` has them.
 
     Raises:
-        CameraUnavailable: on entering, when there is no picture at all; while
+        CameraUnavailable: on entering, when there is no image at all; while
             iterating, when none came for ``patience`` seconds.
     """
 
@@ -85,7 +85,7 @@ class LiveCamera(FrameSource):
                         return
                     if time.monotonic() - last > self.patience:
                         raise CameraUnavailable(
-                            f"{self.name} has given no picture for {self.patience:g} seconds. "
+                            f"{self.name} has given no image for {self.patience:g} seconds. "
                             "Check its cable or network, close programs that use it, and start "
                             "again."
                         )
@@ -113,7 +113,7 @@ class LiveCamera(FrameSource):
                         self._fresh.notify()
                     continue
                 capture.release()
-                self._say(f"{self.name} gives no picture; trying again in {pause:g} s.")
+                self._say(f"{self.name} gives no image; trying again in {pause:g} s.")
                 left.wait(pause)
                 pause = min(2 * pause, 8.0)
                 if not left.is_set():
@@ -134,7 +134,7 @@ def _advice(address: int | str, name: str, opened: bool) -> str:
         )
     if opened:
         return (
-            f"{name} was opened but gives no picture: most often another program uses it. "
+            f"{name} was opened but gives no image: most often another program uses it. "
             f"Close that program, or unplug the camera and plug it in again. {otherwise}"
         )
     if sys.platform.startswith("linux") and not Path(f"/dev/video{address}").exists():

@@ -14,13 +14,13 @@ from threading import Event
 import pandas as pd
 from tqdm.auto import tqdm
 
-from utils.config import PICTURE_SUFFIXES
+from utils.config import IMAGE_SUFFIXES
 from utils.files import check_outputs
 from utils.live.analyzer import ExpressionReader
 from utils.live.camera import CameraUnavailable, LiveCamera
 from utils.live.results import Reading, ResultsTable
 from utils.live.sinks import CsvSink, Sink, VideoSink
-from utils.live.sources import PictureSequence, VideoFile, open_source
+from utils.live.sources import ImageSequence, VideoFile, open_source
 
 _COMPLETE = ("end of source", "stopped")
 
@@ -168,7 +168,7 @@ def source_files(source) -> Iterator[Path]:
     """
     if isinstance(source, VideoFile):
         yield source.path
-    elif isinstance(source, PictureSequence):
+    elif isinstance(source, ImageSequence):
         yield from source.paths
     elif isinstance(source, list | tuple):
         for one in source:
@@ -176,7 +176,7 @@ def source_files(source) -> Iterator[Path]:
     elif isinstance(source, str | Path):
         path = Path(os.path.expanduser(source))
         if path.is_dir():
-            yield from (file for file in path.iterdir() if file.suffix.lower() in PICTURE_SUFFIXES)
+            yield from (file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
         else:
             yield path
 
@@ -193,7 +193,7 @@ def annotate_video(
     """Read a video, write it with boxes, labels and bars, and return the table.
 
     Args:
-        source: path of a video or folder of pictures, or whatever `read_live` takes.
+        source: path of a video or folder of images, or whatever `read_live` takes.
         predictor: see `read_live`.
         video: the annotated mp4 file to write, if any.
         table: the CSV file to write, if any.

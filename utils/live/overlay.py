@@ -1,6 +1,6 @@
 """What the viewer sees: boxes, names and bars on a copy of the frame.
 
-Pictures are uint8 BGR, 0–255. Sizes follow the frame, so that a label takes the
+Images are uint8 BGR, 0–255. Sizes follow the frame, so that a label takes the
 same share of a 160×120 preview and of a 4K film. Light text on a darkened panel
 reads on bright and dark scenes alike.
 """

@@ -1,4 +1,4 @@
-"""Start, Stop and Snapshot in a notebook: a live picture with its controls."""
+"""Start, Stop and Snapshot in a notebook: a live image with its controls."""
 
 import html
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from utils.vision.opencv import cv2
 
 
 class LivePanel:
-    """A live picture with its controls, to be displayed by a notebook cell.
+    """A live image with its controls, to be displayed by a notebook cell.
 
     The run has a thread of its own, as a busy cell would never hear of a click; so
     the buttons work in JupyterLab, Notebook 7 and VS Code alike. Nothing is opened
@@ -28,9 +28,9 @@ class LivePanel:
             once if Start is to work twice.
         predictor: has ``class_names`` and ``predict_faces(frame, boxes)``; no
             `ExpressionReader`, as the panel makes a new one at every Start.
-        sinks: more sinks beside the picture. What they write at one Start is replaced by
+        sinks: more sinks beside the image. What they write at one Start is replaced by
             the next one.
-        width: greatest width of the picture, in pixels.
+        width: greatest width of the image, in pixels.
         snapshots: folder for what Snapshot keeps, as PNG; made when first needed.
         **settings: of `utils.live.analyzer.ExpressionReader`, such as ``threshold``.
 
@@ -38,7 +38,7 @@ class LivePanel:
         widget: what to display.
         table: the last run's table, see `utils.live.loop.read_live`; None before its end.
         error: what kept the last run from its first frame, if anything did; also written
-            under the picture. What went wrong later is in ``table.attrs["error"]``.
+            under the image. What went wrong later is in ``table.attrs["error"]``.
 
     Raises:
         TypeError: the predictor is a reader.
@@ -65,7 +65,7 @@ class LivePanel:
                 "by name, such as threshold=0.4. Received: an ExpressionReader"
             )
         self._source, self._predictor, self._settings = source, predictor, settings
-        self._picture, self._sinks = NotebookSink(width), tuple(sinks)
+        self._image, self._sinks = NotebookSink(width), tuple(sinks)
         self._snapshots, self._newest = Path(snapshots), _Newest()
         self._reader = self._new_reader()
         self._stop, self._thread = Event(), None
@@ -90,7 +90,7 @@ class LivePanel:
             slider.observe(lambda _: self._set_reader(), "value")
         buttons = ipywidgets.HBox([self.start_button, self.stop_button, self.snapshot_button])
         sliders = ipywidgets.HBox([self.threshold_slider, self.smoothing_slider])
-        self.widget = ipywidgets.VBox([self._picture.widget, buttons, sliders, self.status])
+        self.widget = ipywidgets.VBox([self._image.widget, buttons, sliders, self.status])
 
     def start(self) -> None:
         """Begin, unless it already runs."""
@@ -124,7 +124,7 @@ class LivePanel:
         """Keep the newest annotated frame as a PNG file; its path, or None if it could not."""
         reading = self._newest.reading
         if reading is None:
-            self._say("There is no picture yet.")
+            self._say("There is no image yet.")
             return None
         path = self._snapshots / f"snapshot-{datetime.now():%Y%m%d-%H%M%S-%f}.png"
         encoded = cv2.imencode(".png", reading.annotated)[1]
@@ -153,7 +153,7 @@ class LivePanel:
             self.table = read_live(
                 self._source,
                 self._reader,
-                (self._picture, self._newest, *self._sinks),
+                (self._image, self._newest, *self._sinks),
                 stop=self._stop,
                 say=self._say,
             )

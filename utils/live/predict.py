@@ -1,4 +1,4 @@
-"""Reading pictures, videos, cameras and streams without a screen, into one table."""
+"""Reading images, videos, cameras and streams without a screen, into one table."""
 
 import json
 import sys
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from utils.config import PICTURE_SUFFIXES
+from utils.config import IMAGE_SUFFIXES
 from utils.files import check_outputs, check_writable, write_text
 from utils.live.addresses import is_address, safe_address
 from utils.live.camera import LiveCamera
@@ -16,10 +16,10 @@ from utils.live.frames import FrameSource
 from utils.live.loop import explain, read_live, source_files
 from utils.live.results import Reading, ResultsTable, table_columns
 from utils.live.sinks import CsvSink, Sink, VideoSink
-from utils.live.sources import PictureSequence, open_source
+from utils.live.sources import ImageSequence, open_source
 from utils.live.stills import read_still
 from utils.vision.haar import FaceDetector
-from utils.vision.images import PictureError
+from utils.vision.images import ImageError
 from utils.vision.opencv import cv2
 
 
@@ -36,18 +36,18 @@ def read_sources(
 ) -> tuple[pd.DataFrame, list[str]]:
     """The faces of every source, one row each.
 
-    A picture file is searched thoroughly, as a still; its faces are numbered in place of
+    An image file is searched thoroughly, as a still; its faces are numbered in place of
     tracks. All else goes through `utils.live.loop.read_live`: a folder is a sequence of frames.
     A source that fails is reported, and the others go on. Ctrl-C ends a camera or stream,
     and is otherwise the end: what was read so far is kept and written.
 
     Args:
-        sources: picture, video, folder of frames, camera's index or stream's URL.
+        sources: image, video, folder of frames, camera's index or stream's URL.
         predictor: has ``class_names`` and ``predict_faces(frame, boxes)``.
         csv: a CSV file, on the disk after every frame; an old one is overwritten.
         json_file: a list with one object a row, written at the end in one step; an old
             one is replaced.
-        video: the annotated mp4, for a single source that is no picture.
+        video: the annotated mp4, for a single source that is no image.
         threshold: least confidence for a label; below it the face is "unsure".
         progress: show a bar for each source.
         say: where messages go.
@@ -59,12 +59,12 @@ def read_sources(
         source that could not be read to its end.
 
     Raises:
-        ValueError: ``video`` with several sources, or with a picture; an output that is
+        ValueError: ``video`` with several sources, or with an image; an output that is
             a source or another output.
         OSError: an output cannot be written. Nothing was read then.
     """
     sources = list(sources)
-    if video is not None and (len(sources) != 1 or _is_picture(sources[0])):
+    if video is not None and (len(sources) != 1 or _is_image(sources[0])):
         raise ValueError(
             "An annotated video is made of one video, folder of frames, camera or stream. "
             f"Received: {', '.join(safe_address(str(source)) for source in sources)}"
@@ -81,13 +81,13 @@ def read_sources(
     for sink in film + rows:
         sink.begin(columns)
     sinks = film + [_Shared(sink) for sink in rows]
-    detector = FaceDetector() if any(map(_is_picture, sources)) else None
+    detector = FaceDetector() if any(map(_is_image, sources)) else None
     tables, failures = [], []
     for number, source in enumerate(sources, start=1):
         problem, interrupted = None, False
         try:
-            if _is_picture(source):
-                reading = _read_picture(source, predictor, detector, threshold, say)
+            if _is_image(source):
+                reading = _read_image(source, predictor, detector, threshold, say)
                 still = ResultsTable(predictor.class_names)
                 still.add(reading)
                 tables.append(still.to_pandas())
@@ -133,16 +133,16 @@ class _Shared(Sink):
         self.write = sink.write
 
 
-def _is_picture(source) -> bool:
-    return not is_address(source) and Path(str(source)).suffix.lower() in PICTURE_SUFFIXES
+def _is_image(source) -> bool:
+    return not is_address(source) and Path(str(source)).suffix.lower() in IMAGE_SUFFIXES
 
 
 def _named(source, say) -> FrameSource:
     """The source, called in the table what the person called it; cameras name themselves."""
     opened = open_source(source, say)
-    if isinstance(opened, PictureSequence):
+    if isinstance(opened, ImageSequence):
         say(
-            f"{source} is read as a film, one picture after the other; name the files themselves "
+            f"{source} is read as a film, one image after the other; name the files themselves "
             "to read each as a still."
         )
     if not isinstance(opened, LiveCamera):
@@ -150,11 +150,11 @@ def _named(source, say) -> FrameSource:
     return opened
 
 
-def _read_picture(source, predictor, detector, threshold, say) -> Reading:
+def _read_image(source, predictor, detector, threshold, say) -> Reading:
     """A still's faces, as those of one frame."""
     try:
         faces = read_still(source, predictor, detector, threshold)
-    except (OSError, PictureError, cv2.error) as error:
+    except (OSError, ImageError, cv2.error) as error:
         raise ValueError(f"not read: {error}") from error
     if not faces:
         say(f"{source}: no face")

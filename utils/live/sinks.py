@@ -87,18 +87,18 @@ class VideoSink(Sink):
         check_writable(self.path)
 
     def write(self, reading) -> None:
-        picture = reading.annotated
+        image = reading.annotated
         if not self._writers:
             self._rate = self.fps or reading.source_fps or 25.0
-            self._open(picture.shape[1], picture.shape[0])
-        if (picture.shape[1], picture.shape[0]) != self._size:
-            picture = cv2.resize(picture, self._size, interpolation=cv2.INTER_AREA)
+            self._open(image.shape[1], image.shape[0])
+        if (image.shape[1], image.shape[0]) != self._size:
+            image = cv2.resize(image, self._size, interpolation=cv2.INTER_AREA)
         due = round(reading.seconds * self._rate)
         if self._next is None or due - self._next > 2 * self._rate:
             self._next = due
         for _ in range(due - self._next + 1):
             for writer in self._writers:
-                writer.write(picture)
+                writer.write(image)
         self._next = max(self._next, due + 1)
 
     def close(self, complete: bool) -> Path | None:
@@ -227,11 +227,11 @@ class WindowSink(Sink):
 
 
 class NotebookSink(Sink):
-    """One picture in a notebook that is exchanged in place, so that it does not flicker.
+    """One image in a notebook that is exchanged in place, so that it does not flicker.
 
     Args:
-        width: greatest width of the picture sent to the browser, in pixels.
-        fps: most pictures a second; the browser need not get every frame.
+        width: greatest width of the image sent to the browser, in pixels.
+        fps: most images a second; the browser need not get every frame.
 
     Attributes:
         widget: the `ipywidgets.Image` to display; its ``value`` holds JPEG bytes.
@@ -255,10 +255,10 @@ class NotebookSink(Sink):
             self._show()  # whatever came last stays on the page
 
     def _show(self) -> None:
-        picture, self._reading = self._reading.annotated, None
-        if picture.shape[1] > self.width:
-            height = max(1, round(picture.shape[0] * self.width / picture.shape[1]))
-            picture = cv2.resize(picture, (self.width, height), interpolation=cv2.INTER_AREA)
-        encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 80])[1]
+        image, self._reading = self._reading.annotated, None
+        if image.shape[1] > self.width:
+            height = max(1, round(image.shape[0] * self.width / image.shape[1]))
+            image = cv2.resize(image, (self.width, height), interpolation=cv2.INTER_AREA)
+        encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 80])[1]
         self.widget.value = encoded.tobytes()
         self._last = time.monotonic()

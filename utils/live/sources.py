@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from numbers import Integral
 from pathlib import Path
 
-from utils.config import PICTURE_SUFFIXES
+from utils.config import IMAGE_SUFFIXES
 from utils.live.addresses import has_an_end, is_address, open_device, safe_address
 from utils.live.camera import LiveCamera
 from utils.live.frames import FrameSource, TimedFrame
-from utils.vision.images import PictureError, open_picture
+from utils.vision.images import ImageError, open_image
 from utils.vision.opencv import cv2
 
 
@@ -79,37 +79,37 @@ class VideoFile(FrameSource):
             yield seconds, frame
 
 
-class PictureSequence(FrameSource):
-    """Pictures as BGR frames: a folder in natural order (2 before 10), or a list of paths.
+class ImageSequence(FrameSource):
+    """Images as BGR frames: a folder in natural order (2 before 10), or a list of paths.
 
     Args:
-        pictures: folder or paths. A picture that `utils.vision.images.open_picture` refuses is
+        images: folder or paths. An image that `utils.vision.images.open_image` refuses is
             skipped with a message.
-        fps: frames a second that the pictures stand for.
+        fps: frames a second that the images stand for.
         say: where messages go.
 
     Raises:
-        FileNotFoundError: no such folder, or no picture in it.
+        FileNotFoundError: no such folder, or no image in it.
     """
 
     def __init__(
         self,
-        pictures: str | Path | Sequence[str | Path],
+        images: str | Path | Sequence[str | Path],
         fps: float = 25.0,
         say: Callable[[str], None] = print,
     ):
-        if isinstance(pictures, str | Path):
-            folder = _expanded(pictures)
+        if isinstance(images, str | Path):
+            folder = _expanded(images)
             found = folder.iterdir() if folder.is_dir() else ()
-            paths = [path for path in found if path.suffix.lower() in PICTURE_SUFFIXES]
+            paths = [path for path in found if path.suffix.lower() in IMAGE_SUFFIXES]
             paths = sorted((path for path in paths if path.name[0] != "."), key=_natural)
             name = folder.name
         else:
-            paths, name = [_expanded(path) for path in pictures], "pictures"
+            paths, name = [_expanded(path) for path in images], "images"
         if not paths:
             raise FileNotFoundError(
-                f"There are no pictures in {pictures}; expected a folder with files such as "
-                f"{', '.join(PICTURE_SUFFIXES)}."
+                f"There are no images in {images}; expected a folder with files such as "
+                f"{', '.join(IMAGE_SUFFIXES)}."
             )
         super().__init__(name=name, fps=fps)
         self.paths, self._say, self.length = paths, say, len(paths)
@@ -117,8 +117,8 @@ class PictureSequence(FrameSource):
     def __iter__(self) -> Iterator[TimedFrame]:
         for number, path in enumerate(self.paths):
             try:
-                frame = open_picture(path)
-            except (OSError, PictureError) as error:
+                frame = open_image(path)
+            except (OSError, ImageError) as error:
                 self._say(f"{path} is skipped: {error}")
                 continue
             if frame.ndim == 2:
@@ -131,8 +131,8 @@ def open_source(source, say: Callable[[str], None] = print) -> FrameSource:
 
     Args:
         source: a source; a camera's index (3 or "3"); a stream's URL; the path or
-            http(s):// URL of a video file; the path of a folder of pictures, or a list of
-            paths of pictures; an iterable of (seconds, frame).
+            http(s):// URL of a video file; the path of a folder of images, or a list of
+            paths of images; an iterable of (seconds, frame).
         say: where the source's messages go.
 
     Raises:
@@ -149,15 +149,15 @@ def open_source(source, say: Callable[[str], None] = print) -> FrameSource:
     if isinstance(source, str) and not source.strip():
         raise ValueError("The source is empty. Give a camera's index, a URL or a path.")
     if isinstance(source, str | Path):
-        kind = PictureSequence if _expanded(source).is_dir() else VideoFile
+        kind = ImageSequence if _expanded(source).is_dir() else VideoFile
         return kind(source, say=say)
     if isinstance(source, list | tuple) and source and isinstance(source[0], str | Path):
-        return PictureSequence(source, say=say)
+        return ImageSequence(source, say=say)
     if isinstance(source, Iterable):
         return FrameSource(source)
     raise TypeError(
         "A source is a camera's index, a stream's URL, the path of a video or of a folder of "
-        f"pictures, or an iterable of (seconds, frame). Received: {source!r}"
+        f"images, or an iterable of (seconds, frame). Received: {source!r}"
     )
 
 

@@ -7,7 +7,7 @@ images as `Preprocessing` has them, uint8-valued, 0–255, grey or RGB: repeatin
 scaling to the range that the weights were trained with are layers of the trunk, so a
 saved model needs no other code.
 
-What to expect of each, for one picture of 350 × 350 (224, 48) pixels:
+What to expect of each, for one image of 350 × 350 (224, 48) pixels:
 
 | trunk       | parameters | multiply-adds (10⁹) | features                          |
 | ----------- | ---------- | ------------------- | --------------------------------- |
@@ -51,7 +51,7 @@ def make_trunk(
             of a ``.keras`` file, for None that of the released model.
 
     Returns:
-        A model named "trunk" from pictures to a (side, side, channels) map.
+        A model named "trunk" from images to a (side, side, channels) map.
 
     Raises:
         ValueError: an unknown trunk, a size that it cannot take, or weights of another
@@ -73,22 +73,22 @@ def make_trunk(
         return NEW[name](preprocessing)
     if preprocessing.size < _LEAST_SIZE:
         raise ValueError(
-            f"{name} takes pictures of at least {_LEAST_SIZE} × {_LEAST_SIZE} pixels. "
+            f"{name} takes images of at least {_LEAST_SIZE} × {_LEAST_SIZE} pixels. "
             f"Received: size={preprocessing.size}. Raise the size, or take the trunk 'own'."
         )
-    pictures = keras.Input(preprocessing.input_shape, name="pictures")
-    values = pictures
+    images = keras.Input(preprocessing.input_shape, name="images")
+    values = images
     if preprocessing.colour == "grey":
-        values = layers.Concatenate(name="repeat")([pictures] * 3)
+        values = layers.Concatenate(name="repeat")([images] * 3)
     values = _vgg16_scaling(values, preprocessing) if name == "vgg16" else _to_one(values)
-    return keras.Model(pictures, _apply(APPLICATIONS[name], values, weights).output, name="trunk")
+    return keras.Model(images, _apply(APPLICATIONS[name], values, weights).output, name="trunk")
 
 
 def unfreeze_from(trunk: keras.Model, layer_name: str) -> None:
     """Let training change a trunk's later layers only: fine-tuning.
 
-    Early layers see edges and textures, which every picture has; the late ones see what
-    the trunk was trained for, and it is these that new pictures should change, at a
+    Early layers see edges and textures, which every image has; the late ones see what
+    the trunk was trained for, and it is these that new images should change, at a
     learning rate ten to a hundred times smaller than usual (Yosinski et al., "How
     transferable are features in deep neural networks?", 2014).
 
@@ -141,7 +141,7 @@ def _own(preprocessing, weights) -> keras.Model:
     model, described = load_model(weights)
     if described.input_shape != preprocessing.input_shape:
         raise ValueError(
-            f"The trunk in {weights} takes {described.colour} pictures of {described.size} × "
+            f"The trunk in {weights} takes {described.colour} images of {described.size} × "
             f"{described.size} pixels. Received: colour={preprocessing.colour!r}, "
             f"size={preprocessing.size}. Take its colour and size, or another trunk."
         )
@@ -170,7 +170,7 @@ def _vgg16_scaling(values, preprocessing):
 
 
 def _apply(application, values, weights) -> keras.Model:
-    """A network of `keras.applications`, without its top, on scaled pictures."""
+    """A network of `keras.applications`, without its top, on scaled images."""
     if weights not in (None, "imagenet") and not Path(weights).is_file():
         raise FileNotFoundError(
             f"No weights file at {weights}. Expected one that keras.applications provides "

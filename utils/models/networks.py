@@ -24,10 +24,10 @@ def convolutional_trunk(
         dropout: share of values dropped after each block.
 
     Returns:
-        A model named "trunk" from pictures to a (side, side, widths[-1]) map.
+        A model named "trunk" from images to a (side, side, widths[-1]) map.
     """
-    pictures = keras.Input(preprocessing.input_shape, name="pictures")
-    values = layers.Rescaling(1 / 127.5, offset=-1, name="scale")(pictures)
+    images = keras.Input(preprocessing.input_shape, name="images")
+    values = layers.Rescaling(1 / 127.5, offset=-1, name="scale")(images)
     for number, width in enumerate(widths, start=1):
         values = layers.Conv2D(
             width,
@@ -43,7 +43,7 @@ def convolutional_trunk(
         values = layers.ReLU(name=f"block{number}_relu")(values)
         values = layers.MaxPooling2D(name=f"block{number}_pooling")(values)
         values = layers.Dropout(dropout, name=f"block{number}_dropout")(values)
-    return keras.Model(pictures, values, name="trunk")
+    return keras.Model(images, values, name="trunk")
 
 
 def residual_trunk(
@@ -62,17 +62,17 @@ def residual_trunk(
         stem: channels of the very first convolution.
 
     Returns:
-        A model named "trunk" from pictures to a (side, side, widths[-1]) map.
+        A model named "trunk" from images to a (side, side, widths[-1]) map.
     """
-    pictures = keras.Input(preprocessing.input_shape, name="pictures")
-    values = layers.Rescaling(1 / 127.5, offset=-1, name="scale")(pictures)
+    images = keras.Input(preprocessing.input_shape, name="images")
+    values = layers.Rescaling(1 / 127.5, offset=-1, name="scale")(images)
     values = _convolution(values, stem, strides=2, name="stem1")
     values = _convolution(values, widths[0], name="stem2")
     for stage, (width, count) in enumerate(zip(widths, blocks, strict=True), start=1):
         for block in range(1, count + 1):
             halve = stage > 1 and block == 1
             values = _residual_block(values, width, 2 if halve else 1, f"stage{stage}_block{block}")
-    return keras.Model(pictures, values, name="trunk")
+    return keras.Model(images, values, name="trunk")
 
 
 def _convolution(values, width, strides=1, relu=True, name=""):
@@ -139,8 +139,8 @@ def join(trunk: keras.Model, head: keras.Model, name: str = "expressions") -> ke
 
     The parts stay whole inside it, as layers "trunk" and "head".
     """
-    pictures = keras.Input(trunk.input_shape[1:], name="pictures")
-    return keras.Model(pictures, head(trunk(pictures)), name=name)
+    images = keras.Input(trunk.input_shape[1:], name="images")
+    return keras.Model(images, head(trunk(images)), name=name)
 
 
 def mirrored(network: keras.Model) -> keras.Model:
@@ -157,10 +157,10 @@ def mirrored(network: keras.Model) -> keras.Model:
         A model over the same trunk and head, with the same inputs and outputs.
     """
     trunk, head = network.get_layer("trunk"), network.get_layer("head")
-    pictures = keras.Input(network.input_shape[1:], name="pictures")
-    both = pictures, keras.ops.flip(pictures, axis=2)
+    images = keras.Input(network.input_shape[1:], name="images")
+    both = images, keras.ops.flip(images, axis=2)
     return keras.Model(
-        pictures, layers.Average(name="mean")([head(trunk(one)) for one in both]), name=network.name
+        images, layers.Average(name="mean")([head(trunk(one)) for one in both]), name=network.name
     )
 
 
@@ -174,7 +174,7 @@ def residual_network(
 ) -> keras.Model:
     """`residual_trunk` and one dense block over its whole map.
 
-    On pictures that frame the face alike, such as FER-2013's, the place of a feature says
+    On images that frame the face alike, such as FER-2013's, the place of a feature says
     something, which the mean over the map would lose (`benchmarks/ablations.py`).
     """
     head = mlp_head(len(preprocessing.class_names), units=(128,))

@@ -51,7 +51,7 @@ class Predictor:
             float32, (n, classes); each row sums to 1, in the order of `class_names`.
 
         Raises:
-            ValueError: another shape or type, such as pictures scaled to 0–1.
+            ValueError: another shape or type, such as images scaled to 0–1.
         """
         expected = self.preprocessing.input_shape
         if faces.dtype != np.uint8 or faces.shape[1:] != expected:
@@ -76,18 +76,18 @@ class Predictor:
         """
         return self.probabilities(prepare_faces(frame, boxes, self.preprocessing))
 
-    def predict_pictures(self, pictures, progress: bool = True) -> np.ndarray:
-        """Class probabilities of a whole table of pictures, in its order.
+    def predict_batches(self, images, progress: bool = True) -> np.ndarray:
+        """Class probabilities of a whole table of images, in its order.
 
         Args:
-            pictures: a `utils.training.batches.Pictures`, neither shuffled nor augmented.
+            images: a `utils.training.batches.Batches`, neither shuffled nor augmented.
             progress: show a bar.
 
         Returns:
             float32, (n, classes).
         """
-        batches = tqdm(range(len(pictures)), desc="predicting", unit="batch", disable=not progress)
-        return np.concatenate([self.probabilities(pictures[index][0]) for index in batches])
+        batches = tqdm(range(len(images)), desc="predicting", unit="batch", disable=not progress)
+        return np.concatenate([self.probabilities(images[index][0]) for index in batches])
 
 
 def load(path: str | Path) -> Predictor:

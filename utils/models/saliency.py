@@ -13,7 +13,7 @@ import numpy as np
 
 from utils.vision.opencv import cv2
 
-# Chosen on training pictures by `python -m benchmarks.explanations`.
+# Chosen on training images by `python -m benchmarks.explanations`.
 PATCH = 1 / 8  # side of the covering square, as a share of the face's side
 STEPS = 11  # places across and down; STEPS² + 1 answers are asked for
 FILL = "blur"

@@ -14,10 +14,10 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     ],
     submod_attrs={
         "training": [
-            "augmented_pictures",
+            "augmented_images",
             "class_counts",
             "confusion_matrix",
-            "example_pictures",
+            "example_images",
             "learning_curves",
             "mistakes",
             "precision_matrix",

@@ -1,4 +1,4 @@
-"""Figures of what was read from pictures and videos; `utils.plots.training` passes them on.
+"""Figures of what was read from images and videos; `utils.plots.training` passes them on.
 
 Every figure has an opaque white ground, so it reads the same in light and dark
 notebook themes, and is at most ten inches wide, the width of a notebook cell.
@@ -13,18 +13,18 @@ from matplotlib.figure import Figure
 
 from utils.live.overlay import class_colour
 
-_MOST_BARS = 6  # charts beside a picture that can still be read
+_MOST_BARS = 6  # charts beside an image that can still be read
 _ABSENCE = 0.5  # seconds without a face after which its line is cut
 
 
-def still(picture: np.ndarray, faces: pd.DataFrame, class_names) -> Figure:
-    """A picture with its faces boxed and numbered, and every probability as a bar.
+def still(image: np.ndarray, faces: pd.DataFrame, class_names) -> Figure:
+    """An image with its faces boxed and numbered, and every probability as a bar.
 
     All faces are boxed; where there are more than six, the first six, the largest, have bars.
 
     Args:
-        picture: uint8, (height, width) grey or (height, width, 3) BGR.
-        faces: the picture's rows of `stills.read_stills`.
+        image: uint8, (height, width) grey or (height, width, 3) BGR.
+        faces: the image's rows of `stills.read_stills`.
         class_names: the classes, in the order of their columns.
     """
     found = faces[faces["face"] > 0]
@@ -34,7 +34,7 @@ def still(picture: np.ndarray, faces: pd.DataFrame, class_names) -> Figure:
     grid = figure.add_gridspec(rows, columns + 1, width_ratios=[1.5] + [1] * columns)
     left = figure.add_subplot(grid[:, 0])
     bars = [figure.add_subplot(grid[place // 3, 1 + place % 3]) for place in range(count)]
-    show_picture(left, picture)
+    show_image(left, image)
     left.axis("off")
     if found.empty:
         bars[0].axis("off")
@@ -79,7 +79,7 @@ def explanation(
     )  # fmt: skip
     rows = zip(grid, faces, probabilities, maps, class_indices, strict=True)
     for (left, middle, right), face, answer, importance, index in rows:
-        show_picture(left, face[..., ::-1].squeeze())
+        show_image(left, face[..., ::-1].squeeze())
         left.axis("off")
         _show_bars(middle, answer, class_names)
         _show_map(right, face, importance, class_names[index])
@@ -134,16 +134,16 @@ def frame_strip(frames: list[np.ndarray], columns: int = 4) -> Figure:
     for axes in grid.flat:
         axes.axis("off")
     for axes, frame in zip(grid.flat, frames, strict=False):
-        show_picture(axes, frame)
+        show_image(axes, frame)
     return finish(figure)
 
 
-def show_picture(axes, picture) -> None:
+def show_image(axes, image) -> None:
     """Grey (height, width) or BGR (height, width, 3), shown in matplotlib's RGB."""
-    if picture.ndim == 2:
-        axes.imshow(picture, cmap="gray", vmin=0, vmax=255)
+    if image.ndim == 2:
+        axes.imshow(image, cmap="gray", vmin=0, vmax=255)
     else:
-        axes.imshow(picture[..., ::-1])
+        axes.imshow(image[..., ::-1])
 
 
 def finish(figure: Figure, right: float = 1) -> Figure:

@@ -13,15 +13,15 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from utils.plots.live import explanation, finish, frame_strip, show_picture, still, timeline
+from utils.plots.live import explanation, finish, frame_strip, show_image, still, timeline
 from utils.training import evaluation
-from utils.vision.images import read_picture
+from utils.vision.images import read_image
 
 __all__ = [
-    "augmented_pictures",
+    "augmented_images",
     "class_counts",
     "confusion_matrix",
-    "example_pictures",
+    "example_images",
     "explanation",
     "frame_strip",
     "learning_curves",
@@ -35,53 +35,53 @@ __all__ = [
 
 
 def class_counts(counts: pd.DataFrame) -> Figure:
-    """Bars of pictures per class and split, from `datasets.count_classes`."""
+    """Bars of images per class and split, from `datasets.count_classes`."""
     counts = counts.drop(index="total", columns="total")
     figure, axes = _figure(8, 3.4)
     counts.plot.bar(ax=axes, rot=0, width=0.8, color=sns.color_palette("colorblind"))
     for bars in axes.containers:
         axes.bar_label(bars, fontsize=7, padding=2, rotation=0 if len(counts.columns) < 3 else 90)
     axes.margins(y=0.25)
-    axes.set(xlabel="", ylabel="pictures", title="Pictures per class")
+    axes.set(xlabel="", ylabel="images", title="Images per class")
     axes.legend(title="", frameon=False, loc="upper center", ncols=len(counts.columns))
     return finish(figure)
 
 
-def example_pictures(table: pd.DataFrame, class_names, each: int = 8, seed: int = 0) -> Figure:
-    """A row of random pictures for every class."""
+def example_images(table: pd.DataFrame, class_names, each: int = 8, seed: int = 0) -> Figure:
+    """A row of random images for every class."""
     figure, grid = plt.subplots(
         len(class_names), each, figsize=(each, len(class_names) * 1.02), facecolor="white"
     )
     for row, name in zip(np.atleast_2d(grid), class_names, strict=True):
-        pictures = table[table["class"] == name]
-        files = pictures.sample(min(each, len(pictures)), random_state=seed)["file"]
+        images = table[table["class"] == name]
+        files = images.sample(min(each, len(images)), random_state=seed)["file"]
         for axes in row:
             axes.axis("off")
         for axes, file in zip(row, files, strict=False):
-            show_picture(axes, read_picture(file))
+            show_image(axes, read_image(file))
         row[0].text(
             -0.1, 0.5, name, transform=row[0].transAxes, ha="right", va="center", fontsize=10
         )
     return finish(figure)
 
 
-def augmented_pictures(pictures, count: int = 8) -> Figure:
-    """The first pictures of a `streaming.Pictures`, plain above and augmented below."""
-    plain = type(pictures)(pictures.table, pictures.preprocessing, count)
-    changed = type(pictures)(
-        pictures.table, pictures.preprocessing, count, augmentation=pictures.augmentation
+def augmented_images(images, count: int = 8) -> Figure:
+    """The first images of a `streaming.Batches`, plain above and augmented below."""
+    plain = type(images)(images.table, images.preprocessing, count)
+    changed = type(images)(
+        images.table, images.preprocessing, count, augmentation=images.augmentation
     )
     figure, grid = plt.subplots(2, count, figsize=(count, 2.1), facecolor="white")
     for row, source in zip(grid, (plain, changed), strict=True):
         for axes in row:
             axes.axis("off")
-        for axes, picture in zip(row, source[0][0], strict=False):
-            show_picture(axes, picture[..., ::-1].squeeze())
+        for axes, image in zip(row, source[0][0], strict=False):
+            show_image(axes, image[..., ::-1].squeeze())
     return finish(figure)
 
 
 def learning_curves(log: pd.DataFrame, best_epoch: int | None = None) -> Figure:
-    """Loss and accuracy per epoch, on training and validation pictures, and on each domain's."""
+    """Loss and accuracy per epoch, on training and validation images, and on each domain's."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), facecolor="white")
     for axes, measure in ((left, "loss"), (right, "accuracy")):
         axes.plot(log["epoch"], log[measure], label="training")
@@ -103,7 +103,7 @@ def learning_curves(log: pd.DataFrame, best_epoch: int | None = None) -> Figure:
 def confusion_matrix(metrics: dict, of: str = "") -> Figure:
     """Counts: rows are the true classes, columns the predicted ones; ``of`` heads the title."""
     counts = np.array(metrics["confusion"])
-    title = _title("Confusion matrix (pictures)", of)
+    title = _title("Confusion matrix (images)", of)
     return _matrix(counts, metrics["classes"], title, "d", counts.max())
 
 
@@ -127,7 +127,7 @@ def reliability(labels: np.ndarray, probabilities: np.ndarray, bins: int = 10) -
     Args:
         labels: int, (n,).
         probabilities: (n, classes).
-        bins: equally wide bins of confidence; those with fewer than 20 pictures are pale.
+        bins: equally wide bins of confidence; those with fewer than 20 images are pale.
     """
     confidence = probabilities.max(axis=1)
     correct = probabilities.argmax(axis=1) == labels
@@ -156,10 +156,10 @@ def reliability(labels: np.ndarray, probabilities: np.ndarray, bins: int = 10) -
 def mistakes(
     files: list[str], labels: np.ndarray, probabilities: np.ndarray, class_names, count: int = 12
 ) -> Figure:
-    """The wrong answers of highest confidence, as pictures.
+    """The wrong answers of highest confidence, as images.
 
     Args:
-        files: the picture of each row.
+        files: the image of each row.
         labels: int, (n,).
         probabilities: (n, classes).
         class_names: names of the classes.
@@ -172,7 +172,7 @@ def mistakes(
         axes.axis("off")
     for axes, index in zip(grid.flat, chosen, strict=False):
         answer = probabilities[index].argmax()
-        show_picture(axes, read_picture(files[index]))
+        show_image(axes, read_image(files[index]))
         axes.set_title(
             f"{class_names[answer]} {probabilities[index, answer]:.0%}\n"
             f"labelled {class_names[labels[index]]}",

@@ -11,7 +11,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=["calibration", "evaluation"],
     submod_attrs={
         "augmentation": ["STRONG", "Augmentation"],
-        "batches": ["Pictures"],
+        "batches": ["Batches"],
         "calibration": ["calibrate", "views_of"],
         "evaluation": ["bootstrap_intervals", "evaluate", "per_class_table", "threshold_table"],
         "features": ["trunk_features"],

@@ -9,14 +9,14 @@ from utils.vision.opencv import cv2
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far a training picture may be changed; every amount is drawn uniformly.
+    """How far a training image may be changed; every amount is drawn uniformly.
 
-    The geometric changes are composed into one affine warp, so a picture is
+    The geometric changes are composed into one affine warp, so an image is
     resampled once: four separate layers would blur it four times and cost four
     times as much.
 
     Attributes:
-        flip: mirror half of the pictures left to right.
+        flip: mirror half of the images left to right.
         rotation: greatest turn to either side, in degrees.
         shift: greatest move along each axis, as a share of the side.
         zoom: greatest enlargement or reduction, as a share of the size.
@@ -40,19 +40,19 @@ class Augmentation:
     blur: float = 0.0
     noise: float = 0.0
 
-    def __call__(self, picture: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    def __call__(self, image: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """One random variant.
 
         Args:
-            picture: uint8, (height, width, channels), 0–255.
+            image: uint8, (height, width, channels), 0–255.
             random: the source of chance; the same state gives the same variant.
 
         Returns:
             uint8 of the same shape, 0–255.
         """
-        height, width, channels = picture.shape
+        height, width, channels = image.shape
         changed = cv2.warpAffine(
-            picture,
+            image,
             self._affine(height, width, random),
             (width, height),
             flags=cv2.INTER_LINEAR,
@@ -86,13 +86,13 @@ class Augmentation:
         return np.column_stack([turn, centre + move - turn @ centre])
 
     @staticmethod
-    def _erase(picture, random) -> None:
-        height, width, _ = picture.shape
+    def _erase(image, random) -> None:
+        height, width, _ = image.shape
         tall = random.integers(height // 8, max(height * 2 // 5, height // 8 + 1))
         wide = random.integers(width // 8, max(width * 2 // 5, width // 8 + 1))
         top = random.integers(0, height - tall + 1)
         left = random.integers(0, width - wide + 1)
-        picture[top : top + tall, left : left + wide] = random.integers(0, 256)
+        image[top : top + tall, left : left + wide] = random.integers(0, 256)
 
 
 STRONG = Augmentation(

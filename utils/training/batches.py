@@ -1,4 +1,4 @@
-"""Pictures on their way from the disk to Keras."""
+"""Images on their way from the disk to Keras."""
 
 from functools import cached_property
 
@@ -8,12 +8,12 @@ import pandas as pd
 from utils.datasets.table import fingerprint
 from utils.models.backend import keras
 from utils.training.augmentation import Augmentation
-from utils.vision.images import read_picture
+from utils.vision.images import read_image
 from utils.vision.preprocessing import Preprocessing, prepare
 
 
-class Pictures(keras.utils.PyDataset):
-    """Streams a table of pictures to Keras in batches, decoding as it goes.
+class Batches(keras.utils.PyDataset):
+    """Streams a table of images to Keras in batches, decoding as it goes.
 
     Only the batches in flight are held in memory. Order and augmentation depend
     on nothing but (seed, epoch, batch), so an epoch can be run again exactly:
@@ -27,11 +27,11 @@ class Pictures(keras.utils.PyDataset):
             here, for subclasses such as those of `benchmarks.release`.
 
     Args:
-        table: rows with ``file`` and ``class``, as `find_pictures` gives them.
+        table: rows with ``file`` and ``class``, as `find_images` gives them.
         preprocessing: its classes give the order of the labels.
-        batch_size: pictures a batch at most; without ``shuffle`` the last has what is left.
+        batch_size: images a batch at most; without ``shuffle`` the last has what is left.
         shuffle: draw a new order for every epoch, in batches of nearly the same size. A last
-            batch of a few pictures would move the weights as far as any other, and be what
+            batch of a few images would move the weights as far as any other, and be what
             batch normalisation remembers best (`benchmarks/ablations.py` measures the harm).
         augmentation: random changes to apply, or None.
         seed: source of all chance here.
@@ -52,11 +52,11 @@ class Pictures(keras.utils.PyDataset):
         unknown = sorted(set(table["class"]) - set(preprocessing.class_names))
         if unknown or table.empty:
             raise ValueError(
-                f"Expected pictures of {', '.join(preprocessing.class_names)}. "
+                f"Expected images of {', '.join(preprocessing.class_names)}. "
                 f"Received: {', '.join(unknown) or 'an empty table'}."
             )
         if batch_size < 1:
-            raise ValueError(f"Expected a batch of at least one picture. Received: {batch_size}")
+            raise ValueError(f"Expected a batch of at least one image. Received: {batch_size}")
         self.table = table.reset_index(drop=True)
         self.preprocessing = preprocessing
         self.batch_size = batch_size
@@ -72,7 +72,7 @@ class Pictures(keras.utils.PyDataset):
         return fingerprint(self.table)
 
     def start_epoch(self, epoch: int) -> None:
-        """Set the order of pictures for an epoch, counted from 0."""
+        """Set the order of images for an epoch, counted from 0."""
         self.epoch = epoch
         self._order = np.arange(len(self.table))
         if self.shuffle:
@@ -85,7 +85,7 @@ class Pictures(keras.utils.PyDataset):
         return -(-len(self.table) // self.batch_size)
 
     def rows(self, index: int) -> np.ndarray:
-        """Positions in the table of a batch's pictures, in their order."""
+        """Positions in the table of a batch's images, in their order."""
         if self.shuffle:
             return np.array_split(self._order, len(self))[index]
         return self._order[index * self.batch_size : (index + 1) * self.batch_size]
@@ -95,31 +95,31 @@ class Pictures(keras.utils.PyDataset):
         random = np.random.default_rng([self.seed, self.epoch, index])
         batch = np.empty((len(chosen), *self.preprocessing.input_shape), np.uint8)
         for row, file in zip(batch, self.table["file"].iloc[chosen], strict=True):
-            picture = prepare(read_picture(file), self.preprocessing)
-            row[:] = self.augmentation(picture, random) if self.augmentation else picture
+            image = prepare(read_image(file), self.preprocessing)
+            row[:] = self.augmentation(image, random) if self.augmentation else image
         one_hot = np.eye(len(self.preprocessing.class_names), dtype=np.float32)
         labels = one_hot[self.labels[chosen]]
         return batch, labels
 
 
 class Weighted(keras.utils.PyDataset):
-    """Pictures with a weight for each, which Keras takes as a third item of every batch.
+    """Images with a weight for each, which Keras takes as a third item of every batch.
 
     Args:
-        pictures: as training takes them.
-        weights: float32, one for each row of ``pictures.table``.
+        images: as training takes them.
+        weights: float32, one for each row of ``images.table``.
     """
 
-    def __init__(self, pictures: Pictures, weights: np.ndarray):
+    def __init__(self, images: Batches, weights: np.ndarray):
         super().__init__()
-        self.pictures = pictures
+        self.images = images
         self.weights = weights
 
     def on_epoch_end(self) -> None:
-        self.pictures.on_epoch_end()
+        self.images.on_epoch_end()
 
     def __len__(self) -> int:
-        return len(self.pictures)
+        return len(self.images)
 
     def __getitem__(self, index: int):
-        return *self.pictures[index], self.weights[self.pictures.rows(index)]
+        return *self.images[index], self.weights[self.images.rows(index)]

@@ -12,9 +12,9 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from utils.models.backend import compiled, keras
-from utils.training.batches import Pictures
+from utils.training.batches import Batches
 
-LEAST_PICTURES = 100
+LEAST_IMAGES = 100
 _RANGE = 0.2, 5.0  # no sensible network is outside
 
 
@@ -27,28 +27,28 @@ def calibrate(network: keras.Model, labels: np.ndarray, views: Sequence[np.ndarr
 
     Returns:
         The temperature; 1, and nothing is changed, where there are fewer than
-        `LEAST_PICTURES`: so few are soon all right or all wrong by chance.
+        `LEAST_IMAGES`: so few are soon all right or all wrong by chance.
     """
-    if len(labels) < LEAST_PICTURES:
+    if len(labels) < LEAST_IMAGES:
         return 1.0
     temperature = fit_temperature(labels, views)
     set_temperature(network, temperature)
     return temperature
 
 
-def views_of(network: keras.Model, pictures: Pictures, mirror: bool = True) -> list[np.ndarray]:
-    """A network's answers to pictures and, with ``mirror``, to their mirror images.
+def views_of(network: keras.Model, images: Batches, mirror: bool = True) -> list[np.ndarray]:
+    """A network's answers to images and, with ``mirror``, to their mirror images.
 
     Args:
-        network: maps pictures to (classes,) probabilities.
-        pictures: neither shuffled nor augmented.
+        network: maps images to (classes,) probabilities.
+        images: neither shuffled nor augmented.
         mirror: whether `networks.mirrored` is going to average the network's answers.
 
     Returns:
         One or two arrays, (n, classes).
     """
     answer = compiled(network)
-    batches = (pictures[index][0] for index in range(len(pictures)))
+    batches = (images[index][0] for index in range(len(images)))
     answers = [
         [answer(view) for view in ([batch, batch[:, :, ::-1]] if mirror else [batch])]
         for batch in batches
@@ -60,10 +60,10 @@ def fit_temperature(labels: np.ndarray, views: Sequence[np.ndarray]) -> float:
     """The temperature with the least log loss.
 
     Args:
-        labels: int, (n,), class indices; of pictures that the network was not trained on.
-        views: the answers to one or more views of each picture, whose mean is the model's
+        labels: int, (n,), class indices; of images that the network was not trained on.
+        views: the answers to one or more views of each image, whose mean is the model's
             answer: each (n, classes), rows summing to 1. For `networks.mirrored` these
-            are the answers to the pictures and to their mirror images.
+            are the answers to the images and to their mirror images.
 
     Returns:
         The temperature; above 1 the network was too sure.

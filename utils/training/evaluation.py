@@ -64,7 +64,7 @@ def precision_matrix(confusion: np.ndarray) -> np.ndarray:
 def recall_matrix(confusion: np.ndarray) -> np.ndarray:
     """Of each true class, the share that was called each class.
 
-    Rows sum to one; a class without pictures has a row of zeros. The diagonal is
+    Rows sum to one; a class without images has a row of zeros. The diagonal is
     each class's recall.
     """
     return _normalized(confusion, "true")
@@ -96,7 +96,7 @@ def expected_calibration_error(
 def bootstrap_intervals(
     labels: np.ndarray, probabilities: np.ndarray, draws: int = 1000, seed: int = 0
 ) -> pd.DataFrame:
-    """95 % percentile intervals of the headline numbers, by resampling the pictures.
+    """95 % percentile intervals of the headline numbers, by resampling the images.
 
     Returns:
         Rows accuracy, macro_f1 and log_loss; columns value, low and high

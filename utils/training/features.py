@@ -18,66 +18,66 @@ from utils.config import CACHE
 from utils.datasets.table import fingerprint
 from utils.files import digest
 from utils.models.backend import keras, xla_pays
-from utils.training.batches import Pictures
+from utils.training.batches import Batches
 
 
-def trunk_features(trunk: keras.Model, pictures: Pictures, cache: str | Path = CACHE) -> np.memmap:
-    """What a trunk makes of every picture, computed once and then read from disk.
+def trunk_features(trunk: keras.Model, images: Batches, cache: str | Path = CACHE) -> np.memmap:
+    """What a trunk makes of every image, computed once and then read from disk.
 
-    The file is keyed by the pictures, the trunk's layers and weights, and the
-    preprocessing; change any of them and it is computed anew. Which part a picture
+    The file is keyed by the images, the trunk's layers and weights, and the
+    preprocessing; change any of them and it is computed anew. Which part an image
     belongs to makes no difference. Batch by batch is added
-    to its end, and it gets its name when it is complete: however many the pictures,
+    to its end, and it gets its name when it is complete: however many the images,
     memory stays small, and when killed it goes on with the batch that it was at.
 
     Args:
         trunk: maps (n, *preprocessing.input_shape), 0–255, to any shape of features.
-        pictures: neither shuffled nor augmented.
+        images: neither shuffled nor augmented.
         cache: folder for the feature files.
 
     Returns:
         A read-only memory map, float16, (n, *trunk.output_shape[1:]), in the order
-        of ``pictures.table``.
+        of ``images.table``.
     """
-    if pictures.shuffle or pictures.augmentation:
+    if images.shuffle or images.augmentation:
         raise ValueError(
-            "Features are computed once, so their pictures must be neither shuffled nor augmented. "
-            f"Received: shuffle={pictures.shuffle}, augmentation={pictures.augmentation}."
+            "Features are computed once, so their images must be neither shuffled nor augmented. "
+            f"Received: shuffle={images.shuffle}, augmentation={images.augmentation}."
         )
     cache = Path(cache)
     cache.mkdir(parents=True, exist_ok=True)
-    file = cache / f"features-{features_key(trunk, pictures)}.npy"
+    file = cache / f"features-{features_key(trunk, images)}.npy"
     if not file.is_file():
         temporary = cache / f".{file.stem}.part"
-        _compute(trunk, pictures, temporary)
+        _compute(trunk, images, temporary)
         os.replace(temporary, file)
     return np.load(file, mmap_mode="r")
 
 
-def _compute(trunk, pictures, file: Path) -> None:
+def _compute(trunk, images, file: Path) -> None:
     """Write the features that the file does not hold yet; its length tells which.
 
     They are appended, not written through a memory map: what a process has written to a
     map counts as its resident memory.
     """
-    shape = (len(pictures.table), *trunk.output_shape[1:])
+    shape = (len(images.table), *trunk.output_shape[1:])
     header = _npy_header(shape)
     row_bytes = np.dtype(np.float16).itemsize * math.prod(shape[1:])
     length = file.stat().st_size if file.is_file() else 0
-    first = max(length - len(header), 0) // row_bytes // pictures.batch_size
-    together = _pictures_at_once(trunk)
+    first = max(length - len(header), 0) // row_bytes // images.batch_size
+    together = _images_at_once(trunk)
     trunk.jit_compile = xla_pays()
     with open(file, "r+b" if length else "wb") as stream:
         stream.write(header)
-        stream.seek(first * pictures.batch_size * row_bytes, os.SEEK_CUR)
+        stream.seek(first * images.batch_size * row_bytes, os.SEEK_CUR)
         for index in tqdm(
-            range(first, len(pictures)),
+            range(first, len(images)),
             desc=f"trunk features, {row_bytes * shape[0] / 1e9:.1f} GB",
             unit="batch",
             initial=first,
-            total=len(pictures),
+            total=len(images),
         ):
-            batch = pictures[index][0]
+            batch = images[index][0]
             for start in range(0, len(batch), together):
                 features = trunk.predict_on_batch(batch[start : start + together])
                 stream.write(_float16(np.asarray(features)).tobytes())
@@ -102,10 +102,10 @@ def _npy_header(shape) -> bytes:
     return buffer.getvalue()
 
 
-def _pictures_at_once(trunk) -> int:
-    """How many pictures keep the largest map inside the trunk under 256 MB in float32.
+def _images_at_once(trunk) -> int:
+    """How many images keep the largest map inside the trunk under 256 MB in float32.
 
-    VGG16's first map of one picture of 350 × 350 pixels takes 31 MB; 128 would take 4 GB.
+    VGG16's first map of one image of 350 × 350 pixels takes 31 MB; 128 would take 4 GB.
     """
     largest = max(math.prod(layer.output.shape[1:]) for layer in trunk.layers)
     return max(2**26 // largest, 1)
@@ -154,11 +154,11 @@ class Features(keras.utils.PyDataset):
         return batch if self.weights is None else (*batch, self.weights[chosen])
 
 
-def features_key(trunk: keras.Model, pictures: Pictures) -> str:
-    """Hex digits that follow from pictures, preprocessing, and a trunk's layers and weights."""
+def features_key(trunk: keras.Model, images: Batches) -> str:
+    """Hex digits that follow from images, preprocessing, and a trunk's layers and weights."""
     return digest(
-        fingerprint(pictures.table.assign(split="all")),
-        json.dumps(pictures.preprocessing.to_dict()),
+        fingerprint(images.table.assign(split="all")),
+        json.dumps(images.preprocessing.to_dict()),
         trunk.to_json(),
         *(weight.tobytes() for weight in trunk.get_weights()),
     )

@@ -13,7 +13,7 @@ from utils.models.backend import keras, xla_pays
 from utils.models.model_file import check_fit, save_model
 from utils.models.networks import join
 from utils.models.rebuilding import rebuild
-from utils.training.batches import Pictures
+from utils.training.batches import Batches
 from utils.training.features import Features, features_key, trunk_features
 from utils.training.recorder import Recorder
 from utils.training.runs import Run, best_epoch, start_run
@@ -23,7 +23,7 @@ from utils.training.trainer import Settings, describe
 def train_head(
     head: keras.Model,
     trunk: keras.Model,
-    pictures: Pictures,
+    images: Batches,
     settings: Settings,
     runs: str | Path = RUNS,
     name: str = "head",
@@ -35,25 +35,25 @@ def train_head(
         head: maps the trunk's output to (classes,) probabilities. Training begins
             with new weights; it has those of the best epoch afterwards.
         trunk: not changed.
-        pictures: all parts together, neither shuffled nor augmented. Those whose
+        images: all parts together, neither shuffled nor augmented. Those whose
             ``split`` is "train" are learned from; "validation" chooses the epoch.
         settings: epochs, learning rate, label smoothing, balance and seed are used.
         runs: folder that the run's folder is made in.
         name: begins the run folder's name.
-        cache: where the features are kept; another split of the same pictures, or
+        cache: where the features are kept; another split of the same images, or
             another head, finds them there.
 
     Returns:
         The run; its `best_file` is the whole network, trunk and head.
     """
     model = join(trunk, head)
-    check_fit(model, pictures.preprocessing)
-    training, validation = (_part(pictures, split) for split in ("train", "validation"))
+    check_fit(model, images.preprocessing)
+    training, validation = (_part(images, split) for split in ("train", "validation"))
     weights = balancing_weights(training.table, settings.balance_classes, settings.balance_domains)
-    found = trunk_features(trunk, pictures, cache)
-    examples = _rows(found, pictures, "train", seed=settings.seed, weights=weights)
+    found = trunk_features(trunk, images, cache)
+    examples = _rows(found, images, "train", seed=settings.seed, weights=weights)
     parts = {
-        domain: _rows(found, pictures, "validation", chosen=rows)
+        domain: _rows(found, images, "validation", chosen=rows)
         for domain, rows in rows_by_domain(validation.table).items()
     }
     described = {
@@ -90,30 +90,30 @@ def train_head(
     head.set_weights(best_weights)
     run = Run(folder, pd.DataFrame(log))
     write_text(folder / "log.csv", run.log.to_csv(index=False))
-    save_model(model, pictures.preprocessing, run.best_file, litert_model=False)
+    save_model(model, images.preprocessing, run.best_file, litert_model=False)
     return run
 
 
 def head_answers(
-    head: keras.Model, trunk: keras.Model, pictures: Pictures, split: str, cache: str | Path = CACHE
+    head: keras.Model, trunk: keras.Model, images: Batches, split: str, cache: str | Path = CACHE
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What a head says of one part's pictures, from the features that `train_head` left.
+    """What a head says of one part's images, from the features that `train_head` left.
 
     Returns:
         The true classes, int (n,), and the probabilities, float32 (n, classes), in the
         order of `datasets.split_of`.
     """
-    part = _rows(trunk_features(trunk, pictures, cache), pictures, split)
-    return pictures.labels[part.rows], head.predict(part, verbose=0)
+    part = _rows(trunk_features(trunk, images, cache), images, split)
+    return images.labels[part.rows], head.predict(part, verbose=0)
 
 
-def _part(pictures: Pictures, split: str) -> Pictures:
-    return Pictures(split_of(pictures.table, split), pictures.preprocessing, pictures.batch_size)
+def _part(images: Batches, split: str) -> Batches:
+    return Batches(split_of(images.table, split), images.preprocessing, images.batch_size)
 
 
-def _rows(found, pictures, split, chosen=slice(None), seed=None, weights=None) -> "Features":
+def _rows(found, images, split, chosen=slice(None), seed=None, weights=None) -> "Features":
     """The features of one part, or of some of its rows."""
-    rows = np.flatnonzero(pictures.table["split"] == split)[chosen]
+    rows = np.flatnonzero(images.table["split"] == split)[chosen]
     return Features(
-        found, pictures.labels, len(pictures.preprocessing.class_names), rows, seed, weights
+        found, images.labels, len(images.preprocessing.class_names), rows, seed, weights
     )

@@ -18,7 +18,7 @@ from utils.models.model_file import save_model
 from utils.models.networks import mirrored
 from utils.models.predictor import Predictor
 from utils.training.augmentation import Augmentation
-from utils.training.batches import Pictures
+from utils.training.batches import Batches
 from utils.training.calibration import calibrate, views_of
 from utils.training.evaluation import evaluate
 from utils.training.runs import Run, record_result
@@ -79,7 +79,7 @@ def train_model(
         mirror, about: as for `finish`.
         runs, name, start: as for `trainer.train`.
     """
-    learn = Pictures(
+    learn = Batches(
         split_of(table, "train"),
         preprocessing,
         batch_size,
@@ -87,7 +87,7 @@ def train_model(
         augmentation=augmentation or Augmentation(),
         seed=settings.seed,
     )
-    held_out = Pictures(split_of(table, "validation"), preprocessing, batch_size)
+    held_out = Batches(split_of(table, "validation"), preprocessing, batch_size)
     run = train(network, learn, held_out, settings, runs, name, start)
     return finish(network, table, preprocessing, run, mirror=mirror, **about)
 
@@ -112,13 +112,13 @@ def finish(
         mirror: answer with the mean over a face and its mirror image, for twice the time.
         about: worth a column in the table of runs, such as ``method``.
     """
-    held_out = Pictures(split_of(table, "validation"), preprocessing)
+    held_out = Batches(split_of(table, "validation"), preprocessing)
     views = views_of(network, held_out, mirror)
     temperature = calibrate(network, held_out.labels, views)
     model = mirrored(network) if mirror else network
     split = judging_part(table)
-    judged = Pictures(split_of(table, split), preprocessing)
-    probabilities = Predictor(model, preprocessing).predict_pictures(judged)
+    judged = Batches(split_of(table, split), preprocessing)
+    probabilities = Predictor(model, preprocessing).predict_batches(judged)
     metrics = evaluate(judged.labels, probabilities, preprocessing.class_names)
     record_result(run, network.get_layer("head"), metrics, split, **about)
     file = save_model(model, preprocessing, run.folder / "model.keras")

@@ -70,7 +70,7 @@ def evaluate_apart(model: keras.Model, parts: dict[str, keras.utils.PyDataset]) 
 
     Args:
         model: compiled with the metric "accuracy".
-        parts: the validation pictures, or their features, of each domain.
+        parts: the validation images, or their features, of each domain.
 
     Returns:
         ``val_accuracy`` and ``val_loss``, the means over the domains, so that the

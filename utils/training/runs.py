@@ -47,7 +47,7 @@ def best_epoch(log: pd.DataFrame) -> int:
     """The epoch, counted from 1, with the highest validation accuracy.
 
     Of equal ones it is the one with the lowest validation loss: on a few thousand
-    pictures, equal accuracies are common.
+    images, equal accuracies are common.
     """
     order = log.sort_values(["val_accuracy", "val_loss"], ascending=[False, True], kind="stable")
     return int(order["epoch"].iloc[0])
@@ -88,7 +88,7 @@ def record_result(run: Run, head: keras.Model, metrics: dict, split: str, **abou
     result = {
         **about,
         "head": describe_head(head),
-        **{key: settings[key] for key in ("data", "pictures", "learning_rate")},
+        **{key: settings[key] for key in ("data", "images", "learning_rate")},
         "epochs": len(run.log),
         "best_epoch": run.best_epoch,
         "minutes": round(float(run.log["seconds"].sum()) / 60, 1),

@@ -20,7 +20,7 @@ from utils.files import copy_file, digest, write_text
 from utils.models.backend import all_layers, fastest_precision, keras, xla_pays
 from utils.models.model_file import check_fit, load_model, save_model
 from utils.models.rebuilding import rebuild
-from utils.training.batches import Pictures, Weighted
+from utils.training.batches import Batches, Weighted
 from utils.training.optimizer import Muon
 from utils.training.recorder import Recorder
 from utils.training.runs import Run, best_epoch, start_run
@@ -31,7 +31,7 @@ class Settings:
     """How to train.
 
     Attributes:
-        epochs: passes over the training pictures at most.
+        epochs: passes over the training images at most.
         learning_rate: its peak. It rises over the first tenth of all steps and
             falls along a cosine to zero (Loshchilov & Hutter, "SGDR", 2017), so it
             depends on the step alone and survives a resume.
@@ -73,8 +73,8 @@ class Settings:
 
 def train(
     model: keras.Model,
-    training: Pictures,
-    validation: Pictures,
+    training: Batches,
+    validation: Batches,
     settings: Settings,
     runs: str | Path = RUNS,
     name: str = "run",
@@ -88,8 +88,8 @@ def train(
             trained. Training begins with new weights, drawn from the settings' seed, or
             with those of ``start``, so running it again after another training gives
             the same; ``model`` has those of the best epoch afterwards.
-        training: the pictures to learn from, shuffled and augmented.
-        validation: the pictures that choose the epoch, neither shuffled nor augmented.
+        training: the images to learn from, shuffled and augmented.
+        validation: the images that choose the epoch, neither shuffled nor augmented.
         settings: how to train.
         runs: folder that the run's folder is made in.
         name: begins the run folder's name.
@@ -120,7 +120,7 @@ def train(
     if not _finished(log, settings):
         training.start_epoch(len(log))
         parts = {
-            domain: Pictures(
+            domain: Batches(
                 validation.table.iloc[rows], validation.preprocessing, validation.batch_size
             )
             for domain, rows in rows_by_domain(validation.table).items()
@@ -138,7 +138,7 @@ def train(
                 training if weights is None else Weighted(training, weights),
                 initial_epoch=len(log),
                 epochs=settings.epochs,
-                shuffle=False,  # Pictures draws its own order, from its seed and the epoch
+                shuffle=False,  # Batches draws its own order, from its seed and the epoch
                 callbacks=[recorder],
                 verbose=0,
             )
@@ -151,7 +151,7 @@ def train(
 
 
 def describe(
-    training: Pictures, validation: Pictures, settings: Settings, optimizer: Callable
+    training: Batches, validation: Batches, settings: Settings, optimizer: Callable
 ) -> dict:
     """Everything but the network that decides what a training comes to."""
     return {
@@ -159,9 +159,9 @@ def describe(
         "optimizer": optimizer.__name__,
         "batch_size": training.batch_size,
         "augmentation": asdict(training.augmentation) if training.augmentation else None,
-        "picture_seed": training.seed,
+        "image_seed": training.seed,
         "preprocessing": training.preprocessing.to_dict(),
-        "pictures": len(training.table),
+        "images": len(training.table),
         "data": training.fingerprint,
         "validation_data": validation.fingerprint,
     }

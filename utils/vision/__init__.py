@@ -10,7 +10,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "haar": ["FaceDetector"],
-        "images": ["open_picture", "read_picture"],
+        "images": ["open_image", "read_image"],
         "preprocessing": ["Preprocessing", "prepare", "prepare_faces"],
         "yunet": ["YuNetDetector"],
     },

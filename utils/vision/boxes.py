@@ -90,7 +90,7 @@ def shared_area(one: Box, other: Box) -> float:
 
 
 def central_square(shape: tuple[int, ...]) -> Box:
-    """The largest square in the middle of a picture: (left, top, width, height) in pixels.
+    """The largest square in the middle of an image: (left, top, width, height) in pixels.
 
     >>> central_square((480, 640))
     (80, 0, 480, 480)

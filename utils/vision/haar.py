@@ -35,7 +35,7 @@ _FILES = {
 }
 # Passes for a still in which the first found nothing: cascade, neighbours, degrees, mirrored.
 # All search an equalised copy. Of 195 missed faces of FER-2013's train these find 109, with 5
-# boxes in 110 pictures without a face. Most are tilted: upright, alt and alt2 again find next
+# boxes in 110 images without a face. Most are tilted: upright, alt and alt2 again find next
 # to nothing, and default about as many false boxes as faces.
 _FALLBACK = (
     ("alt", 3, 26, False),
@@ -73,7 +73,7 @@ class FaceDetector:
         self._folder = folder
         self._cascades = {name: _load(file, folder) for name, file in _FILES.items()}
         self._reach = dict.fromkeys(_FILES, (0, 0))
-        self._lock = Lock()  # a cascade keeps the picture that it searches
+        self._lock = Lock()  # a cascade keeps the image that it searches
 
     def detect(self, frame: np.ndarray, thorough: bool = False) -> list[Box]:
         """The boxes of all faces of a frame, the largest first.
@@ -81,8 +81,8 @@ class FaceDetector:
         Args:
             frame: uint8, (height, width) grey or (height, width, 3) BGR, 0–255.
             thorough: where the usual pass finds nothing, also look for faces that
-                fill the picture, badly lit, half-turned or tilted ones. Meant for
-                stills: a picture without a face then costs some six times as much.
+                fill the image, badly lit, half-turned or tilted ones. Meant for
+                stills: an image without a face then costs some six times as much.
 
         Returns:
             (left, top, width, height) in whole pixels, inside the frame, apart
@@ -182,7 +182,7 @@ class FaceDetector:
         """Boxes of faces of ``least`` to ``most`` pixels; 0 is no limit."""
         sizes = {"minSize": (least, least), "maxSize": (most, most)}
         with self._lock:
-            # A cascade keeps memory for the highest times the widest picture that it has seen,
+            # A cascade keeps memory for the highest times the widest image that it has seen,
             # so a tall strip after a wide one could take all there is, and never give it back.
             reach = np.maximum(self._reach[cascade], grey.shape)
             if reach.prod() > max(_KEPT, grey.size):

@@ -1,11 +1,11 @@
 """What stands between every image and every network.
 
 The same few steps — colour, crop with margin, resize — stand between every
-picture and every model of this project, in training, in evaluation and on the
+image and every model of this project, in training, in evaluation and on the
 webcam. They are kept as data (`Preprocessing`), which is saved inside the model
 file, and as functions, which apply that data.
 
-Pictures in OpenCV's form go in: uint8, height × width (grey) or
+Images in OpenCV's form go in: uint8, height × width (grey) or
 height × width × 3 in **BGR** order. uint8 arrays of the model's own size and
 colour come out, range 0–255; scaling to the network's range is the network's
 first layer, so that it cannot be forgotten or done twice.
@@ -29,7 +29,7 @@ class Preprocessing:
         size: side of the square input, in pixels.
         colour: "grey" (one channel) or "rgb" (three channels, in RGB order).
         margin: share of a detected box's side added on each of its four sides
-            before cropping; 0.0 for networks trained on pictures that already
+            before cropping; 0.0 for networks trained on images that already
             are tight Haar crops, as FER-2013's are.
         value_range: least and greatest value of the input array. The project
             knows only (0, 255): the scaling layer is in the network.
@@ -80,28 +80,28 @@ class Preprocessing:
             ) from error
 
 
-def prepare(picture: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
-    """A whole picture of one face, as the network wants it.
+def prepare(image: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
+    """A whole image of one face, as the network wants it.
 
     Args:
-        picture: uint8, (height, width) grey or (height, width, 3) BGR, 0–255.
+        image: uint8, (height, width) grey or (height, width, 3) BGR, 0–255.
         preprocessing: of the model.
 
     Returns:
         uint8, shape ``preprocessing.input_shape``, range 0–255, grey or RGB.
 
     Raises:
-        ValueError: the array is not such a picture.
+        ValueError: the array is not such an image.
     """
-    check_image(picture)
+    check_image(image)
     size = preprocessing.size
-    picture = _recolour(picture, preprocessing.colour)
-    if picture.shape[:2] != (size, size):
-        shrinks = min(picture.shape[:2]) > size
-        picture = cv2.resize(
-            picture, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    image = _recolour(image, preprocessing.colour)
+    if image.shape[:2] != (size, size):
+        shrinks = min(image.shape[:2]) > size
+        image = cv2.resize(
+            image, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
         )
-    return picture.reshape(preprocessing.input_shape)
+    return image.reshape(preprocessing.input_shape)
 
 
 def prepare_faces(frame: np.ndarray, boxes: list[Box], preprocessing: Preprocessing) -> np.ndarray:
@@ -153,7 +153,7 @@ def crop(frame: np.ndarray, box: Box, margin: float = 0.0) -> np.ndarray:
     return inside
 
 
-def _recolour(picture: np.ndarray, colour: str) -> np.ndarray:
+def _recolour(image: np.ndarray, colour: str) -> np.ndarray:
     if colour == "grey":
-        return picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
-    return cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB if picture.ndim == 2 else cv2.COLOR_BGR2RGB)
+        return image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+    return cv2.cvtColor(image, cv2.COLOR_GRAY2RGB if image.ndim == 2 else cv2.COLOR_BGR2RGB)

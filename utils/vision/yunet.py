@@ -8,7 +8,7 @@ person has to fetch it; `utils.vision.haar.FaceDetector` needs none.
 An expression network learns from crops of one kind, and FER-2013's are in effect
 Haar boxes, while those of WIDER FACE are oblong and reach from forehead to chin. So
 YuNet's own box is left aside, and a square is laid around the eyes and the mouth that
-it marks, where FER-2013's pictures have them.
+it marks, where FER-2013's images have them.
 """
 
 from collections.abc import Iterable
@@ -28,12 +28,12 @@ _NEAR = 128  # the same around a known face
 
 _WHERE = f"Get {MODEL_FILE} (MIT licence, 0.2 MB) from {_SOURCE} and give its path."
 
-# As shares of the side of a FER-2013 picture: between the eyes, the median of 735 training
-# pictures in which haarcascade_eye finds one eye a half; the mouth's corners as they lie
-# in the mean of those pictures. The eyes are at 0.38 of the height, the mouth at 0.785.
+# As shares of the side of a FER-2013 image: between the eyes, the median of 735 training
+# images in which haarcascade_eye finds one eye a half; the mouth's corners as they lie
+# in the mean of those images. The eyes are at 0.38 of the height, the mouth at 0.785.
 _BETWEEN_EYES = 0.383
 _EYES_TO_MOUTH = 0.405
-_CENTRE = 0.3  # the picture's centre, on the way from the eyes to the mouth
+_CENTRE = 0.3  # the image's centre, on the way from the eyes to the mouth
 
 
 class YuNetDetector:
@@ -52,7 +52,7 @@ class YuNetDetector:
     """
 
     def __init__(self, model_file: str | Path):
-        self._lock = Lock()  # the network keeps the size of the picture that it searches
+        self._lock = Lock()  # the network keeps the size of the image that it searches
         path = Path(model_file).expanduser()
         if not path.is_file():
             raise FileNotFoundError(f"There is no YuNet model at {path}. {_WHERE}")
@@ -73,7 +73,7 @@ class YuNetDetector:
         Args:
             frame: uint8, (height, width) grey or (height, width, 3) BGR, 0–255.
             thorough: where nothing is found, look again for a face that fills the
-                picture.
+                image.
 
         Returns:
             (left, top, width, height) in whole pixels, inside the frame, apart
@@ -124,7 +124,7 @@ class YuNetDetector:
 
 
 def box_around(marks: np.ndarray) -> tuple[float, float, float, float]:
-    """A square box in which eyes and mouth lie as in FER-2013's pictures.
+    """A square box in which eyes and mouth lie as in FER-2013's images.
 
     Args:
         marks: float, (5, 2): x, y in pixels of one eye, the other, the nose's tip and
