@@ -192,7 +192,7 @@ def _race(
 
 def _consistent(table):
     """A table without blank pictures, and without those that carry two labels."""
-    report = audit.audit(table)
+    report = audit.audit_images(table)
     blank = report.images.loc[report.images["blank"], "file"]
     conflicting = report.duplicates.loc[report.duplicates["conflicting"], "file"]
     return table[~table["file"].isin({*blank, *conflicting})]

@@ -18,7 +18,7 @@ def main() -> None:
     parser.add_argument("--data", default="data/fer2013")
     options = parser.parse_args()
     table = datasets.find_images(project_path(options.data))
-    found = audit.audit(table).summary.set_index("figure")["count"].astype(int)
+    found = audit.audit_images(table).summary.set_index("figure")["count"].astype(int)
     save(
         "faults",
         {

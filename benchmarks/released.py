@@ -58,7 +58,7 @@ def main() -> None:
     steps[released.stem] = _step(answers)
     labels, probabilities, model = answers["labels"], answers["both"], answers["models"][0]
     right = probabilities.argmax(axis=1) == labels
-    leaked = audit.images_also_in_train(audit.audit(whole), "validation")
+    leaked = audit.images_also_in_train(audit.audit_images(whole), "validation")
     unseen = ~table["file"].isin(leaked).to_numpy()
     save(
         "released",

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from utils.datasets.audit import audit, images_also_in_train, near_pairs
+from utils.datasets.audit import audit_images, images_also_in_train, near_pairs
 from utils.datasets.table import find_images
 from utils.importing.importer import import_dataset
 
@@ -54,7 +54,7 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def report(folder):
-    return audit(find_images(folder), progress=False)
+    return audit_images(find_images(folder), progress=False)
 
 
 def in_groups(report, kind) -> list[set[str]]:
@@ -89,10 +89,12 @@ def test_near_identical_images_are_grouped_and_unlike_ones_are_not(report):
 
 
 def test_near_distance_is_a_choice(folder):
-    everything = in_groups(audit(find_images(folder), near_distance=255, progress=False), "near")
+    everything = in_groups(
+        audit_images(find_images(folder), near_distance=255, progress=False), "near"
+    )
     assert [len(group) for group in everything] == [16]  # all 20 but the blank and the unreadable
     with pytest.raises(ValueError, match="near_distance"):
-        audit(find_images(folder), near_distance=256)
+        audit_images(find_images(folder), near_distance=256)
 
 
 def test_a_shifted_crop_is_near(tmp_path):
@@ -101,7 +103,9 @@ def test_a_shifted_crop_is_near(tmp_path):
         face = cv2.resize(photograph[place, place], (48, 48), interpolation=cv2.INTER_AREA)
         write(tmp_path / "sad" / f"{number}.png", face)
     write(tmp_path / "happy" / "other.png", scene(2, 48))
-    assert in_groups(audit(find_images(tmp_path), progress=False), "near") == [{"0.png", "1.png"}]
+    assert in_groups(audit_images(find_images(tmp_path), progress=False), "near") == [
+        {"0.png", "1.png"}
+    ]
 
 
 def test_blank_and_unreadable_images_are_told_apart(report):
@@ -157,7 +161,7 @@ def test_save_writes_every_table(report, tmp_path):
 def test_class_folders_without_splits_are_audited_too(tmp_path):
     for label in ("happy", "sad"):
         write(tmp_path / label / "same.png", scene(1))
-    report = audit(find_images(tmp_path), progress=False)
+    report = audit_images(find_images(tmp_path), progress=False)
     assert dict(report.summary.values)["pixel-identical: groups with conflicting labels"] == 1
     assert "also in train" not in str(report)
 
@@ -189,7 +193,7 @@ def test_the_real_archive_holds_the_copies_that_its_bytes_say(tmp_path):
     assert validation == 280  # published figure
 
     import_dataset(archive, tmp_path / "fer2013", progress=False)
-    report = audit(find_images(tmp_path / "fer2013"), progress=False)
+    report = audit_images(find_images(tmp_path / "fer2013"), progress=False)
     found = dict(report.summary.values)
     assert found["byte-identical: groups"] == len(groups)
     assert found["byte-identical: images in them"] == sum(map(len, groups))

@@ -148,7 +148,7 @@ def test_bottleneck_judges_people_and_characters_apart(bottleneck):
     assert set(apart) == {"animated", "people"}
     assert sum(apart.values()) / 2 == pytest.approx(numbers["accuracy"])  # two pictures each
     # Three matrices of either.
-    assert pictures_shown(bottleneck.file, "rows_by_domain(pictures.table)") == 6
+    assert pictures_shown(bottleneck.file, "rows_by_domain(finished.table)") == 6
     for log in logs_of(bottleneck).values():
         mean = log[["val_accuracy_animated", "val_accuracy_people"]].mean(axis=1)
         assert log["val_accuracy"].tolist() == pytest.approx(mean.tolist())
@@ -176,8 +176,8 @@ def test_fine_tuning_learns_and_judges_apart(fine_tuned):
     assert numbers["accuracy"] > 2 / 7  # twice chance, on people and characters never seen
     assert set(numbers["accuracy_apart"]) == {"animated", "people"}
     assert set(numbers["accuracy_by_split"]) == {"grouped", "random"}
-    assert pictures_shown(fine_tuned.file, "rows_by_domain(pictures.table)") == 6
-    for step in ("features.train_head(head", "unfreeze_from(trunk"):  # each shows its curves
+    assert pictures_shown(fine_tuned.file, "rows_by_domain(finished.table)") == 6
+    for step in ("train_head(head", "unfreeze_from(trunk"):  # each shows its curves
         assert pictures_shown(fine_tuned.file, step) == 1
     trunks = [
         load_model(file)[0].get_layer("trunk").get_weights()

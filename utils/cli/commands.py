@@ -26,12 +26,12 @@ def import_images(options) -> None:
     )
 
 
-def audit_images(options) -> None:
+def audit(options) -> None:
     """look for copies, leaks between splits, conflicting labels and blank images"""
-    from utils.datasets.audit import audit
+    from utils.datasets.audit import audit_images
     from utils.datasets.table import find_images
 
-    report = audit(find_images(options.folder))
+    report = audit_images(find_images(options.folder))
     print(report)
     if options.save:
         report.save(options.save)

@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         help="what to do, with --faces, where no face is found",
     )
 
-    command = add("audit", commands.audit_images)
+    command = add("audit", commands.audit)
     command.add_argument("folder", help="folder per class, with or without split folders")
     command.add_argument("--save", metavar="FOLDER", help="write the tables there as CSV")
 

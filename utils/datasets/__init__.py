@@ -8,8 +8,8 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["audit", "splits"],
     submod_attrs={
+        "audit": ["audit_images", "images_also_in_train"],
         "domains": ["rows_by_domain"],
         "splits": ["exchanged", "split_table"],
         "table": [

@@ -76,7 +76,7 @@ class AuditReport:
         return folder
 
 
-def audit(
+def audit_images(
     table: pd.DataFrame, *, near_distance: int = NEAR_DISTANCE, progress: bool = True
 ) -> AuditReport:
     """Look for copies, contradictions and blanks among images.

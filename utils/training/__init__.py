@@ -8,12 +8,17 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["calibration", "evaluation"],
     submod_attrs={
         "augmentation": ["STRONG", "Augmentation"],
         "batches": ["Batches"],
         "calibration": ["calibrate", "views_of"],
-        "evaluation": ["bootstrap_intervals", "evaluate", "per_class_table", "threshold_table"],
+        "evaluation": [
+            "bootstrap_intervals",
+            "evaluate",
+            "per_class_table",
+            "threshold_table",
+            "wilson_interval",
+        ],
         "features": ["trunk_features"],
         "head": ["head_answers", "train_head"],
         "parameters": ["check_parameters"],
