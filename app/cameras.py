@@ -9,7 +9,7 @@ import numpy as np
 
 from app.problems import Problem
 from app.trackers import FewFacesTracker
-from utils.live.analyzer import ExpressionReader
+from utils.live.analyzer import FaceAnalyzer
 from utils.live.loop import read_live
 from utils.live.results import Face
 from utils.live.sinks import Sink
@@ -22,7 +22,7 @@ _BOUNDARY = "frame"
 
 @dataclass
 class _Session:
-    reader: ExpressionReader
+    analyzer: FaceAnalyzer
     start: float = field(default_factory=time.monotonic)
     used: float = field(default_factory=time.monotonic)
     busy: threading.Lock = field(default_factory=threading.Lock)
@@ -32,7 +32,7 @@ class Sessions:
     """What is known from frame to frame of each browser's camera: ids and smoothing.
 
     Args:
-        predictor: see `utils.live.analyzer.ExpressionReader`.
+        predictor: see `utils.live.analyzer.FaceAnalyzer`.
         most: sessions at a time. An idle one makes room for a new one.
         faces: most faces that each follows.
     """
@@ -63,7 +63,7 @@ class Sessions:
                 raise Problem(503, "All live places are taken. Try again in a minute.", 30)
             name = secrets.token_urlsafe(16)
             tracker = FewFacesTracker(self._faces)
-            self._sessions[name] = _Session(ExpressionReader(self._predictor, detector, tracker))
+            self._sessions[name] = _Session(FaceAnalyzer(self._predictor, detector, tracker))
         return name
 
     def read(self, name: str, frame: np.ndarray, detector: FaceDetector) -> list[Face]:
@@ -84,8 +84,8 @@ class Sessions:
             )
         try:
             session.used = time.monotonic()
-            session.reader.detector = detector
-            return session.reader.read(frame, session.used - session.start)
+            session.analyzer.detector = detector
+            return session.analyzer.read(frame, session.used - session.start)
         finally:
             session.busy.release()
 
@@ -187,8 +187,8 @@ class CameraFeed(Sink):
 
     def _run(self) -> None:
         try:
-            reader = ExpressionReader(self._predictor, tracker=FewFacesTracker(self._faces))
-            read_live(self._source, reader, [self], stop=self._stop, say=self._say)
+            analyzer = FaceAnalyzer(self._predictor, tracker=FewFacesTracker(self._faces))
+            read_live(self._source, analyzer, [self], stop=self._stop, say=self._say)
         except Exception as error:  # no camera, no network: the viewers are told
             self._say(str(error))
         finally:

@@ -17,7 +17,7 @@ class FewFacesTracker(FaceTracker):
         self.most = most
 
     def update(self, boxes: Sequence[Sequence[float]], seconds: float) -> None:
-        super().update(boxes[: self.most], seconds)  # the reader puts known faces first
+        super().update(boxes[: self.most], seconds)  # the analyzer puts known faces first
 
     def visible(self, seconds: float) -> list[Track]:
         return super().visible(seconds)[: self.most]  # a face that was lost may linger

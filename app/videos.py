@@ -17,7 +17,7 @@ from app.problems import Problem
 from app.timelines import timeline
 from app.trackers import FewFacesTracker
 from app.webm import WebmSink
-from utils.live.analyzer import ExpressionReader
+from utils.live.analyzer import FaceAnalyzer
 from utils.live.loop import read_live
 from utils.live.sinks import CsvSink, Sink
 
@@ -195,7 +195,7 @@ class VideoJobs:
         sinks = [progress, CsvSink(video.table), WebmSink(video.picture, self._limits.video_side)]
         table = read_live(
             upload,
-            ExpressionReader(self._predictor, tracker=FewFacesTracker(self._limits.faces)),
+            FaceAnalyzer(self._predictor, tracker=FewFacesTracker(self._limits.faces)),
             sinks,
             stop=video.stop,
             say=lambda text: None,

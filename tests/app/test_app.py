@@ -46,7 +46,7 @@ from app.webm import WebmSink
 from app.workers import Busy, DetectorPool, SharedPredictor
 from utils.config import CLASS_NAMES, MODELS, PROJECT
 from utils.drawn.clip import clip_frames, draw_clip
-from utils.live.analyzer import ExpressionReader
+from utils.live.analyzer import FaceAnalyzer
 from utils.live.frames import FrameSource
 from utils.live.results import Reading
 from utils.models.predictor import load
@@ -713,7 +713,7 @@ def test_pictures_live_on_the_pools_threads_and_not_while_the_network_is_asked(
 
 def test_a_shared_predictor_serves_the_reader(predictor, frames):
     shared = SharedPredictor(predictor)
-    (face,) = ExpressionReader(shared).read(frames[0], 0.0)
+    (face,) = FaceAnalyzer(shared).read(frames[0], 0.0)
     assert np.allclose(face.probabilities, predictor.predict_faces(frames[0], [face.box])[0])
     shared.close()
 

@@ -8,7 +8,7 @@ import pytest
 from utils.config import CLASS_NAMES
 from utils.drawn.character import EXPRESSIONS, paint_head
 from utils.drawn.face import random_character
-from utils.live.analyzer import ExpressionReader
+from utils.live.analyzer import FaceAnalyzer
 from utils.vision.haar import FaceDetector
 from utils.vision.opencv import cv2
 
@@ -70,9 +70,9 @@ def crossing(seconds, there, front, people=(11, 32), fps=15):
 
 def ids_of(clip):
     """Which ids each person had while apart: a list of two sets."""
-    reader, ids = ExpressionReader(EvenPredictor()), [set(), set()]
+    analyzer, ids = FaceAnalyzer(EvenPredictor()), [set(), set()]
     for seconds, frame, centres in clip:
-        faces = reader.read(frame, seconds)
+        faces = analyzer.read(frame, seconds)
         if np.hypot(*np.subtract(*centres)) < APART:
             continue
         for face in faces:
@@ -113,10 +113,10 @@ def test_two_people_who_cross_keep_their_ids(seconds, there, front):
 
 
 def test_who_is_behind_another_is_not_shown_until_seen_again():
-    reader = ExpressionReader(EvenPredictor())
+    analyzer = FaceAnalyzer(EvenPredictor())
     shown = []
     for seconds, frame, centres in crossing(3.0, level, front=0):
-        shown.append((np.hypot(*np.subtract(*centres)), len(reader.read(frame, seconds))))
+        shown.append((np.hypot(*np.subtract(*centres)), len(analyzer.read(frame, seconds))))
     assert {count for gap, count in shown if gap < 0.5 * UNIT} == {1}
     assert {count for gap, count in shown[-5:]} == {2}
 
@@ -125,12 +125,12 @@ def test_someone_who_walks_out_of_the_frame_is_no_longer_read():
     def out(share):
         return 330 + 390 * share, 240
 
-    reader = ExpressionReader(EvenPredictor())
+    analyzer = FaceAnalyzer(EvenPredictor())
     counts = []
     for index in range(31):
         frame = np.full((480, 860, 3), 50, np.uint8)
         paste(frame, 11, out(index / 30))
-        counts.append(len(reader.read(np.ascontiguousarray(frame[:, :640]), index / 15)))
+        counts.append(len(analyzer.read(np.ascontiguousarray(frame[:, :640]), index / 15)))
     assert counts[:5] == [1] * 5 and counts[-1] == 0
 
 
@@ -141,11 +141,11 @@ def test_someone_who_walks_out_of_the_frame_is_no_longer_read():
 )
 def test_the_network_reads_as_often_as_told(read_every, fps, calls):
     predictor = EvenPredictor()
-    reader = ExpressionReader(predictor, read_every=read_every)
+    analyzer = FaceAnalyzer(predictor, read_every=read_every)
     frame = np.full((480, 640, 3), 50, np.uint8)
     paste(frame, 11, (320, 240))
     for index in range(fps + 1):
-        (face,) = reader.read(frame, index / fps)
+        (face,) = analyzer.read(frame, index / fps)
         assert face.probabilities.sum() == pytest.approx(1)
     assert len(predictor.calls) == calls
 
@@ -162,18 +162,18 @@ def test_the_detector_sees_the_frame_in_colour():
 
     seen, frame = {}, np.full((480, 640, 3), (50, 60, 70), np.uint8)
     paste(frame, 11, (320, 240))
-    reader = ExpressionReader(EvenPredictor(), Witness(), detect_every=0)
+    analyzer = FaceAnalyzer(EvenPredictor(), Witness(), detect_every=0)
     for seconds in (0.0, 0.1):
-        assert len(reader.read(frame, seconds)) == 1
+        assert len(analyzer.read(frame, seconds)) == 1
     assert (seen["scan"] == frame).all() and (seen["refind"] == frame).all()
 
 
 def test_a_new_face_is_read_at_once():
     predictor = EvenPredictor()
-    reader = ExpressionReader(predictor, detect_every=0, scan_every=0, read_every=10.0)
+    analyzer = FaceAnalyzer(predictor, detect_every=0, scan_every=0, read_every=10.0)
     frame = np.full((480, 640, 3), 50, np.uint8)
     paste(frame, 11, (160, 240))
-    assert len(reader.read(frame, 0.0)) == 1
+    assert len(analyzer.read(frame, 0.0)) == 1
     paste(frame, 32, (460, 240))
-    assert len(reader.read(frame, 0.1)) == 2
+    assert len(analyzer.read(frame, 0.1)) == 2
     assert predictor.calls == [1, 2]

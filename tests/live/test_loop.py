@@ -16,7 +16,7 @@ import pytest
 
 from utils.config import CLASS_NAMES, PROJECT
 from utils.files import check_writable
-from utils.live.analyzer import ExpressionReader
+from utils.live.analyzer import FaceAnalyzer
 from utils.live.camera import CameraUnavailable, LiveCamera
 from utils.live.frames import FrameSource
 from utils.live.loop import annotate_video, read_live
@@ -327,8 +327,8 @@ def test_below_the_threshold_a_face_is_unsure():
 
 def test_known_faces_are_followed_without_searching_every_frame():
     detector = SquareDetector()
-    reader = ExpressionReader(BrightnessPredictor(), detector, detect_every=0.4, scan_every=10)
-    counts = [len(reader.read(frame, seconds)) for seconds, frame in clip(12, fps=10)]
+    analyzer = FaceAnalyzer(BrightnessPredictor(), detector, detect_every=0.4, scan_every=10)
+    counts = [len(analyzer.read(frame, seconds)) for seconds, frame in clip(12, fps=10)]
     assert counts == [2] * 12
     # One scan of the frame at 0 s, then at 0.4 and 0.8 s a look at each of the two faces.
     assert detector.scans == 1 + 2 * 2
@@ -408,12 +408,12 @@ def test_a_failing_source_or_sink_still_releases_everything():
 
 
 def test_a_reader_is_of_one_run_and_has_its_own_settings():
-    reader = ExpressionReader(BrightnessPredictor(), **SETTINGS)
+    analyzer = FaceAnalyzer(BrightnessPredictor(), **SETTINGS)
     with pytest.raises(TypeError, match="thresold"):
-        read_live(clip(2), reader, thresold=3)
-    assert len(read_live(clip(2), reader)) == 4
-    with pytest.raises(ValueError, match="new ExpressionReader"):
-        read_live(clip(2), reader)
+        read_live(clip(2), analyzer, thresold=3)
+    assert len(read_live(clip(2), analyzer)) == 4
+    with pytest.raises(ValueError, match="new FaceAnalyzer"):
+        read_live(clip(2), analyzer)
 
 
 def test_stop_ends_the_run_from_outside():

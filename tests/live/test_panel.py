@@ -10,7 +10,7 @@ import pytest
 
 from utils.config import CLASS_NAMES
 from utils.drawn.clip import clip_frames
-from utils.live.analyzer import ExpressionReader
+from utils.live.analyzer import FaceAnalyzer
 from utils.live.frames import FrameSource
 from utils.live.panel import LivePanel
 from utils.live.sinks import CsvSink, Sink, VideoSink
@@ -69,9 +69,9 @@ def test_the_threshold_acts_while_it_runs(endless):
     wait_for(lambda: labels.newest == "unsure")
     panel.stop_button.click()
     assert panel.error is None
-    assert panel._reader.smoothing == panel.smoothing_slider.value
+    assert panel._analyzer.smoothing == panel.smoothing_slider.value
     panel.smoothing_slider.value = 1.5
-    assert panel._reader.smoothing == 1.5
+    assert panel._analyzer.smoothing == 1.5
 
 
 def test_snapshot_keeps_the_annotated_frame(endless, tmp_path):
@@ -146,4 +146,4 @@ def test_a_second_start_writes_its_video_and_table_anew(tmp_path):
 
 def test_the_panel_takes_no_reader():
     with pytest.raises(TypeError, match="threshold"):
-        LivePanel(0, ExpressionReader(Leaning()))
+        LivePanel(0, FaceAnalyzer(Leaning()))

@@ -9,7 +9,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "analyzer": ["ExpressionReader"],
+        "analyzer": ["FaceAnalyzer"],
         "camera": ["CameraUnavailable", "LiveCamera"],
         "loop": ["annotate_video", "read_live"],
         "overlay": ["draw_faces"],

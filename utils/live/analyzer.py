@@ -1,6 +1,6 @@
 """Reads the faces of one frame after the other.
 
-`ExpressionReader` joins detector, tracker and network, and holds what is known from
+`FaceAnalyzer` joins detector, tracker and network, and holds what is known from
 frame to frame; it knows neither camera nor screen, so a notebook, a script and a
 server can all feed it.
 """
@@ -17,7 +17,7 @@ from utils.vision.tracking import FaceTracker, follow_boxes
 _FLOW_SIDE = 240  # pixels of the shorter side of the copies on which faces are followed
 
 
-class ExpressionReader:
+class FaceAnalyzer:
     """Reads the faces of one frame after the other.
 
     Args:

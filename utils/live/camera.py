@@ -126,7 +126,7 @@ class LiveCamera(FrameSource):
 
 
 def _advice(address: int | str, name: str, opened: bool) -> str:
-    otherwise = "Or give a video file instead, for example live('clip.mp4', predictor)."
+    otherwise = "Or give a video file instead."
     if isinstance(address, str):
         return (
             f"The stream {name} cannot be opened. Check the address, the user name and password "

@@ -1,4 +1,4 @@
-"""Expressions over time: frames from a source, through the reader, to the sinks.
+"""Expressions over time: frames from a source, through the analyzer, to the sinks.
 
 `read_live` ends in an orderly way whatever happens; `annotate_video` is `read_live` for a file.
 """
@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 
 from utils.config import IMAGE_SUFFIXES
 from utils.files import check_outputs
-from utils.live.analyzer import ExpressionReader
+from utils.live.analyzer import FaceAnalyzer
 from utils.live.camera import CameraUnavailable, LiveCamera
 from utils.live.results import Reading, ResultsTable
 from utils.live.sinks import CsvSink, Sink, VideoSink
@@ -33,7 +33,7 @@ def read_live(
     progress: bool = False,
     stop: Event | None = None,
     say: Callable[[str], None] = print,
-    **reader_settings,
+    **analyzer_settings,
 ) -> pd.DataFrame:
     """Read a source to its end, and send every reading to the sinks.
 
@@ -45,13 +45,13 @@ def read_live(
     Args:
         source: anything that `utils.live.sources.open_source` takes.
         predictor: has ``class_names`` and ``predict_faces(frame, boxes)``; or a new
-            `ExpressionReader`, whose threshold and smoothing may be changed while it runs.
-            A reader remembers faces and times, so every run needs its own.
+            `FaceAnalyzer`, whose threshold and smoothing may be changed while it runs.
+            An analyzer remembers faces and times, so every run needs its own.
         sinks: see `utils.live.sinks`.
         progress: show a bar.
         stop: set it, from another thread, to end the run.
         say: where messages go.
-        **reader_settings: of `ExpressionReader`, such as ``threshold``.
+        **analyzer_settings: of `FaceAnalyzer`, such as ``threshold``.
 
     Returns:
         One row for each face of each frame: source, frame (from 0), seconds, track,
@@ -63,15 +63,15 @@ def read_live(
     Raises:
         CameraUnavailable, FileNotFoundError, ValueError: the source cannot be opened.
         OSError: a sink cannot write its file.
-        TypeError: settings beside a reader, which has its own.
-        ValueError: a sink would overwrite the source, or two sinks each other; the reader
+        TypeError: settings beside an analyzer, which has its own.
+        ValueError: a sink would overwrite the source, or two sinks each other; the analyzer
             has been used before.
         Exception: whatever else goes wrong before the first frame is read.
     """
-    reader = _reader(predictor, reader_settings)
+    analyzer = _analyzer(predictor, analyzer_settings)
     outputs = [file for sink in sinks for file in sink.files]
     check_outputs(source_files(source), outputs)
-    table, meter = ResultsTable(reader.class_names), _FpsMeter()
+    table, meter = ResultsTable(analyzer.class_names), _FpsMeter()
     opened, ended = None, "failed"
     said, problems = [], []
 
@@ -100,8 +100,8 @@ def read_live(
                         frame=table.frames,
                         seconds=seconds,
                         image=image,
-                        faces=reader.read(image, seconds),
-                        class_names=reader.class_names,
+                        faces=analyzer.read(image, seconds),
+                        class_names=analyzer.class_names,
                         fps=meter.tick(),
                         source_fps=opened.fps,
                     )
@@ -137,18 +137,18 @@ def read_live(
     return result
 
 
-def _reader(predictor, settings: dict) -> ExpressionReader:
-    if not isinstance(predictor, ExpressionReader):
-        return ExpressionReader(predictor, **settings)
+def _analyzer(predictor, settings: dict) -> FaceAnalyzer:
+    if not isinstance(predictor, FaceAnalyzer):
+        return FaceAnalyzer(predictor, **settings)
     if settings:
         raise TypeError(
-            "A reader has its own settings; give them to ExpressionReader. Received beside a "
-            f"reader: {', '.join(settings)}"
+            "An analyzer has its own settings; give them to FaceAnalyzer. Received beside a "
+            f"analyzer: {', '.join(settings)}"
         )
     if predictor.used:
         raise ValueError(
-            "This reader has read frames before and still knows their faces and times. Make a "
-            "new ExpressionReader for every run."
+            "This analyzer has read frames before and still knows their faces and times. Make a "
+            "new FaceAnalyzer for every run."
         )
     return predictor
 
@@ -198,7 +198,7 @@ def annotate_video(
         video: the annotated mp4 file to write, if any.
         table: the CSV file to write, if any.
         progress: show a bar.
-        **settings: of `read_live` and `ExpressionReader`.
+        **settings: of `read_live` and `FaceAnalyzer`.
 
     Returns, raises: see `read_live`.
 

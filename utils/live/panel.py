@@ -9,7 +9,7 @@ from threading import Event, Thread
 import pandas as pd
 
 from utils.config import RESULTS
-from utils.live.analyzer import ExpressionReader
+from utils.live.analyzer import FaceAnalyzer
 from utils.live.loop import read_live
 from utils.live.sinks import NotebookSink, Sink
 from utils.vision.opencv import cv2
@@ -27,12 +27,12 @@ class LivePanel:
         source: see `utils.live.sources.open_source`; not an iterable that can be read only
             once if Start is to work twice.
         predictor: has ``class_names`` and ``predict_faces(frame, boxes)``; no
-            `ExpressionReader`, as the panel makes a new one at every Start.
+            `FaceAnalyzer`, as the panel makes a new one at every Start.
         sinks: more sinks beside the image. What they write at one Start is replaced by
             the next one.
         width: greatest width of the image, in pixels.
         snapshots: folder for what Snapshot keeps, as PNG; made when first needed.
-        **settings: of `utils.live.analyzer.ExpressionReader`, such as ``threshold``.
+        **settings: of `utils.live.analyzer.FaceAnalyzer`, such as ``threshold``.
 
     Attributes:
         widget: what to display.
@@ -41,7 +41,7 @@ class LivePanel:
             under the image. What went wrong later is in ``table.attrs["error"]``.
 
     Raises:
-        TypeError: the predictor is a reader.
+        TypeError: the predictor is an analyzer.
 
     Example:
         >>> panel = LivePanel(0, predictor)  # doctest: +SKIP
@@ -59,15 +59,15 @@ class LivePanel:
     ):
         import ipywidgets  # only notebooks have it
 
-        if isinstance(predictor, ExpressionReader):
+        if isinstance(predictor, FaceAnalyzer):
             raise TypeError(
-                "The panel makes its own reader. Give it the predictor, and the reader's settings "
-                "by name, such as threshold=0.4. Received: an ExpressionReader"
+                "The panel makes its own analyzer. Give it the predictor, and the analyzer's settings "
+                "by name, such as threshold=0.4. Received: a FaceAnalyzer"
             )
         self._source, self._predictor, self._settings = source, predictor, settings
         self._image, self._sinks = NotebookSink(width), tuple(sinks)
         self._snapshots, self._newest = Path(snapshots), _Newest()
-        self._reader = self._new_reader()
+        self._analyzer = self._new_analyzer()
         self._stop, self._thread = Event(), None
         self.table: pd.DataFrame | None = None
         self.error: Exception | None = None
@@ -77,17 +77,17 @@ class LivePanel:
             description="Snapshot", icon="camera", disabled=True
         )
         self.threshold_slider = ipywidgets.FloatSlider(
-            self._reader.threshold, min=0, max=1, step=0.05, description="Unsure <"
+            self._analyzer.threshold, min=0, max=1, step=0.05, description="Unsure <"
         )
         self.smoothing_slider = ipywidgets.FloatSlider(
-            self._reader.smoothing, min=0, max=2, step=0.05, description="Smooth (s)"
+            self._analyzer.smoothing, min=0, max=2, step=0.05, description="Smooth (s)"
         )
         self.status = ipywidgets.HTML()  # a Label would cut long messages short
         self.start_button.on_click(lambda _: self.start())
         self.stop_button.on_click(lambda _: self.stop())
         self.snapshot_button.on_click(lambda _: self.snapshot())
         for slider in (self.threshold_slider, self.smoothing_slider):
-            slider.observe(lambda _: self._set_reader(), "value")
+            slider.observe(lambda _: self._set_analyzer(), "value")
         buttons = ipywidgets.HBox([self.start_button, self.stop_button, self.snapshot_button])
         sliders = ipywidgets.HBox([self.threshold_slider, self.smoothing_slider])
         self.widget = ipywidgets.VBox([self._image.widget, buttons, sliders, self.status])
@@ -102,8 +102,8 @@ class LivePanel:
         self.table = self.error = None
         self.start_button.disabled, self.stop_button.disabled = True, False
         self.snapshot_button.disabled = False
-        self._reader = self._new_reader()
-        self._set_reader()
+        self._analyzer = self._new_analyzer()
+        self._set_analyzer()
         self._say("Running.")
         self._thread = Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -141,18 +141,18 @@ class LivePanel:
     def _running(self) -> bool:
         return self._thread is not None and self._thread.is_alive()
 
-    def _new_reader(self) -> ExpressionReader:
-        return ExpressionReader(self._predictor, **self._settings)
+    def _new_analyzer(self) -> FaceAnalyzer:
+        return FaceAnalyzer(self._predictor, **self._settings)
 
-    def _set_reader(self) -> None:
-        self._reader.threshold = self.threshold_slider.value
-        self._reader.smoothing = self.smoothing_slider.value
+    def _set_analyzer(self) -> None:
+        self._analyzer.threshold = self.threshold_slider.value
+        self._analyzer.smoothing = self.smoothing_slider.value
 
     def _run(self) -> None:
         try:
             self.table = read_live(
                 self._source,
-                self._reader,
+                self._analyzer,
                 (self._image, self._newest, *self._sinks),
                 stop=self._stop,
                 say=self._say,

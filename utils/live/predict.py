@@ -32,7 +32,7 @@ def read_sources(
     threshold: float = 0.0,
     progress: bool = True,
     say=lambda text: print(text, file=sys.stderr),
-    **reader_settings,
+    **analyzer_settings,
 ) -> tuple[pd.DataFrame, list[str]]:
     """The faces of every source, one row each.
 
@@ -51,7 +51,7 @@ def read_sources(
         threshold: least confidence for a label; below it the face is "unsure".
         progress: show a bar for each source.
         say: where messages go.
-        **reader_settings: of `utils.live.analyzer.ExpressionReader`, such as ``smoothing``.
+        **analyzer_settings: of `utils.live.analyzer.FaceAnalyzer`, such as ``smoothing``.
 
     Returns:
         The table — source (as it was given), frame, seconds, track, x, y, width, height
@@ -69,7 +69,7 @@ def read_sources(
             "An annotated video is made of one video, folder of frames, camera or stream. "
             f"Received: {', '.join(safe_address(str(source)) for source in sources)}"
         )
-    settings = {"threshold": threshold, "progress": progress, "say": say, **reader_settings}
+    settings = {"threshold": threshold, "progress": progress, "say": say, **analyzer_settings}
     columns = table_columns(predictor.class_names)
     film = [] if video is None else [VideoSink(video)]
     rows = [] if csv is None else [CsvSink(csv)]
