@@ -61,7 +61,7 @@ class LivePanel:
 
         if isinstance(predictor, FaceAnalyzer):
             raise TypeError(
-                "The panel makes its own analyzer. Give it the predictor, and the analyzer's settings "
+                "The panel makes an analyzer of its own. Give it the predictor, and the settings "
                 "by name, such as threshold=0.4. Received: a FaceAnalyzer"
             )
         self._source, self._predictor, self._settings = source, predictor, settings
