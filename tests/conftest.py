@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.single_images import image
 from utils import datasets
 from utils.config import CLASS_NAMES
 from utils.drawn.dataset import draw_dataset
@@ -44,3 +45,16 @@ def fer2013_archive() -> Path:
     if not path:
         pytest.skip("FER2013_ARCHIVE does not name the FER-2013 archive")
     return Path(path)
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """Five images; the folder names use capitals and synonyms."""
+    image(tmp_path / "train" / "Anger" / "1.png", 10)
+    image(tmp_path / "train" / "Anger" / "2.png", 20)
+    image(tmp_path / "train" / "joy" / "3.png", 30)
+    image(tmp_path / "test" / "joy" / "4.png", 40)
+    image(tmp_path / "test" / "wink" / "5.png", 50)
+    (tmp_path / "train" / "joy" / "._3.png").write_bytes(b"Finder's")
+    (tmp_path / "train" / "joy" / "notes.txt").write_text("no image")
+    return tmp_path

@@ -1,36 +1,16 @@
 import json
 import shutil
 
-import cv2
-import numpy as np
 import pandas as pd
 import pytest
 
+from tests.single_images import image
 from utils import datasets
 from utils.config import CLASS_NAMES, class_name
 from utils.datasets import splits
 from utils.datasets.table import fingerprint
-from utils.training.augmentation import Augmentation
 from utils.training.batches import Batches
 from utils.vision.preprocessing import Preprocessing
-
-
-def image(path, value=0):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(path), np.full((8, 8), value, np.uint8))
-
-
-@pytest.fixture
-def tiny(tmp_path):
-    """Five images; the folder names use capitals and synonyms."""
-    image(tmp_path / "train" / "Anger" / "1.png", 10)
-    image(tmp_path / "train" / "Anger" / "2.png", 20)
-    image(tmp_path / "train" / "joy" / "3.png", 30)
-    image(tmp_path / "test" / "joy" / "4.png", 40)
-    image(tmp_path / "test" / "wink" / "5.png", 50)
-    (tmp_path / "train" / "joy" / "._3.png").write_bytes(b"Finder's")
-    (tmp_path / "train" / "joy" / "notes.txt").write_text("no image")
-    return tmp_path
 
 
 def test_finding_folds_names_and_skips_what_is_no_image(tiny):
@@ -165,59 +145,6 @@ def test_fingerprint_follows_content_class_and_split(tiny, tmp_path_factory):
     image(tiny / "train" / "joy" / "3.png", 31)
     changed = fingerprint(datasets.find_images(tiny))
     assert len({first, moved, changed}) == 3
-
-
-def test_stream_gives_every_image_once_with_its_label(tiny):
-    described = Preprocessing(("wink", "happy", "angry"), size=8)
-    images = Batches(datasets.find_images(tiny), described, batch_size=2)
-    batches = [images[index] for index in range(len(images))]
-    assert [len(faces) for faces, _ in batches] == [2, 2, 1]
-    faces = np.concatenate([faces for faces, _ in batches])
-    labels = np.concatenate([labels for _, labels in batches])
-    assert faces.dtype == np.uint8
-    assert faces[:, 0, 0, 0].tolist() == [10, 20, 30, 40, 50]
-    assert labels.argmax(axis=1).tolist() == [2, 2, 1, 1, 0]
-    assert (labels.sum(axis=1) == 1).all()
-    shuffled = Batches(images.table, described, batch_size=4, shuffle=True)
-    batches = [shuffled[index][0][:, 0, 0, 0] for index in range(len(shuffled))]
-    assert [len(faces) for faces in batches] == [3, 2]  # not 4 and 1
-    assert sorted(np.concatenate(batches)) == [10, 20, 30, 40, 50]
-
-
-def test_order_is_new_each_epoch_and_the_same_for_the_same_epoch(table, preprocessing):
-    def epoch(number):
-        images = Batches(
-            table, preprocessing, 16, shuffle=True, augmentation=Augmentation(), seed=3
-        )
-        images.start_epoch(number)
-        return [images[index] for index in range(len(images))]
-
-    first, again, second = epoch(0), epoch(0), epoch(1)
-    for (faces, labels), (same_faces, same_labels) in zip(first, again, strict=True):
-        assert np.array_equal(faces, same_faces)
-        assert np.array_equal(labels, same_labels)
-    assert any(not np.array_equal(a[0], b[0]) for a, b in zip(first, second, strict=True))
-    assert sum(labels.sum() for _, labels in second) == len(table)
-
-
-def test_end_of_epoch_leads_to_the_next_order(table, preprocessing):
-    walked = Batches(table, preprocessing, 16, shuffle=True)
-    walked.on_epoch_end()
-    jumped = Batches(table, preprocessing, 16, shuffle=True)
-    jumped.start_epoch(1)
-    assert np.array_equal(walked[0][0], jumped[0][0])
-
-
-def test_classes_the_metadata_does_not_know_are_refused(tiny):
-    with pytest.raises(ValueError, match=r"Expected images of angry, happy.*wink"):
-        Batches(datasets.find_images(tiny), Preprocessing(("angry", "happy")))
-
-
-def test_unreadable_image_is_named(tiny):
-    (tiny / "train" / "Anger" / "1.png").write_bytes(b"broken")
-    images = Batches(datasets.find_images(tiny), Preprocessing(("angry", "happy", "wink")))
-    with pytest.raises(ValueError, match=r"Not a readable image: .*1\.png \(6 bytes\)"):
-        images[0]
 
 
 def test_a_part_that_only_some_data_sets_have_does_not_judge():
