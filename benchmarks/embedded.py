@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks.measuring import save
 from utils import datasets, plots, training
 from utils.cli.notebooks import DEMO_BATCH_SIZE, DEMO_EPOCHS
-from utils.config import RESULTS
+from utils.config import RESULTS, SPLITS
 from utils.drawn.clip import clip_frames, clip_timeline
 from utils.drawn.dataset import MARGIN, draw_dataset
 from utils.live.loop import annotate_video
@@ -59,7 +59,7 @@ def main() -> None:
 
 def _train_and_test(table, runs: Path) -> tuple[dict, float, Predictor]:
     preprocessing = Preprocessing(datasets.class_order(table), margin=MARGIN)
-    learn, choose, test = (datasets.split_of(table, split) for split in datasets.SPLITS)
+    learn, choose, test = (datasets.split_of(table, split) for split in SPLITS)
     keras.utils.set_random_seed(0)
     # The notebook's network: its head takes the mean of each channel.
     head = networks.mlp_head(len(preprocessing.class_names), units=(128,), pool=True)

@@ -16,6 +16,7 @@ from tqdm.auto import tqdm
 
 from utils.config import IMAGE_SUFFIXES
 from utils.files import check_outputs
+from utils.live.addresses import is_address
 from utils.live.analyzer import FaceAnalyzer
 from utils.live.camera import CameraUnavailable, LiveCamera
 from utils.live.results import Reading, ResultsTable
@@ -173,7 +174,7 @@ def source_files(source) -> Iterator[Path]:
     elif isinstance(source, list | tuple):
         for one in source:
             yield from source_files(one)
-    elif isinstance(source, str | Path):
+    elif isinstance(source, str | Path) and not is_address(source):
         path = Path(os.path.expanduser(source))
         if path.is_dir():
             yield from (file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)

@@ -22,24 +22,15 @@ def evaluate(labels: np.ndarray, probabilities: np.ndarray, class_names) -> dict
     labels, probabilities = _check(labels, probabilities, class_names)
     indices = np.arange(len(class_names))
     predicted = probabilities.argmax(axis=1)
-    precision, recall, f1, support = precision_recall_fscore_support(
-        labels, predicted, labels=indices, zero_division=0
-    )
+    measured = precision_recall_fscore_support(labels, predicted, labels=indices, zero_division=0)
+    columns = dict(zip(("precision", "recall", "f1", "support"), measured, strict=True))
+    per_class = pd.DataFrame(columns, index=list(class_names)).to_dict("index")
     occurs = np.isin(indices, labels) | np.isin(indices, predicted)
-    per_class = {
-        name: {
-            "precision": float(precision[index]),
-            "recall": float(recall[index]),
-            "f1": float(f1[index]),
-            "support": int(support[index]),
-        }
-        for index, name in enumerate(class_names)
-    }
     return {
         "classes": list(class_names),
         "n": len(labels),
         "accuracy": float(np.mean(predicted == labels)),
-        "macro_f1": float(f1[occurs].mean()),
+        "macro_f1": float(columns["f1"][occurs].mean()),
         "log_loss": float(log_loss(labels, probabilities, labels=indices)),
         "ece": expected_calibration_error(labels, probabilities),
         "per_class": per_class,
