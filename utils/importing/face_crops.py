@@ -24,9 +24,6 @@ class FaceCropper:
         domain: "people" are cropped to the largest face that the Haar cascades find,
             without a margin; everything else to its central square.
         without_face: one of `WITHOUT_FACE`: what to do with people whose face is not found.
-
-    Example:
-        >>> png, found = FaceCropper(350).crop(data)  # doctest: +SKIP
     """
 
     def __init__(self, size: int, domain: str = "people", without_face: str = "centre"):

@@ -202,9 +202,6 @@ def annotate_video(
         **settings: of `read_live` and `FaceAnalyzer`.
 
     Returns, raises: see `read_live`.
-
-    Example:
-        >>> annotate_video("clip.mp4", predictor, "annotated.mp4")  # doctest: +SKIP
     """
     sinks = [] if table is None else [CsvSink(table)]
     if video is not None:

@@ -42,10 +42,6 @@ class LivePanel:
 
     Raises:
         TypeError: the predictor is an analyzer.
-
-    Example:
-        >>> panel = LivePanel(0, predictor)  # doctest: +SKIP
-        >>> panel.widget  # doctest: +SKIP
     """
 
     def __init__(

@@ -20,10 +20,6 @@ class Predictor:
     Attributes:
         model: a Keras network, or a `utils.models.litert.LiteRTNetwork`.
         preprocessing: what its metadata says of faces and classes.
-
-    Example:
-        >>> predictor = load("models/fer2013.keras")  # doctest: +SKIP
-        >>> predictor.predict_faces(frame, [(10, 20, 96, 96)])  # doctest: +SKIP
     """
 
     def __init__(self, model, preprocessing: Preprocessing):

@@ -61,9 +61,6 @@ class FaceDetector:
     Raises:
         ValueError: ``least_share`` is not above 0 and at most 1.
         OSError: this OpenCV has no Haar cascades.
-
-    Example:
-        >>> boxes = FaceDetector().detect(cv2.imread("group.jpg"))  # doctest: +SKIP
     """
 
     def __init__(self, least_share: float = 0.1, folder: str | Path | None = None):

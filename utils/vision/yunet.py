@@ -45,10 +45,6 @@ class YuNetDetector:
     Raises:
         FileNotFoundError: there is no such file; the message says where to get it.
         ValueError: the file holds something else.
-
-    Example:
-        >>> detector = YuNetDetector("models/face_detection_yunet_2023mar.onnx")  # doctest: +SKIP
-        >>> live(0, predictor, detector=detector)  # doctest: +SKIP
     """
 
     def __init__(self, model_file: str | Path):
