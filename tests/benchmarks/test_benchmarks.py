@@ -91,7 +91,8 @@ def test_a_soak_looks_at_the_memory_every_so_many_frames(monkeypatch):
     summary = record.summary()
     first, second, third, last = summary["resident_mb_every_1000_frames"]
     assert abs(second - first) < 50 and last - second > 150 and abs(last - third) < 50
-    assert summary["resident_last_to_first"] > 1.1 and summary["frames"] == 40
+    # Of a process that has run other tests 200 MB are a small share.
+    assert summary["resident_last_to_first"] > 1 + 100 / first and summary["frames"] == 40
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a parent's peak is not handed on")
