@@ -29,18 +29,7 @@ def convolutional_trunk(
     images = keras.Input(preprocessing.input_shape, name="images")
     values = layers.Rescaling(1 / 127.5, offset=-1, name="scale")(images)
     for number, width in enumerate(widths, start=1):
-        values = layers.Conv2D(
-            width,
-            3,
-            padding="same",
-            use_bias=False,  # the normalisation that follows has one of its own
-            kernel_initializer="he_normal",
-            name=f"block{number}_convolution",
-        )(values)
-        values = layers.BatchNormalization(momentum=0.9, name=f"block{number}_normalisation")(
-            values
-        )
-        values = layers.ReLU(name=f"block{number}_relu")(values)
+        values = _convolution(values, width, name=f"block{number}")
         values = layers.MaxPooling2D(name=f"block{number}_pooling")(values)
         values = layers.Dropout(dropout, name=f"block{number}_dropout")(values)
     return keras.Model(images, values, name="trunk")

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy.optimize import minimize_scalar
+from scipy.special import softmax
 
 from utils.models.backend import compiled, keras
 from utils.training.batches import Batches
@@ -72,7 +73,7 @@ def fit_temperature(labels: np.ndarray, views: Sequence[np.ndarray]) -> float:
         ValueError: labels and answers do not fit together.
     """
     labels = np.asarray(labels)
-    logits = [np.log(np.clip(np.asarray(view, np.float64), 1e-12, 1)) for view in views]
+    logits = [_logits(view) for view in views]
     if not len(labels) or any(len(values) != len(labels) for values in logits):
         raise ValueError(
             "Expected at least one label, and an answer for each in every view. Received: "
@@ -80,7 +81,7 @@ def fit_temperature(labels: np.ndarray, views: Sequence[np.ndarray]) -> float:
         )
 
     def loss(temperature):
-        mean = np.mean([_softmax(values / temperature) for values in logits], axis=0)
+        mean = np.mean([softmax(values / temperature, axis=1) for values in logits], axis=0)
         return -np.log(mean[np.arange(len(labels)), labels] + 1e-12).mean()
 
     return float(minimize_scalar(loss, bounds=_RANGE, method="bounded").x)
@@ -88,7 +89,11 @@ def fit_temperature(labels: np.ndarray, views: Sequence[np.ndarray]) -> float:
 
 def tempered(view: np.ndarray, temperature: float) -> np.ndarray:
     """Probabilities, (n, classes), as they would be at a temperature."""
-    return _softmax(np.log(np.clip(np.asarray(view, np.float64), 1e-12, 1)) / temperature)
+    return softmax(_logits(view) / temperature, axis=1)
+
+
+def _logits(view: np.ndarray) -> np.ndarray:
+    return np.log(np.clip(np.asarray(view, np.float64), 1e-12, 1))
 
 
 def set_temperature(network: keras.Model, temperature: float) -> None:
@@ -112,8 +117,3 @@ def set_temperature(network: keras.Model, temperature: float) -> None:
             f'"softmax"). Received: temperature {temperature}, {type(last).__name__} at the end.'
         )
     last.set_weights([weight / temperature for weight in last.get_weights()])
-
-
-def _softmax(values: np.ndarray) -> np.ndarray:
-    powers = np.exp(values - values.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
