@@ -1,8 +1,4 @@
-"""Figures of what was read from images and videos; `utils.plots.training` passes them on.
-
-Every figure has an opaque white ground, so it reads the same in light and dark
-notebook themes, and is at most ten inches wide, the width of a notebook cell.
-"""
+"""Figures of what was read from images and videos."""
 
 from collections.abc import Sequence
 
@@ -12,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from utils.live.overlay import class_colour
+from utils.plots.figures import finish, show_image
 
 _MOST_BARS = 6  # charts beside an image that can still be read
 _ABSENCE = 0.5  # seconds without a face after which its line is cut
@@ -136,21 +133,6 @@ def frame_strip(frames: list[np.ndarray], columns: int = 4) -> Figure:
     for axes, frame in zip(grid.flat, frames, strict=False):
         show_image(axes, frame)
     return finish(figure)
-
-
-def show_image(axes, image) -> None:
-    """Grey (height, width) or BGR (height, width, 3), shown in matplotlib's RGB."""
-    if image.ndim == 2:
-        axes.imshow(image, cmap="gray", vmin=0, vmax=255)
-    else:
-        axes.imshow(image[..., ::-1])
-
-
-def finish(figure: Figure, right: float = 1) -> Figure:
-    """The figure with everything in its place; not shown by itself."""
-    figure.tight_layout(rect=(0, 0, right, 1))
-    plt.close(figure)  # or the notebook would show it once more at the end of the cell
-    return figure
 
 
 def _show_bars(axes, probabilities, class_names) -> None:

@@ -1,10 +1,4 @@
-"""Figures of data, training and evaluation; those of what was read come with them.
-
-Each function returns the matplotlib figure and shows nothing itself.
-
-Every figure has an opaque white ground, so it reads the same in light and dark
-notebook themes, and is at most ten inches wide, the width of a notebook cell.
-"""
+"""Figures of data, training and evaluation."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -13,25 +7,9 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from utils.plots.live import explanation, finish, frame_strip, show_image, still, timeline
+from utils.plots.figures import finish, show_image
 from utils.training import evaluation
 from utils.vision.images import read_image
-
-__all__ = [
-    "augmented_images",
-    "class_counts",
-    "confusion_matrix",
-    "example_images",
-    "explanation",
-    "frame_strip",
-    "learning_curves",
-    "mistakes",
-    "precision_matrix",
-    "recall_matrix",
-    "risk_coverage",
-    "still",
-    "timeline",
-]
 
 
 def class_counts(counts: pd.DataFrame) -> Figure:
