@@ -64,7 +64,7 @@ def explanation(
         faces: uint8, (n, size, size, channels), grey or RGB, as
             `preprocessing.prepare_faces` makes them; six fit a screen.
         probabilities: (n, classes).
-        maps: of each face, as `explain.occlusion_map` makes them.
+        maps: of each face, as `saliency.occlusion_map` makes them.
         class_names: the classes, in the order of the probabilities.
         class_indices: the class that each map is about; by default the most probable.
     """
@@ -93,7 +93,7 @@ def timeline(table: pd.DataFrame, class_names, truth: pd.DataFrame | None = None
     away for more than half a second, nothing is painted.
 
     Args:
-        table: as `video.live` returns it.
+        table: as `loop.read_live` returns it.
         class_names: the classes, in the order of their columns.
         truth: start, end (seconds) and label of what is shown, where that is known.
     """

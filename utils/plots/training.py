@@ -44,7 +44,7 @@ def example_images(table: pd.DataFrame, class_names, each: int = 8, seed: int = 
 
 
 def augmented_images(images, count: int = 8) -> Figure:
-    """The first images of a `streaming.Batches`, plain above and augmented below."""
+    """The first images of a `batches.Batches`, plain above and augmented below."""
     plain = type(images)(images.table, images.preprocessing, count)
     changed = type(images)(
         images.table, images.preprocessing, count, augmentation=images.augmentation

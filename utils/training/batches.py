@@ -68,7 +68,7 @@ class Batches(keras.utils.PyDataset):
 
     @cached_property
     def fingerprint(self) -> str:
-        """`datasets.fingerprint` of the table; every file is read for it, once."""
+        """`table.fingerprint` of it; every file is read for it, once."""
         return fingerprint(self.table)
 
     def start_epoch(self, epoch: int) -> None:
