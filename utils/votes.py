@@ -1,0 +1,159 @@
+"""What ten people saw in each FER-2013 image: Microsoft's FER+ votes, and what to make of them.
+
+FER-2013 gives one label an image. For FER+ (Barsoum et al., "Training Deep Networks for Facial
+Expression Recognition with Crowd-Sourced Label Distribution", ICMI 2016) ten people each voted
+for one of the seven expressions, contempt, "unknown", or "no face". The votes come as a CSV
+file, `fer2013new.csv`, in the row order of `fer2013.csv`; `fer2013_rows.csv.gz` beside this
+module says which file of the usual folder-per-class archive is which row.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from utils.config import CLASS_NAMES
+
+OTHER_VOTES = ("contempt", "unknown", "no face")
+VOTE_NAMES = (*CLASS_NAMES, *OTHER_VOTES)
+"""What can be voted for; the order of every array of votes."""
+LEAST_VOTES = 5
+"""Votes for the wanted classes that an image needs, for its shares to say something."""
+ROWS = 35_887
+
+_COLUMNS = {  # as FER+ has them
+    "anger": "angry",
+    "disgust": "disgust",
+    "fear": "fear",
+    "happiness": "happy",
+    "neutral": "neutral",
+    "sadness": "sad",
+    "surprise": "surprise",
+    "contempt": "contempt",
+    "unknown": "unknown",
+    "NF": "no face",
+}
+
+
+class VotesError(ValueError):
+    """The file holds no votes, or those of other images; the message says why."""
+
+
+def read_votes(path: str | Path) -> pd.DataFrame:
+    """The votes as FER+ hands them out, a row for each row of `fer2013.csv`.
+
+    Args:
+        path: `fer2013new.csv`, unchanged.
+
+    Returns:
+        Columns ``usage`` ("Training", "PublicTest" or "PrivateTest") and `VOTE_NAMES` (whole
+        numbers of votes, 0–10); the index counts rows from 0.
+
+    Raises:
+        FileNotFoundError: no such file.
+        VotesError: it is another file, or rows are missing or out of range.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"No votes at {path}. Expected fer2013new.csv of FER+ (github.com/microsoft/FERPlus)."
+        )
+    try:
+        table = pd.read_csv(path, encoding="utf-8-sig")
+    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise VotesError(f"{path} is no CSV file ({error}). Expected fer2013new.csv.") from error
+    missing = [name for name in ("Usage", *_COLUMNS) if name not in table.columns]
+    if missing:
+        raise VotesError(
+            f"{path} is not FER+'s fer2013new.csv: it has no column {', '.join(missing)}. "
+            f"Received the columns: {', '.join(map(str, table.columns[:12]))}."
+        )
+    if len(table) != ROWS:
+        raise VotesError(
+            f"{path} is not whole: its rows stand for those of fer2013.csv. "
+            f"Received: {len(table):,} rows; expected {ROWS:,}."
+        )
+    votes = table[list(_COLUMNS)].rename(columns=_COLUMNS)[list(VOTE_NAMES)]
+    numeric = votes.apply(pd.to_numeric, errors="coerce")
+    good = numeric.notna() & (numeric >= 0) & (numeric <= 10) & (numeric % 1 == 0)
+    if not good.all(axis=None):
+        row, column = np.argwhere(~good.to_numpy())[0]
+        raise VotesError(
+            f"{path}, row {row}: expected 0 to 10 votes. "
+            f"Received: {votes.iat[row, column]!r} for {VOTE_NAMES[column]}."
+        )
+    return numeric.astype(int).assign(usage=table["Usage"].astype(str).str.strip())
+
+
+@cache
+def archive_rows() -> pd.Series:
+    """Rows of `fer2013.csv` by the archive's ``class/file name``, such as
+    "angry/Training_10118481.jpg"; 35,712 of the 35,887 files have one.
+
+    The archive's numbers do not tell the row: it was found by comparing pixels.
+    """
+    table = pd.read_csv(Path(__file__).with_name("fer2013_rows.csv.gz"))
+    return table.set_index("file")["row"]
+
+
+def usable(votes: np.ndarray, class_names: Sequence[str] = CLASS_NAMES) -> np.ndarray:
+    """Whether at least `LEAST_VOTES` of an image's votes are for the wanted classes.
+
+    Args:
+        votes: (n, 10), in the order of `VOTE_NAMES`.
+        class_names: the wanted ones; seven, some of them, or "contempt" too.
+
+    Returns:
+        bool, (n,).
+    """
+    return _of(votes, class_names).sum(axis=1) >= LEAST_VOTES
+
+
+def shares(votes: np.ndarray, class_names: Sequence[str] = CLASS_NAMES) -> np.ndarray:
+    """The votes for the wanted classes as shares of these: a soft target.
+
+    Args:
+        votes, class_names: as for `usable`.
+
+    Returns:
+        float64, (n, classes), rows summing to 1; NaN where no such vote was given.
+    """
+    chosen = _of(votes, class_names).astype(float)
+    total = chosen.sum(axis=1, keepdims=True)
+    return np.divide(chosen, total, out=np.full_like(chosen, np.nan), where=total > 0)
+
+
+def clear_majority(votes: np.ndarray, class_names: Sequence[str] = CLASS_NAMES) -> np.ndarray:
+    """The class that most people agree on, where most do.
+
+    The rule of the FER+ paper: single votes are taken for slips and dropped; then the top of
+    the classes must have more than half of what the seven and contempt have together, and
+    more than each of the answers that are no class here (contempt, "unknown", "no face").
+
+    Args:
+        votes: (n, 10), in the order of `VOTE_NAMES`.
+        class_names: the classes to judge by: the seven, or these and "contempt" for the
+            eight-class protocol of the paper.
+
+    Returns:
+        int, (n,): the position in ``class_names``, or -1 where there is no clear majority.
+    """
+    kept = np.where(np.asarray(votes) > 1, votes, 0)
+    chosen = _of(kept, class_names)
+    expressions = _of(kept, (*CLASS_NAMES, "contempt")).sum(axis=1)
+    others = [name for name in OTHER_VOTES if name not in class_names]
+    top = chosen.max(axis=1)
+    clear = (2 * top > expressions) & (top > _of(kept, others).max(axis=1))
+    return np.where(clear, chosen.argmax(axis=1), -1)
+
+
+def _of(votes, names) -> np.ndarray:
+    unknown = [name for name in names if name not in VOTE_NAMES]
+    if unknown:
+        raise ValueError(
+            f"Nobody could vote for {', '.join(unknown)}. Expected some of: "
+            f"{', '.join(VOTE_NAMES)}."
+        )
+    return np.asarray(votes)[:, [VOTE_NAMES.index(name) for name in names]]
