@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import keras
 
-from utils.networks import residual_trunk
+from utils.models.networks import residual_trunk
 
 SIDE, CLASSES = 48, 7
 STUDENT = {"widths": (32, 64, 192), "blocks": (1, 2, 2), "stem": 24, "units": 128, "dropout": 0.3}

@@ -41,7 +41,7 @@ def main() -> None:
 
 def fer2013(archive: str, votes_file: str) -> list[tuple]:
     """(JPEG, class index, ten votes, part index) of Training and PublicTest, in that order."""
-    from utils.votes import VOTE_NAMES, archive_rows, read_votes
+    from utils.datasets.votes import VOTE_NAMES, archive_rows, read_votes
 
     table = read_votes(votes_file)
     rows = archive_rows()
@@ -69,7 +69,7 @@ def drawn() -> list[tuple]:
     They are of the random stream that draws the train part of data sets, so nobody of a
     validation or test part, and nobody of the clip, is among them.
     """
-    from utils.animated import FRAME, random_character, random_picture
+    from utils.drawn.face import FRAME, random_character, random_image
 
     side = round(SIDE * 1.25)  # a drawing is 1.25 times the box that a cascade finds in it
     assert FRAME > 1

@@ -38,8 +38,8 @@ from tqdm.auto import tqdm
 from benchmarks.release import pack
 from benchmarks.release.augment import augment
 from benchmarks.release.networks import STUDENT, TEACHER, two_headed
-from utils import votes as people
-from utils.optimizers import Muon
+from utils.datasets import votes as people
+from utils.training.optimizer import Muon
 
 QUESTIONS = ("votes", "labels")
 STUDENTS = {"expressions": (1.0, 0.3), "fer2013": (0.3, 1.0)}  # weights of the two questions
