@@ -1,7 +1,9 @@
 """What a folder-per-class data set holds, and how it is parted.
 
 `table` finds and counts its images, `splits` parts them by person, `domains` tells people
-from drawn characters, and `audit` looks for copies, leaks and blanks.
+from drawn characters, and `audit` looks for copies, leaks and blanks. `votes` are what ten
+people saw in FER-2013's images, `vote_table` joins them with these, and `corrections` keeps
+labels that a person has changed.
 """
 
 import lazy_loader
@@ -10,6 +12,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "audit": ["audit_images", "images_also_in_train"],
+        "corrections": ["save_corrections"],
         "domains": ["rows_by_domain"],
         "splits": ["exchanged", "split_table"],
         "table": [
@@ -23,5 +26,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "margin_of",
             "split_of",
         ],
+        "vote_table": ["votes_of", "with_votes", "write_votes"],
+        "votes": ["VOTE_NAMES", "clear_majority", "read_votes", "shares"],
     },
 )

@@ -6,40 +6,49 @@ from pathlib import Path
 import pandas as pd
 
 from utils.config import CLASS_NAMES, IMAGE_SUFFIXES, SPLITS, class_name
+from utils.datasets.corrections import correct
+from utils.datasets.vote_table import NO_VOTES, votes_beside
 from utils.files import digest
 
 MANIFEST_COLUMNS = ("file", "class", "subject", "domain", "source", "sha256")
 
 
-def find_images(folder: str | Path, class_names=None) -> pd.DataFrame:
+def find_images(
+    folder: str | Path, class_names=None, corrections: str | Path | None = None
+) -> pd.DataFrame:
     """List the images of a folder-per-class data set.
 
     Args:
         folder: holds ``train``, ``validation``, ``test`` and ``all`` folders (any of
             them) with a folder per class in each, or the class folders themselves.
         class_names: the classes to take, in the order wanted; None takes all that
-            are there.
+            are there. "contempt" needs no folder where there are votes.
+        corrections: a file of `corrections.save_corrections`; images that it names get its
+            classes.
 
     Returns:
         One row an image, sorted: ``file`` (path as text), ``split`` ("train",
         "validation", "test" or "all"), ``class`` (the project's name for it), ``subject``
         and ``domain``. The last two stand in the ``manifest.csv`` that importing and
         drawing write; an image that no manifest knows has subject "" and domain "people".
+        Where people have voted (`vote_table`), ``votes`` too: a tuple of ten numbers an
+        image, empty if it has none.
 
     Raises:
         FileNotFoundError: no such folder.
         ValueError: it holds no class folders, or a wanted class has no image.
     """
-    table = _images_in(Path(folder))
+    table = correct(_images_in(Path(folder)), corrections)
     return table if class_names is None else _only_classes(table, class_names, folder)
 
 
-def combine(folders, class_names=None) -> pd.DataFrame:
+def combine(folders, class_names=None, corrections: str | Path | None = None) -> pd.DataFrame:
     """List the images of one or several data sets together.
 
     Args:
         folders: one or more, each as for `find_images`.
         class_names: the classes to take; each must be in one of the folders at least.
+        corrections: as for `find_images`.
 
     Returns:
         As `find_images`, and ``dataset``: its name. Subjects get that name before
@@ -56,7 +65,9 @@ def combine(folders, class_names=None) -> pd.DataFrame:
         known = table["subject"] != ""
         table.loc[known, "subject"] = name + "/" + table.loc[known, "subject"]
         tables.append(table)
-    table = pd.concat(tables, ignore_index=True)
+    table = correct(pd.concat(tables, ignore_index=True), corrections)
+    if "votes" in table:
+        table["votes"] = [ten if isinstance(ten, tuple) else NO_VOTES for ten in table["votes"]]
     where = ", ".join(map(str, folders))
     return table if class_names is None else _only_classes(table, class_names, where)
 
@@ -176,7 +187,10 @@ def _images_in(folder: Path) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=["file", "split", "class", "inside"])
     if parts:
         table["inside"] = table["split"] + "/" + table["inside"]
-    known = _manifest_of(folder).reindex(table.pop("inside"))
+    inside = table.pop("inside")
+    if (votes := votes_beside(folder)) is not None:
+        table["votes"] = [votes.get(file, NO_VOTES) for file in inside]
+    known = _manifest_of(folder).reindex(inside)
     return table.assign(
         subject=known["subject"].fillna("").to_numpy(),
         domain=known["domain"].fillna("people").to_numpy(),
@@ -186,6 +200,8 @@ def _images_in(folder: Path) -> pd.DataFrame:
 def _only_classes(table: pd.DataFrame, class_names, where) -> pd.DataFrame:
     chosen = table[table["class"].isin(class_names)].reset_index(drop=True)
     missing = sorted(set(class_names) - set(chosen["class"]))
+    if "votes" in table:  # nobody labelled contempt in FER-2013, but many voted for it
+        missing = [name for name in missing if name != "contempt"]
     if missing:
         raise ValueError(
             f"No images of {', '.join(missing)} in {where}. "

@@ -82,7 +82,7 @@ def read_votes(path: str | Path) -> pd.DataFrame:
         row, column = np.argwhere(~good.to_numpy())[0]
         raise VotesError(
             f"{path}, row {row}: expected 0 to 10 votes. "
-            f"Received: {votes.iat[row, column]!r} for {VOTE_NAMES[column]}."
+            f"Received: {votes.iat[row, column]} for {VOTE_NAMES[column]}."
         )
     return numeric.astype(int).assign(usage=table["Usage"].astype(str).str.strip())
 

@@ -15,6 +15,8 @@ import pandas as pd
 
 from utils.config import CLASS_NAMES, SPLITS, class_name
 from utils.datasets.table import MANIFEST_COLUMNS
+from utils.datasets.vote_table import write_votes
+from utils.datasets.votes import read_votes
 from utils.files import replacing_folder, write_json
 from utils.importing.archives import fingerprint_source, open_archive
 from utils.importing.face_crops import WITHOUT_FACE, FaceCropper
@@ -35,6 +37,7 @@ def import_dataset(
     peak_frames: int = 3,
     face_size: int | None = None,
     without_face: str = "centre",
+    votes: str | Path | None = None,
     progress: bool = True,
 ) -> ImportReport:
     """Sort labelled images into ``destination/<split>/<class>/``.
@@ -46,7 +49,8 @@ def import_dataset(
     source, sha256), ``rejected.csv`` (source, reason) and ``import.json`` (what was
     imported and how). Everything is staged in a hidden folder beside the destination
     and renamed at the end; the source is only read. Doing the same import again
-    changes nothing and returns the same report. Run one import into a destination
+    changes nothing and returns the same report; with ``votes`` it adds these to what was
+    imported without. Run one import into a destination
     at a time.
 
     Images are copied byte by byte. What Keras cannot read becomes PNG with the same
@@ -73,13 +77,16 @@ def import_dataset(
         without_face: what to do, when cropping, with images of people in which no face
             is found: "centre" takes the central square and lists them in
             ``without_face.csv``, "omit" lists them in ``rejected.csv``.
+        votes: FER+'s `fer2013new.csv`, if the source is FER-2013; the ten votes of each
+            image go into ``votes.csv`` beside the manifest.
         progress: show a progress bar.
 
     Raises:
         FileNotFoundError: no such source.
         FileExistsError: the destination holds something else.
         ValueError: the source holds nothing to import, a class is empty, a setting is
-            out of range. All settings are checked before anything is read.
+            out of range, or the votes are not those of the images. All settings are
+            checked before anything is read.
         OSError: the disk is full, or cannot be written to.
     """
     source, destination = Path(source).expanduser(), Path(destination).expanduser()
@@ -90,6 +97,9 @@ def import_dataset(
             f"No source at {source}. Expected a folder, .zip, .tar or .csv; data/README.md says "
             "where to ask for each data set."
         )
+    if votes is not None:
+        votes = Path(votes).expanduser()
+        read_votes(votes)  # or a wrong file would be found out after all the work
     if source.is_dir() and destination.resolve().is_relative_to(source.resolve()):
         raise ValueError(f"The destination {destination} lies inside the source {source}.")
     settings = {
@@ -103,7 +113,10 @@ def import_dataset(
         "faces": face_size and {"size": face_size, "without_face": without_face},
     }
     if destination.exists() and (not destination.is_dir() or any(destination.iterdir())):
-        return _report_same_import(destination, settings)
+        _check_same_import(destination, settings)
+        if votes is not None:
+            write_votes(destination, votes)
+        return read_report(destination)
 
     rejected: list[tuple[str, str]] = []
 
@@ -121,6 +134,8 @@ def import_dataset(
             notes += cut_missing_splits(table, staging, validation_share, seed)
             notes += _remarks_on_content(table, layout.named)
             _write_tables(staging, table, rejected, domain)
+            if votes is not None:
+                write_votes(staging, votes)
             settings |= {"dataset": layout.dataset, "expected": layout.expected, "notes": notes}
             write_json(staging / "import.json", settings)
     except OSError as error:
@@ -228,15 +243,15 @@ def _write_tables(staging: Path, table: pd.DataFrame, rejected: list, domain: st
         faceless.to_csv(staging / "without_face.csv", **as_text)
 
 
-def _report_same_import(destination: Path, settings: dict) -> ImportReport:
-    """The report of an earlier run, if it was this very import and is still whole."""
+def _check_same_import(destination: Path, settings: dict) -> None:
+    """Raise FileExistsError unless an earlier run was this very import and is still whole."""
     record = destination / "import.json"
     done = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
     same = all(done.get(key) == value for key, value in settings.items())
     if done and same:
         files = pd.read_csv(destination / "manifest.csv", usecols=["file"])["file"]
         if all((destination / file).is_file() for file in files):
-            return read_report(destination)
+            return
     what = "an import whose images were changed since" if done and same else (
         "another import (other source or settings)" if done else "files of its own"
     )  # fmt: skip

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from utils.datasets.table import count_classes
+from utils.datasets.vote_table import votes_beside
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,14 @@ def read_report(folder: Path) -> ImportReport:
         expected["total"] = expected.sum(axis=1)
         expected.loc["total"] = expected.sum()
         expected.index.name = "class"
-    return ImportReport(
-        folder, counts, expected, rejected, tuple(done["notes"]), done.get("dataset", "")
-    )
+    notes = (*done["notes"], *_about_votes(folder, manifest))
+    return ImportReport(folder, counts, expected, rejected, notes, done.get("dataset", ""))
+
+
+def _about_votes(folder: Path, manifest: pd.DataFrame) -> tuple[str, ...]:
+    votes = votes_beside(folder)
+    if votes is None:
+        return ()
+    without = len(manifest) - len(votes)
+    told = f"Votes of ten people: for {len(votes):,} images (votes.csv)"
+    return (f"{told}; {without:,} have no row in FER+." if without else f"{told}, which are all.",)
