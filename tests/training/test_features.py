@@ -81,12 +81,13 @@ def test_batches_of_features_hold_the_rows_asked_for(tmp_path):
     np.save(tmp_path / "features.npy", np.arange(20, dtype=np.float16).reshape(10, 2))
     found = np.load(tmp_path / "features.npy", mmap_mode="r")
     labels, weights = np.arange(10) % 3, np.linspace(0, 1, 10, dtype=np.float32)
-    rows = features.Features(found, labels, 3, [1, 3, 5, 7, 9, 8], seed=1, batch_size=4)
+    wanted = np.eye(3, dtype=np.float32)[labels]
+    rows = features.Features(found, wanted, [1, 3, 5, 7, 9, 8], seed=1, batch_size=4)
     assert len(rows) == 2
     seen = np.concatenate([rows[index][0] for index in range(2)])
     assert sorted(seen[:, 0] / 2) == [1, 3, 5, 7, 8, 9]
     chosen = [9, 2, 4]
-    weighted = features.Features(found, labels, 3, chosen, seed=1, weights=weights[chosen])
+    weighted = features.Features(found, wanted, chosen, seed=1, weights=weights[chosen])
     values, one_hot, weight = weighted[0]
     number = (values[:, 0] / 2).astype(int)
     assert sorted(number) == sorted(chosen)

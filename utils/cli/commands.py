@@ -22,6 +22,7 @@ def import_images(options) -> None:
             peak_frames=options.peak_frames,
             face_size=options.faces,
             without_face=options.without_face,
+            votes=options.votes,
         )
     )
 
@@ -59,6 +60,7 @@ def train(options) -> None:
             raise ValueError(f"--save names a file that ends in .keras. Received: {options.save}")
     if options.zoom is not None and not 0 <= options.zoom < 1:
         raise ValueError(f"--zoom is a share from 0 to below 1. Received: {options.zoom}")
+    training.vote_weight(options.targets)  # refused before any work
     settings = training.Settings(
         epochs=options.epochs,
         learning_rate=options.learning_rate,
@@ -67,7 +69,7 @@ def train(options) -> None:
         balance_classes=options.balance_classes,
         seed=options.seed,
     )
-    table = datasets.combine([options.data], options.classes)
+    table = datasets.combine([options.data], options.classes, options.corrections)
     table = datasets.split_table(table, "grouped", options.seed)
     if options.per_class is not None:
         table = datasets.balanced_train(table, options.per_class, options.seed)
@@ -86,6 +88,7 @@ def train(options) -> None:
         settings,
         augmentation=augmentation,
         batch_size=options.batch_size,
+        targets=options.targets,
         runs=options.runs,
         name=Path(options.data).resolve().name,
         start=options.start,
@@ -96,6 +99,8 @@ def train(options) -> None:
     print(f"Best epoch {run.best_epoch}: validation accuracy {best['val_accuracy']:.2%}")
     print(f"Temperature {finished.temperature:.3f}, fitted on the validation part")
     print(f"Accuracy on the {finished.split} part {finished.metrics['accuracy']:.2%}")
+    if "majority_accuracy" in finished.metrics:
+        _print_people(finished.metrics)
     print(finished.file)
     if options.save:
         copy_file(finished.file, options.save)
@@ -104,15 +109,17 @@ def train(options) -> None:
 def evaluate(options) -> None:
     """measure a saved model on a folder per class"""
     from utils.datasets.table import find_images
+    from utils.datasets.vote_table import with_votes
     from utils.files import check_outputs, check_writable, digest, write_json
     from utils.models.predictor import load
-    from utils.training import evaluation
+    from utils.training import evaluation, people
     from utils.training.batches import Batches
 
     predictor = load(options.model)
     table = find_images(options.folder)
     if options.json:
-        check_outputs([options.model, *table["file"]], [options.json])
+        read = [options.model, *table["file"], *filter(None, [options.votes])]
+        check_outputs(read, [options.json])
         check_writable(options.json)
     splits = sorted(set(table["split"]))
     if len(splits) > 1:
@@ -120,6 +127,8 @@ def evaluate(options) -> None:
             f"{options.folder} holds several splits ({', '.join(splits)}). "
             f"Name one of them, such as {Path(options.folder) / splits[-1]}."
         )
+    if options.votes:
+        table = with_votes(table, options.votes)
     known = table["class"].isin(predictor.class_names)
     if not known.all():
         others = ", ".join(sorted(set(table.loc[~known, "class"])))
@@ -127,10 +136,30 @@ def evaluate(options) -> None:
     images = Batches(table[known], predictor.preprocessing)
     probabilities = predictor.predict_batches(images)
     metrics = evaluation.evaluate(images.labels, probabilities, predictor.class_names)
+    measured = people.against_people(images.table, probabilities, predictor.class_names)
+    if options.votes and not measured:
+        raise ValueError(
+            f"{options.votes} says nothing of this model: nobody could vote for all of its "
+            f"classes. Received: {', '.join(predictor.class_names)}."
+        )
+    metrics |= measured
     print(evaluation.per_class_table(metrics).round(3).to_string())
     print(evaluation.bootstrap_intervals(images.labels, probabilities).round(4).to_string())
+    if "majority_accuracy" in metrics:
+        _print_people(metrics)
     if options.json:
         write_json(Path(options.json), {"model_digest": digest(Path(options.model)), **metrics})
+
+
+def _print_people(metrics: dict) -> None:
+    def shown(value):
+        return "–" if value is None else f"{value:.2%}"
+
+    print(
+        f"Agreement with people's clear majority {shown(metrics['majority_accuracy'])} "
+        f"({metrics['majority_n']:,} images); people who would agree with the answer "
+        f"{shown(metrics['people_agreeing'])} ({metrics['vote_n']:,} images)"
+    )
 
 
 def predict(options) -> int:

@@ -57,6 +57,9 @@ def _parser() -> argparse.ArgumentParser:
         default="centre",
         help="what to do, with --faces, where no face is found",
     )
+    command.add_argument(
+        "--votes", metavar="FILE", help="FER+'s fer2013new.csv, kept beside the images of FER-2013"
+    )
 
     command = add("audit", commands.audit)
     command.add_argument("folder", help="folder per class, with or without split folders")
@@ -99,12 +102,23 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--balance-classes", action="store_true", help="weight rare classes up")
     command.add_argument("--per-class", type=int, help="train on so many images of each class")
+    command.add_argument(
+        "--targets",
+        default="labels",
+        help="learn the labels, people's votes, or a mixture: the weight of the votes, such as 0.5",
+    )
+    command.add_argument(
+        "--corrections", metavar="FILE", help="CSV of file and class, for wrong labels"
+    )
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--runs", default=config.RUNS, help="folder that runs are kept in")
 
     command = add("evaluate", commands.evaluate)
     command.add_argument("model", help=".keras file saved by this project")
     command.add_argument("folder", help="folder per class")
+    command.add_argument(
+        "--votes", metavar="FILE", help="FER+'s fer2013new.csv; else votes.csv of the data set"
+    )
     command.add_argument("--json", metavar="FILE", help="write every number there")
 
     command = add("predict", commands.predict)

@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 
 from utils.datasets.table import fingerprint
+from utils.files import digest
 from utils.models.backend import keras
 from utils.training.augmentation import Augmentation
+from utils.training.targets import Targets, left_out, soft_targets, vote_weight
 from utils.vision.images import read_image
 from utils.vision.preprocessing import Preprocessing, prepare
 
@@ -20,11 +22,16 @@ class Batches(keras.utils.PyDataset):
     that is what lets an interrupted training resume.
 
     Each item is a pair: uint8 (batch, size, size, channels), 0–255, grey or RGB,
-    and float32 (batch, classes), one-hot labels.
+    and float32 (batch, classes), what to answer: one-hot labels or shares of votes.
 
     Attributes:
+        table: the images, without those that are left out for want of votes.
+        labels: int, (n,), their class indices.
+        wanted: float32, (n, classes), what to answer.
+        left_out: how many were left out, in a sentence; "" if none.
+        vote_weight: of the votes against the labels, 0–1.
         targets: what else than the labels is trained towards, for a run's settings; None
-            here, for subclasses such as those of `benchmarks.release`.
+            if nothing else. Subclasses such as those of `benchmarks.release` have others.
 
     Args:
         table: rows with ``file`` and ``class``, as `find_images` gives them.
@@ -35,9 +42,8 @@ class Batches(keras.utils.PyDataset):
             batch normalisation remembers best (`benchmarks/ablations.py` measures the harm).
         augmentation: random changes to apply, or None.
         seed: source of all chance here.
+        targets: what to answer: "labels", "votes" or a weight of these, as `soft_targets` says.
     """
-
-    targets: dict | None = None
 
     def __init__(
         self,
@@ -47,6 +53,7 @@ class Batches(keras.utils.PyDataset):
         shuffle: bool = False,
         augmentation: Augmentation | None = None,
         seed: int = 0,
+        targets: Targets = "labels",
     ):
         super().__init__()
         unknown = sorted(set(table["class"]) - set(preprocessing.class_names))
@@ -57,6 +64,20 @@ class Batches(keras.utils.PyDataset):
             )
         if batch_size < 1:
             raise ValueError(f"Expected a batch of at least one image. Received: {batch_size}")
+        wanted, kept = soft_targets(table, preprocessing.class_names, targets)
+        if not kept.any():
+            raise ValueError(
+                f"No image is left to learn from. Received: {left_out(kept, table, targets)}"
+            )
+        self.wanted = wanted[kept]
+        self.vote_weight = vote_weight(targets)
+        self.left_out = left_out(kept, table, targets)
+        self.targets = (
+            {"votes": self.vote_weight, "wanted": digest(self.wanted.tobytes())}
+            if self.vote_weight
+            else None
+        )
+        table = table[kept]
         self.table = table.reset_index(drop=True)
         self.preprocessing = preprocessing
         self.batch_size = batch_size
@@ -78,6 +99,11 @@ class Batches(keras.utils.PyDataset):
         if self.shuffle:
             np.random.default_rng([self.seed, epoch]).shuffle(self._order)
 
+    def part(self, rows: np.ndarray) -> "Batches":
+        """Some of the images, neither shuffled nor augmented, with the same kind of targets."""
+        table = self.table.iloc[rows]
+        return Batches(table, self.preprocessing, self.batch_size, targets=self.vote_weight)
+
     def on_epoch_end(self) -> None:
         self.start_epoch(self.epoch + 1)
 
@@ -97,9 +123,7 @@ class Batches(keras.utils.PyDataset):
         for row, file in zip(batch, self.table["file"].iloc[chosen], strict=True):
             image = prepare(read_image(file), self.preprocessing)
             row[:] = self.augmentation(image, random) if self.augmentation else image
-        one_hot = np.eye(len(self.preprocessing.class_names), dtype=np.float32)
-        labels = one_hot[self.labels[chosen]]
-        return batch, labels
+        return batch, self.wanted[chosen]
 
 
 class Weighted(keras.utils.PyDataset):

@@ -61,7 +61,8 @@ def fit_temperature(labels: np.ndarray, views: Sequence[np.ndarray]) -> float:
     """The temperature with the least log loss.
 
     Args:
-        labels: int, (n,), class indices; of images that the network was not trained on.
+        labels: int, (n,), class indices, or float, (n, classes), shares of votes; of images
+            that the network was not trained on.
         views: the answers to one or more views of each image, whose mean is the model's
             answer: each (n, classes), rows summing to 1. For `networks.mirrored` these
             are the answers to the images and to their mirror images.
@@ -79,10 +80,11 @@ def fit_temperature(labels: np.ndarray, views: Sequence[np.ndarray]) -> float:
             "Expected at least one label, and an answer for each in every view. Received: "
             f"{len(labels)} labels and views of {', '.join(str(len(v)) for v in logits)}."
         )
+    wanted = labels if labels.ndim == 2 else np.eye(logits[0].shape[1])[labels]
 
     def loss(temperature):
         mean = np.mean([softmax(values / temperature, axis=1) for values in logits], axis=0)
-        return -np.log(mean[np.arange(len(labels)), labels] + 1e-12).mean()
+        return -(wanted * np.log(mean + 1e-12)).sum(axis=1).mean()
 
     return float(minimize_scalar(loss, bounds=_RANGE, method="bounded").x)
 

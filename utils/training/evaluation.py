@@ -78,10 +78,21 @@ def expected_calibration_error(
     """
     confidence = probabilities.max(axis=1)
     correct = probabilities.argmax(axis=1) == labels
+    return calibration_gap(confidence, correct, bins)
+
+
+def calibration_gap(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> float:
+    """The mean gap between confidence and how right the answers are, over bins of confidence.
+
+    Args:
+        confidence: (n,), 0–1.
+        right: bool, (n,), or the share, 0–1, of people for whom the answer is right.
+        bins: how many, equally wide; each counts by its size.
+    """
     # A confidence of exactly k / bins belongs to the bin below, as in the paper.
     bin_of = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
-    gaps = np.bincount(bin_of, correct - confidence, minlength=bins)
-    return float(np.abs(gaps).sum() / len(labels))
+    gaps = np.bincount(bin_of, right - confidence, minlength=bins)
+    return float(np.abs(gaps).sum() / len(confidence))
 
 
 def bootstrap_intervals(

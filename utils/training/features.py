@@ -114,12 +114,11 @@ def _images_at_once(trunk) -> int:
 class Features(keras.utils.PyDataset):
     """Streams cached features and their labels to Keras.
 
-    Each item is float32 (batch, *feature shape) and one-hot float32 (batch, classes).
+    Each item is float32 (batch, *feature shape) and float32 (batch, classes), what to answer.
 
     Args:
         features: (n, …), as `trunk_features` returns them.
-        labels: int, (n,).
-        classes: number of classes.
+        wanted: float32, (n, classes), as `Batches.wanted`.
         rows: positions of those to take.
         seed: of the order, which is new for every epoch; None keeps the given order.
         weights: float32, one for each of ``rows``, given to Keras as a third item; None
@@ -127,11 +126,11 @@ class Features(keras.utils.PyDataset):
         batch_size: rows a batch at most; all batches are of nearly the same size.
     """
 
-    def __init__(self, features, labels, classes, rows, seed=None, weights=None, batch_size=256):
+    def __init__(self, features, wanted, rows, seed=None, weights=None, batch_size=256):
         super().__init__()
         self.file = features.filename
         self.rows = np.asarray(rows)
-        self.one_hot = np.eye(classes, dtype=np.float32)[labels[self.rows]]
+        self.wanted = wanted[self.rows]
         self.weights = weights
         self.batch_size = batch_size
         self._random = None if seed is None else np.random.default_rng(seed)
@@ -150,7 +149,7 @@ class Features(keras.utils.PyDataset):
         # Opened for each batch: while a map stays open, all that was ever read through it
         # counts as resident, and grows to the size of the file.
         features = np.load(self.file, mmap_mode="r")
-        batch = features[self.rows[chosen]].astype(np.float32), self.one_hot[chosen]
+        batch = features[self.rows[chosen]].astype(np.float32), self.wanted[chosen]
         return batch if self.weights is None else (*batch, self.weights[chosen])
 
 

@@ -7,7 +7,6 @@ import pandas as pd
 
 from utils.config import CACHE, RUNS
 from utils.datasets.domains import balancing_weights, rows_by_domain
-from utils.datasets.table import split_of
 from utils.files import write_text
 from utils.models.backend import keras, xla_pays
 from utils.models.model_file import check_fit, save_model
@@ -17,7 +16,7 @@ from utils.training.batches import Batches
 from utils.training.features import Features, features_key, trunk_features
 from utils.training.recorder import Recorder
 from utils.training.runs import Run, best_epoch, start_run
-from utils.training.trainer import Settings, describe
+from utils.training.trainer import Settings, describe, loss_of
 
 
 def train_head(
@@ -69,7 +68,7 @@ def train_head(
     )
     worker.compile(
         keras.optimizers.Adam(schedule),
-        keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing),
+        loss_of(training, settings),
         metrics=["accuracy"],
         jit_compile=xla_pays(),
     )
@@ -108,12 +107,10 @@ def head_answers(
 
 
 def _part(images: Batches, split: str) -> Batches:
-    return Batches(split_of(images.table, split), images.preprocessing, images.batch_size)
+    return images.part(np.flatnonzero(images.table["split"] == split))
 
 
 def _rows(found, images, split, chosen=slice(None), seed=None, weights=None) -> "Features":
     """The features of one part, or of some of its rows."""
     rows = np.flatnonzero(images.table["split"] == split)[chosen]
-    return Features(
-        found, images.labels, len(images.preprocessing.class_names), rows, seed, weights
-    )
+    return Features(found, images.wanted, rows, seed, weights)

@@ -21,7 +21,9 @@ from utils.training.augmentation import Augmentation
 from utils.training.batches import Batches
 from utils.training.calibration import calibrate, views_of
 from utils.training.evaluation import evaluate
+from utils.training.people import against_people
 from utils.training.runs import Run, record_result
+from utils.training.targets import Targets, check_classes
 from utils.training.trainer import Settings, train
 from utils.vision.preprocessing import Preprocessing
 
@@ -39,7 +41,8 @@ class Finished:
         table: the images of that split.
         labels: int, (n,), their class indices.
         probabilities: float32, (n, classes), its answers.
-        metrics: as `evaluation.evaluate` gives them.
+        metrics: as `evaluation.evaluate` gives them and, where people have voted on the images,
+            `people.evaluate_people`.
     """
 
     run: Run
@@ -62,6 +65,7 @@ def train_model(
     augmentation: Augmentation | None = None,
     batch_size: int = 128,
     mirror: bool = True,
+    targets: Targets = "labels",
     runs: str | Path = RUNS,
     name: str = "run",
     start: str | Path | None = None,
@@ -76,7 +80,7 @@ def train_model(
         settings: how to train.
         augmentation: of the training images; the usual `Augmentation` by default.
         batch_size: images a batch.
-        mirror, about: as for `finish`.
+        mirror, targets, about: as for `finish`.
         runs, name, start: as for `trainer.train`.
     """
     learn = Batches(
@@ -86,10 +90,15 @@ def train_model(
         shuffle=True,
         augmentation=augmentation or Augmentation(),
         seed=settings.seed,
+        targets=targets,
     )
-    held_out = Batches(split_of(table, "validation"), preprocessing, batch_size)
+    check_classes(learn)
+    held_out = Batches(split_of(table, "validation"), preprocessing, batch_size, targets=targets)
+    for name_of_part, images in (("train", learn), ("validation", held_out)):
+        if images.left_out:
+            print(f"{name_of_part}: {images.left_out}")
     run = train(network, learn, held_out, settings, runs, name, start)
-    return finish(network, table, preprocessing, run, mirror=mirror, **about)
+    return finish(network, table, preprocessing, run, mirror=mirror, targets=targets, **about)
 
 
 def finish(
@@ -99,6 +108,7 @@ def finish(
     run: Run,
     *,
     mirror: bool = True,
+    targets: Targets = "labels",
     **about,
 ) -> Finished:
     """Calibrate a trained network, measure it, save it, and keep its result.
@@ -110,16 +120,19 @@ def finish(
         preprocessing: what the network takes.
         run: its training.
         mirror: answer with the mean over a face and its mirror image, for twice the time.
+        targets: what was learned, as `targets.soft_targets` says; the temperature is fitted to
+            the same. With votes the confidence thus means a share of people.
         about: worth a column in the table of runs, such as ``method``.
     """
-    held_out = Batches(split_of(table, "validation"), preprocessing)
+    held_out = Batches(split_of(table, "validation"), preprocessing, targets=targets)
     views = views_of(network, held_out, mirror)
-    temperature = calibrate(network, held_out.labels, views)
+    temperature = calibrate(network, held_out.wanted, views)
     model = mirrored(network) if mirror else network
     split = judging_part(table)
     judged = Batches(split_of(table, split), preprocessing)
     probabilities = Predictor(model, preprocessing).predict_batches(judged)
     metrics = evaluate(judged.labels, probabilities, preprocessing.class_names)
+    metrics |= against_people(judged.table, probabilities, preprocessing.class_names)
     record_result(run, network.get_layer("head"), metrics, split, **about)
     file = save_model(model, preprocessing, run.folder / "model.keras")
     return Finished(

@@ -112,17 +112,13 @@ def train(
         described["start"] = digest(
             *(one.tobytes() for part in first_weights.values() for one in part)
         )
-    if training.targets is not None:
-        described["targets"] = training.targets
     folder = start_run(runs, name, model, described)
     worker = _begin(model, training, settings, first_weights, optimizer)
     log = _resume(worker, folder, len(training))
     if not _finished(log, settings):
         training.start_epoch(len(log))
         parts = {
-            domain: Batches(
-                validation.table.iloc[rows], validation.preprocessing, validation.batch_size
-            )
+            domain: validation.part(rows)
             for domain, rows in rows_by_domain(validation.table).items()
         }
 
@@ -154,7 +150,7 @@ def describe(
     training: Batches, validation: Batches, settings: Settings, optimizer: Callable
 ) -> dict:
     """Everything but the network that decides what a training comes to."""
-    return {
+    described = {
         **asdict(settings),
         "optimizer": optimizer.__name__,
         "batch_size": training.batch_size,
@@ -165,6 +161,13 @@ def describe(
         "data": training.fingerprint,
         "validation_data": validation.fingerprint,
     }
+    return described if training.targets is None else described | {"targets": training.targets}
+
+
+def loss_of(training: Batches, settings: Settings) -> keras.losses.Loss:
+    """Cross-entropy. Labels alone are smoothed; votes say by themselves how unsure people are."""
+    smoothing = settings.label_smoothing * (1 - training.vote_weight)
+    return keras.losses.CategoricalCrossentropy(label_smoothing=smoothing)
 
 
 def _keep_epoch(worker, model, preprocessing, folder: Path, log: list[dict]) -> None:
@@ -198,7 +201,7 @@ def _begin(model, training, settings, first_weights, optimizer) -> keras.Model:
     )
     worker.compile(
         optimizer(schedule, weight_decay=settings.weight_decay, clipnorm=1.0),
-        keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing),
+        loss_of(training, settings),
         metrics=["accuracy"],
         jit_compile=xla_pays(),
     )
