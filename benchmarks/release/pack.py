@@ -69,10 +69,9 @@ def drawn() -> list[tuple]:
     They are of the random stream that draws the train part of data sets, so nobody of a
     validation or test part, and nobody of the clip, is among them.
     """
-    from utils.drawn.face import FRAME, random_character, random_image
+    from utils.drawn.face import random_character, random_image
 
     side = round(SIDE * 1.25)  # a drawing is 1.25 times the box that a cascade finds in it
-    assert FRAME > 1
     cut = (side - SIDE) // 2
     found = []
     for number in tqdm(range(CHARACTERS), "drawing", unit="character"):
@@ -80,7 +79,7 @@ def drawn() -> list[tuple]:
         for label, name in enumerate(CLASS_NAMES):
             for count in range(EACH):
                 random = np.random.default_rng((1, number, label, count))
-                image = random_picture(character, name, side, random)
+                image = random_image(character, name, side, random)
                 grey = Image.fromarray(image[cut : cut + SIDE, cut : cut + SIDE, ::-1]).convert("L")
                 content = io.BytesIO()
                 grey.save(content, "JPEG", quality=90)
@@ -118,6 +117,11 @@ def load(path: Path) -> dict[str, np.ndarray]:
         ]
     )
     return pack
+
+
+def first_drawn(packed: dict) -> int:
+    """Where the drawn faces begin; they come last."""
+    return len(packed["labels"]) - CHARACTERS * len(CLASS_NAMES) * EACH
 
 
 def _part(usage: str, content: bytes) -> int:
