@@ -1,0 +1,100 @@
+"""Figures of labels: what people see in an image, and how that differs from its label."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from utils.datasets.vote_table import votes_of
+from utils.datasets.votes import VOTE_NAMES
+from utils.plots.figures import finish, show_image
+from utils.vision.images import read_image
+
+_LABEL, _OTHER = "#d55e00", "#0072b2"
+
+
+def votes_as_bars(table: pd.DataFrame, count: int = 12) -> Figure:
+    """The first images of a table, each with the votes that it got; its label's in orange.
+
+    Args:
+        table: with ``file``, ``class`` and ``votes``, such as `label_review.unlike_people`
+            gives it.
+        count: how many images.
+    """
+    table = table.head(count)
+    rows = max(-(-len(table) // 4), 1)
+    figure, grid = plt.subplots(rows, 8, figsize=(10, 1.7 * rows), facecolor="white", squeeze=False)
+    for axes in grid.flat:
+        axes.axis("off")
+    places = grid.reshape(-1, 2)
+    votes = votes_of(table)
+    shown = zip(places, table["file"], table["class"], votes, strict=False)
+    for (left, right), file, label, given in shown:
+        show_image(left, read_image(file))
+        left.set_title(f"labelled {label}", fontsize=8)
+        _bars(right, given, label)
+    return finish(figure)
+
+
+def doubts(table: pd.DataFrame, count: int = 12) -> Figure:
+    """The first images of `label_review.doubtful_labels`, with label and the model's answer."""
+    table = table.head(count)
+    rows = max(-(-len(table) // 6), 1)
+    figure, grid = plt.subplots(rows, 6, figsize=(10, 2.2 * rows), facecolor="white")
+    for axes in grid.flat:
+        axes.axis("off")
+    for axes, (_, row) in zip(grid.flat, table.iterrows(), strict=False):
+        show_image(axes, read_image(row["file"]))
+        title = (
+            f"labelled {row['class']} {row['for_label']:.0%}\n{row['better']} {row['model']:.0%}"
+        )
+        axes.set_title(title, fontsize=8)
+    return finish(figure)
+
+
+def against_people(confusions: dict[str, np.ndarray], class_names) -> Figure:
+    """What was answered to each class of people's clear majority, as shares, side by side.
+
+    Args:
+        confusions: counts, int (classes, classes), by whose answers they are, such as
+            {"label": …, "model": …}; as `people.confusion_with_people` gives them.
+        class_names: the classes in their order.
+    """
+    figure, grid = plt.subplots(
+        1, len(confusions), figsize=(5 * len(confusions), 4.4), facecolor="white", squeeze=False
+    )
+    for axes, (whose, counts) in zip(grid[0], confusions.items(), strict=True):
+        names = [f"{name} ({n})" for name, n in zip(class_names, counts.sum(axis=1), strict=True)]
+        sns.heatmap(
+            counts / np.maximum(counts.sum(axis=1, keepdims=True), 1),
+            annot=True,
+            fmt=".2f",
+            annot_kws={"fontsize": 8},
+            cmap="Blues",
+            vmin=0,
+            vmax=1,
+            square=True,
+            linewidths=0.5,
+            xticklabels=class_names,
+            yticklabels=names,
+            cbar=False,
+            ax=axes,
+        )
+        agreed = np.trace(counts) / max(counts.sum(), 1)
+        axes.set(xlabel=whose, title=f"{whose}: as people in {agreed:.0%}")
+        axes.tick_params(axis="x", rotation=45)
+        axes.tick_params(axis="y", rotation=0)
+    grid[0, 0].set_ylabel("people's clear majority (images)")
+    return finish(figure)
+
+
+def _bars(axes, votes: np.ndarray, label: str) -> None:
+    """Bars of the votes that were given, the most first."""
+    order = [place for place in np.argsort(-votes, kind="stable") if votes[place]][:4]
+    names = [VOTE_NAMES[place] for place in order]
+    colours = [_LABEL if name == label else _OTHER for name in names]
+    axes.barh(names, votes[order], color=colours, height=0.7)
+    for height, (name, number) in enumerate(zip(names, votes[order], strict=True)):
+        axes.text(number + 0.2, height, f"{number} {name}", va="center", fontsize=8)
+    axes.set(xlim=(0, 20), ylim=(3.6, -0.6))
