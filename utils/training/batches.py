@@ -45,6 +45,8 @@ class Batches(keras.utils.PyDataset):
         targets: what to answer: "labels", "votes" or a weight of these, as `soft_targets` says.
     """
 
+    targets: dict | None = None
+
     def __init__(
         self,
         table: pd.DataFrame,
@@ -72,11 +74,8 @@ class Batches(keras.utils.PyDataset):
         self.wanted = wanted[kept]
         self.vote_weight = vote_weight(targets)
         self.left_out = left_out(kept, table, targets)
-        self.targets = (
-            {"votes": self.vote_weight, "wanted": digest(self.wanted.tobytes())}
-            if self.vote_weight
-            else None
-        )
+        if self.vote_weight:
+            self.targets = {"votes": self.vote_weight, "wanted": digest(self.wanted.tobytes())}
         table = table[kept]
         self.table = table.reset_index(drop=True)
         self.preprocessing = preprocessing
