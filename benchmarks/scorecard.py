@@ -17,7 +17,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
-from utils.training.people import evaluate_people
 
 from benchmarks.conditions import FOUND, changes, haar_crops
 from benchmarks.measuring import save
@@ -32,6 +31,7 @@ from utils.models.litert import LiteRTNetwork, read_litert_model
 from utils.models.model_file import load_model
 from utils.models.predictor import Predictor, load
 from utils.training.evaluation import bootstrap_intervals, evaluate, wilson_interval
+from utils.training.people import evaluate_people
 from utils.vision.images import read_image
 from utils.vision.opencv import cv2
 from utils.vision.preprocessing import prepare

@@ -23,6 +23,8 @@ def test_corrections_are_saved_and_taken(tiny, tmp_path):
     assert corrected["file"].tolist() == table["file"].tolist()
     assert datasets.combine([tiny], corrections=file)["class"][0] == "happy"
     assert datasets.find_images(tiny, ("happy", "angry"), file)["class"].tolist()[0] == "happy"
+    save_corrections(changed.head(0), file)  # none yet
+    assert datasets.find_images(tiny, corrections=file).equals(table)
     assert sorted(path for path in tiny.rglob("*.png")) == before
 
 

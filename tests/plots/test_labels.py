@@ -11,8 +11,8 @@ from utils.config import CLASS_NAMES
 @pytest.mark.parametrize("count", [0, 1, 9])
 def test_images_with_votes(table, count):
     votes = [ten(fear=3, sad=2, happy=2, neutral=1, contempt=1, unknown=1), ()] * 5
-    shown = table.head(count).assign(votes=votes[:count])
-    figure = plots.votes_as_bars(shown)
+    shown = table.head(count).assign(votes=votes[:count], people=0.7)
+    figure = plots.doubtful_labels(shown)
     assert figure.get_facecolor() == (1, 1, 1, 1)
     assert figure.get_size_inches()[0] <= 10
     texts = [text.get_text() for axes in figure.axes for text in axes.texts]
@@ -22,7 +22,7 @@ def test_images_with_votes(table, count):
 @pytest.mark.parametrize("count", [0, 1, 9])
 def test_doubts(table, count):
     shown = table.head(count).assign(better="sad", model=0.9, for_label=0.05)
-    figure = plots.doubts(shown)
+    figure = plots.doubtful_labels(shown)
     titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
     assert len(titles) == count
     assert all("sad 90%" in title for title in titles)

@@ -7,7 +7,13 @@ import pytest
 from tests.made_up_votes import ten
 from tests.single_images import image
 from utils.config import CLASS_NAMES
-from utils.training.label_review import doubtful_labels, out_of_fold, unlike_people
+from utils.training.batches import Batches
+from utils.training.label_review import (
+    doubtful_labels,
+    out_of_fold,
+    review_labels,
+    unlike_people,
+)
 
 
 def test_labels_unlike_people_by_hand():
@@ -94,3 +100,16 @@ def test_too_few_images_are_refused(features):
         out_of_fold(maps[:3], table.head(3), names)
     with pytest.raises(ValueError, match="two images or more of every class"):
         out_of_fold(maps, table, names[:2])
+
+
+def test_review_asks_people_where_they_voted(table, small_network, preprocessing, tmp_path):
+    votes = [ten(**{name: 10}) for name in table["class"]]
+    votes[0] = ten(sad=10) if table["class"][0] != "sad" else ten(happy=10)
+    trunk = small_network.get_layer("trunk")
+    voted = review_labels(Batches(table.assign(votes=votes), preprocessing), trunk, tmp_path)
+    assert voted["file"].tolist() == [table["file"][0]]
+    assert not list(tmp_path.iterdir())  # no features were needed
+    doubted = review_labels(Batches(table, preprocessing), trunk, tmp_path)
+    assert {"file", "class", "better", "model", "for_label"} <= set(doubted)
+    assert (doubted["better"] != doubted["class"]).all()
+    assert list(tmp_path.iterdir())

@@ -11,7 +11,7 @@ import lazy_loader
 _DATA = ["augmented_images", "class_counts", "example_images"]
 _RUN = ["learning_curves", "mistakes", "reliability", "risk_coverage"]
 _MATRICES = ["confusion_matrix", "precision_matrix", "recall_matrix"]
-_LABELS = ["against_people", "doubts", "votes_as_bars"]
+_LABELS = ["against_people", "doubtful_labels"]
 _LIVE = ["explanation", "frame_strip", "still", "timeline"]
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(

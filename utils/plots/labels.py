@@ -14,42 +14,33 @@ from utils.vision.images import read_image
 _LABEL, _OTHER = "#d55e00", "#0072b2"
 
 
-def votes_as_bars(table: pd.DataFrame, count: int = 12) -> Figure:
-    """The first images of a table, each with the votes that it got; its label's in orange.
+def doubtful_labels(table: pd.DataFrame, count: int = 12) -> Figure:
+    """The first images of a review, with what people, or else a model, would call them.
 
     Args:
-        table: with ``file``, ``class`` and ``votes``, such as `label_review.unlike_people`
-            gives it.
+        table: as `label_review.unlike_people` or `label_review.doubtful_labels` gives it. Of
+            the former each image has its votes beside it, as bars, its label's in orange.
         count: how many images.
     """
     table = table.head(count)
-    rows = max(-(-len(table) // 4), 1)
-    figure, grid = plt.subplots(rows, 8, figsize=(10, 1.7 * rows), facecolor="white", squeeze=False)
+    voted = "people" in table
+    across = 4 if voted else 6
+    rows = max(-(-len(table) // across), 1)
+    size = 10, (1.7 if voted else 2.2) * rows
+    figure, grid = plt.subplots(
+        rows, across * (1 + voted), figsize=size, facecolor="white", squeeze=False
+    )
     for axes in grid.flat:
         axes.axis("off")
-    places = grid.reshape(-1, 2)
-    votes = votes_of(table)
-    shown = zip(places, table["file"], table["class"], votes, strict=False)
-    for (left, right), file, label, given in shown:
-        show_image(left, read_image(file))
-        left.set_title(f"labelled {label}", fontsize=8)
-        _bars(right, given, label)
-    return finish(figure)
-
-
-def doubts(table: pd.DataFrame, count: int = 12) -> Figure:
-    """The first images of `label_review.doubtful_labels`, with label and the model's answer."""
-    table = table.head(count)
-    rows = max(-(-len(table) // 6), 1)
-    figure, grid = plt.subplots(rows, 6, figsize=(10, 2.2 * rows), facecolor="white")
-    for axes in grid.flat:
-        axes.axis("off")
-    for axes, (_, row) in zip(grid.flat, table.iterrows(), strict=False):
-        show_image(axes, read_image(row["file"]))
-        title = (
-            f"labelled {row['class']} {row['for_label']:.0%}\n{row['better']} {row['model']:.0%}"
-        )
-        axes.set_title(title, fontsize=8)
+    places = grid.reshape(-1, 1 + voted)
+    for place, (_, row), votes in zip(places, table.iterrows(), votes_of(table), strict=False):
+        show_image(place[0], read_image(row["file"]))
+        title = f"labelled {row['class']}"
+        if voted:
+            _bars(place[1], votes, row["class"])
+        else:
+            title += f" {row['for_label']:.0%}\n{row['better']} {row['model']:.0%}"
+        place[0].set_title(title, fontsize=8)
     return finish(figure)
 
 

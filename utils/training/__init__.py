@@ -23,7 +23,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "head": ["head_answers", "train_head"],
         "parameters": ["check_parameters"],
         "recipe": ["Finished", "finish", "train_model"],
-        "label_review": ["doubtful_labels", "out_of_fold", "unlike_people"],
+        "label_review": ["doubtful_labels", "out_of_fold", "review_labels", "unlike_people"],
         "people": ["confusion_with_people", "evaluate_people"],
         "runs": ["list_runs", "record_result"],
         "targets": ["soft_targets", "vote_weight"],

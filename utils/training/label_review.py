@@ -20,10 +20,34 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from utils.config import CLASS_NAMES
+from utils.config import CACHE, CLASS_NAMES
 from utils.datasets.vote_table import votes_of
 from utils.datasets.votes import VOTE_NAMES, clear_majority
 from utils.files import digest
+from utils.models.backend import keras
+from utils.training.batches import Batches
+from utils.training.features import trunk_features
+
+EXPRESSIONS = (*CLASS_NAMES, "contempt")
+
+
+def review_labels(images: Batches, trunk: keras.Model, cache: str | Path = CACHE) -> pd.DataFrame:
+    """The images whose label to look at, by people's votes or, without any, by a model.
+
+    Args:
+        images: neither shuffled nor augmented. Labels that the trunk has been taught it doubts
+            less: those of other images than the training's show most.
+        trunk: whose features a linear head learns from; not used where there are votes.
+        cache: where features are kept.
+
+    Returns:
+        As `unlike_people`, or as `doubtful_labels` of `out_of_fold`.
+    """
+    names = images.preprocessing.class_names
+    if votes_of(images.table).any():
+        return unlike_people(images.table, [name for name in names if name in EXPRESSIONS])
+    features = trunk_features(trunk, images, cache)
+    return doubtful_labels(images.table, out_of_fold(features, images.table, names), names)
 
 
 def unlike_people(table: pd.DataFrame, class_names: Sequence[str] = CLASS_NAMES) -> pd.DataFrame:
