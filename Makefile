@@ -1,24 +1,41 @@
 # `make` alone lists what there is.
 PYTHON ?= python3
 BIN := .venv/bin
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 DATA ?= data/fer2013
 EPOCHS ?= 20
 TRAIN := $(BIN)/python -m utils train $(DATA) --batch-size 256
 PORT ?= 8000
 BENCHMARKS := $(filter-out __init__ card measuring,$(basename $(notdir $(wildcard benchmarks/*.py))))
 
+# Jupyter refuses to run as root unless it is told to.
+ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
+
+define CHECK_PYTHON
+import sys; \
+found = sys.version_info[:2]; \
+found < (3, 11) and sys.exit("Python 3.11, 3.12 or 3.13 is needed; name one with make PYTHON=python3.12. This is " + sys.version); \
+found > (3, 13) and print("Python 3.11 to 3.13 are tested. On a newer one, constraints.txt may be too old: make lock renews it.")
+endef
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train release test lint lab web bench
+.PHONY: help setup demo train release test lint lab web bench lock
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-8s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(BIN)/.ready  ## create .venv and install the pinned requirements
+setup: $(BIN)/.ready  ## create .venv and install what the notebooks and the page need
 
-$(BIN)/.ready: requirements.txt requirements-dev.txt pyproject.toml
-	$(PYTHON) -c 'import sys; assert (3, 10) <= sys.version_info[:2] <= (3, 13), "Python 3.10 to 3.13 is needed; name one with make PYTHON=python3.12. This is " + sys.version'
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+# An environment that is there stays; remove .venv to change its Python.
+$(BIN)/.ready: requirements.txt requirements-live.txt constraints.txt pyproject.toml
+	$(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) -c '$(CHECK_PYTHON)'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(PIP) -r requirements.txt -c constraints.txt
+	touch $@
+
+# What tests, linter and benchmarks need besides; no target of its own.
+$(BIN)/.ready-dev: requirements-dev.txt $(BIN)/.ready
+	$(PIP) -r requirements-dev.txt -c constraints.txt
 	touch $@
 
 demo: setup  ## run both notebooks on drawn faces: nothing to download, no camera
@@ -27,23 +44,35 @@ demo: setup  ## run both notebooks on drawn faces: nothing to download, no camer
 train: setup  ## train on DATA=data/fer2013 for EPOCHS=20; again to go on after a stop
 	$(BIN)/python -m utils train $(DATA) --epochs $(EPOCHS)
 
-release: setup  ## make the released models again: pack, train, finish
+release: $(BIN)/.ready-dev  ## make the released models again: pack, train, finish
 	for step in pack train finish; do $(BIN)/python -m benchmarks.release.$$step || exit 1; done
 
-test: setup  ## run the tests
+test: $(BIN)/.ready-dev  ## run the tests
 	$(BIN)/python -m pytest
 
-lint: setup  ## check code and notebooks with ruff, and which room imports which
+lint: $(BIN)/.ready-dev  ## check code and notebooks with ruff, and which room imports which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 
 lab: setup  ## open the notebooks in JupyterLab
-	$(BIN)/jupyter lab notebooks
+	$(BIN)/jupyter lab $(ROOT) notebooks
 
 web: setup  ## serve the model in the browser, on this machine only, at PORT=8000
 	$(BIN)/python -m app --port $(PORT)
 
-bench: setup  ## measure again what the README quotes, into results/
+bench: $(BIN)/.ready-dev  ## measure again what the README quotes, into results/
 	$(BIN)/python -m utils evaluate models/fer2013.keras $(DATA)/validation --json results/fer2013_publictest.json
 	for name in $(BENCHMARKS) card; do $(BIN)/python -m benchmarks.$$name || exit 1; done
+
+lock:  ## write the newest versions that go together into constraints.txt
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.13"
+	.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --upgrade --no-annotate \
+		--no-header --no-emit-package facial-expression-recognition requirements-dev.txt > .venv-lock/versions
+	printf '%s\n' \
+		'# The versions that the tests ran with, of all that the requirements files bring along, for' \
+		'# every system and Python from 3.11 on. `make lock` writes this file (uv pip compile' \
+		'# --universal requirements-dev.txt); run `make test` before you commit it.' > constraints.txt
+	cat .venv-lock/versions >> constraints.txt
+	rm -r .venv-lock
