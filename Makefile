@@ -68,8 +68,11 @@ bench: $(BIN)/.ready-dev  ## measure again what the README quotes, into results/
 lock:  ## write the newest versions that go together into constraints.txt
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.13"
-	.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --upgrade --no-annotate \
-		--no-header --no-emit-package facial-expression-recognition requirements-dev.txt > .venv-lock/versions
+	# 1.3 is for Python below 3.11; uv looks at lower bounds only, pip refuses it.
+	echo 'backports.strenum<1.3' > .venv-lock/limits
+	.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --no-annotate --no-header \
+		--constraint .venv-lock/limits --no-emit-package facial-expression-recognition \
+		requirements-dev.txt > .venv-lock/versions
 	printf '%s\n' \
 		'# The versions that the tests ran with, of all that the requirements files bring along, for' \
 		'# every system and Python from 3.11 on. `make lock` writes this file (uv pip compile' \
