@@ -195,3 +195,10 @@ def demo(options) -> None:
     from utils.cli.notebooks import run_demo
 
     run_demo(config.RESULTS / "demo")
+
+
+def doctor(options) -> int:
+    """say what this machine has, and what to do about what is missing"""
+    from utils.cli.doctor import examine
+
+    return examine()
