@@ -7,6 +7,13 @@ server adds: limits, waiting rooms, uploads that are not kept, and pages.
 
 from collections.abc import Callable, Sequence
 
+try:
+    import utils as utils
+except ImportError as error:
+    # Under this package's own name, `python -m app` prints it without a traceback.
+    raise ImportError(str(error), name=__name__) from None
+
+# isort: split
 from flask import Flask
 
 from app import api, pages, problems, safety
