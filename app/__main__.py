@@ -105,7 +105,9 @@ def _parser() -> argparse.ArgumentParser:
         description="Serve a model: camera, pictures and videos in the browser, and a REST "
         "interface. Nothing that is sent is kept.",
     )
-    parser.add_argument("--model", default=_RELEASED, help="a .keras file of this project")
+    parser.add_argument(
+        "--model", default=_RELEASED, help="a .keras file of this project (%(default)s)"
+    )
     parser.add_argument(
         "--host", type=_host, default="127.0.0.1", help="address to listen on (%(default)s)"
     )
@@ -113,16 +115,21 @@ def _parser() -> argparse.ArgumentParser:
         "--name",
         action="append",
         default=[],
-        help="also answer to this host name, such as that of a proxy before the server",
+        help="also answer to this host name, such as that of a proxy before the server; may be "
+        "given more than once (default: none)",
     )
-    parser.add_argument("--port", type=_port, default=8000, help="port (%(default)s; 0: any)")
     parser.add_argument(
-        "--camera", help="also show a camera of this machine: its number, or a stream's address"
+        "--port", type=_port, default=8000, help="port, 0 for any free one (%(default)s)"
+    )
+    parser.add_argument(
+        "--camera",
+        help="also show a camera of this machine: its number, or a stream's address (default: "
+        "none)",
     )
     parser.add_argument(
         "--allow-notebook",
         action="store_true",
-        help="let a notebook on localhost show the pages in a frame",
+        help="let a notebook on localhost show the pages in a frame (default: no)",
     )
     return parser
 

@@ -15,8 +15,26 @@ def test_help_explains_every_command(capsys):
         main(["--help"])
     assert stop.value.code == 0
     text = capsys.readouterr().out
-    for command in ("import", "audit", "draw", "train", "evaluate", "predict", "demo"):
+    for command in ("import", "audit", "draw", "train", "evaluate", "predict", "demo", "doctor"):
         assert f"  {command} " in text
+
+
+def _options():
+    from app.__main__ import _parser as pages
+    from utils.cli.parser import _parser as commands
+
+    (choices,) = (action.choices for action in commands()._actions if action.choices)
+    for name, parser in {**choices, "app": pages()}.items():
+        for action in parser._actions:
+            yield pytest.param(parser, action, id=f"{name} {'/'.join(action.option_strings)}")
+
+
+@pytest.mark.parametrize("parser, action", list(_options()))
+def test_every_option_has_a_line_and_a_default(parser, action):
+    assert action.help
+    if action.option_strings and "-h" not in action.option_strings:
+        said = parser._get_formatter()._get_help_string(action)
+        assert "%(default)s" in said or "default: " in said
 
 
 def test_evaluate_writes_every_number(faces, small_network, preprocessing, tmp_path, capsys):

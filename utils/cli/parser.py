@@ -7,6 +7,15 @@ from utils import config
 from utils.cli import commands
 
 
+class DefaultsFormatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Adds each option's default to its line; where that is "nothing", the line itself tells."""
+
+    def _get_help_string(self, action):
+        if action.default is None or action.default is False or action.default == []:
+            return action.help
+        return super()._get_help_string(action)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the process's exit status."""
     options = _parser().parse_args(arguments)
@@ -25,7 +34,12 @@ def _parser() -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name, function):
-        command = subparsers.add_parser(name, help=function.__doc__, description=function.__doc__)
+        command = subparsers.add_parser(
+            name,
+            help=function.__doc__,
+            description=function.__doc__,
+            formatter_class=DefaultsFormatter,
+        )
         command.set_defaults(command=function)
         return command
 
@@ -33,15 +47,26 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("source", help="zip, tar, csv or folder, as downloaded")
     command.add_argument("destination", help="new folder, such as data/fer2013")
     _add_classes(command)
-    command.add_argument("--validation-share", type=float, default=0.1)
-    command.add_argument("--seed", type=int, default=0)
+    command.add_argument(
+        "--validation-share",
+        type=float,
+        default=0.1,
+        metavar="SHARE",
+        help="cut from train where the source has no validation part",
+    )
+    _add_seed(command, "of that cut")
     command.add_argument(
         "--format",
         metavar="NAME",
-        help="ck+, ck48, ckextended, jaffe, ferg, impa, fer2013 or folders; else recognised",
+        help="ck+, ck48, ckextended, jaffe, ferg, impa, fer2013 or folders (default: recognised "
+        "by the file names)",
     )
     command.add_argument(
-        "--peak-frames", type=int, choices=(1, 2, 3), default=3, help="of each CK+ sequence"
+        "--peak-frames",
+        type=int,
+        choices=(1, 2, 3),
+        default=3,
+        help="so many last frames of each CK+ sequence show its expression",
     )
     command.add_argument(
         "--faces",
@@ -49,7 +74,8 @@ def _parser() -> argparse.ArgumentParser:
         nargs="?",
         const=350,
         metavar="SIZE",
-        help="crop people to the face found, drawings to the centre, all to SIZE pixels (350)",
+        help="crop people to the face found, drawings to the centre, all to SIZE pixels (350 "
+        "where none is named; default: images stay whole)",
     )
     command.add_argument(
         "--without-face",
@@ -63,12 +89,14 @@ def _parser() -> argparse.ArgumentParser:
 
     command = add("audit", commands.audit)
     command.add_argument("folder", help="folder per class, with or without split folders")
-    command.add_argument("--save", metavar="FOLDER", help="write the tables there as CSV")
+    command.add_argument(
+        "--save", metavar="FOLDER", help="write the tables there as CSV (default: print only)"
+    )
 
     command = add("draw", commands.draw)
     command.add_argument("destination", help="new folder, such as data/animated")
-    command.add_argument("--size", type=int, default=48)
-    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--size", type=int, default=48, help="side of the images in pixels")
+    _add_seed(command, "of the characters; the same one draws the same")
 
     command = add("train", commands.train)
     command.add_argument(
@@ -77,49 +105,84 @@ def _parser() -> argparse.ArgumentParser:
         "is parted by subject",
     )
     _add_classes(command)
-    command.add_argument("--network", choices=("residual", "six-layer"), default="residual")
-    command.add_argument("--augmentation", choices=("usual", "strong"), default="usual")
     command.add_argument(
-        "--zoom", type=float, help="the augmentation's, else its own; a Haar box needs about 0.2"
-    )
-    command.add_argument("--epochs", type=int, default=20)
-    command.add_argument("--batch-size", type=int, default=128)
-    command.add_argument("--learning-rate", type=float, default=1e-2)
-    command.add_argument("--weight-decay", type=float, default=5e-2)
-    command.add_argument(
-        "--patience", type=int, default=15, help="stop so many epochs after the best one (15)"
+        "--network", choices=("residual", "six-layer"), default="residual", help="what is trained"
     )
     command.add_argument(
-        "--start", metavar="MODEL", help="begin with the weights of a model of the same trunk"
+        "--augmentation",
+        choices=("usual", "strong"),
+        default="usual",
+        help="how much each image is changed at random",
     )
     command.add_argument(
-        "--save", metavar="FILE", help="the model goes there too, not only to RUNS"
+        "--zoom",
+        type=float,
+        metavar="SHARE",
+        help="enlarge or reduce by up to this share; a Haar box needs about 0.2 (default: the "
+        "augmentation's own)",
+    )
+    command.add_argument("--epochs", type=int, default=20, help="how often each image is learned")
+    command.add_argument("--batch-size", type=int, default=128, help="images a step")
+    command.add_argument(
+        "--learning-rate", type=float, default=1e-2, help="of the optimizer, at its highest"
+    )
+    command.add_argument(
+        "--weight-decay", type=float, default=5e-2, help="of the optimizer, against large weights"
+    )
+    command.add_argument(
+        "--patience", type=int, default=15, help="stop so many epochs after the best one"
+    )
+    command.add_argument(
+        "--start",
+        metavar="MODEL",
+        help="begin with the weights of a model of the same trunk (default: at random)",
+    )
+    command.add_argument(
+        "--save", metavar="FILE", help="the model goes there too (default: only to RUNS)"
     )
     command.add_argument("--size", type=int, default=48, help="side of the input in pixels")
-    command.add_argument("--colour", choices=("grey", "rgb"), default="grey")
     command.add_argument(
-        "--margin", type=float, help="around a found face; else what the data set was cut with"
+        "--colour", choices=("grey", "rgb"), default="grey", help="what the network is shown"
     )
-    command.add_argument("--balance-classes", action="store_true", help="weight rare classes up")
-    command.add_argument("--per-class", type=int, help="train on so many images of each class")
+    command.add_argument(
+        "--margin",
+        type=float,
+        metavar="SHARE",
+        help="shown around a found face (default: what the data set was cut with)",
+    )
+    command.add_argument(
+        "--balance-classes", action="store_true", help="weight rare classes up (default: no)"
+    )
+    command.add_argument(
+        "--per-class",
+        type=int,
+        metavar="N",
+        help="train on so many images of each class (default: all)",
+    )
     command.add_argument(
         "--targets",
         default="labels",
         help="learn the labels, people's votes, or a mixture: the weight of the votes, such as 0.5",
     )
     command.add_argument(
-        "--corrections", metavar="FILE", help="CSV of file and class, for wrong labels"
+        "--corrections",
+        metavar="FILE",
+        help="CSV of file and class, for wrong labels (default: none)",
     )
-    command.add_argument("--seed", type=int, default=0)
+    _add_seed(command, "of weights, order and split")
     command.add_argument("--runs", default=config.RUNS, help="folder that runs are kept in")
 
     command = add("evaluate", commands.evaluate)
     command.add_argument("model", help=".keras file saved by this project")
     command.add_argument("folder", help="folder per class")
     command.add_argument(
-        "--votes", metavar="FILE", help="FER+'s fer2013new.csv; else votes.csv of the data set"
+        "--votes",
+        metavar="FILE",
+        help="FER+'s fer2013new.csv (default: votes.csv of the data set, where it has one)",
     )
-    command.add_argument("--json", metavar="FILE", help="write every number there")
+    command.add_argument(
+        "--json", metavar="FILE", help="write every number there (default: print only)"
+    )
 
     command = add("predict", commands.predict)
     command.add_argument(
@@ -129,18 +192,27 @@ def _parser() -> argparse.ArgumentParser:
         help="image, video, folder of images (read as the frames of a film; name the files "
         "to read each as a still), camera's index (0; Ctrl-C ends it) or stream's URL",
     )
-    command.add_argument("--model", default=config.MODELS / "fer2013.keras")
-    command.add_argument("--csv", metavar="FILE", help="one row a face, kept as it is read")
-    command.add_argument("--json", metavar="FILE", help="the same rows as a list of objects")
-    command.add_argument("--video", metavar="FILE", help="annotated mp4 of a single video")
     command.add_argument(
-        "--threshold", type=float, default=0.4, help="less confidence than this is unsure (0.4)"
+        "--model", default=config.MODELS / "fer2013.keras", help=".keras file of this project"
     )
     command.add_argument(
-        "--smoothing", type=float, default=0.3, help="seconds that answers are averaged over (0.3)"
+        "--csv", metavar="FILE", help="one row a face, kept as it is read (default: none)"
+    )
+    command.add_argument(
+        "--json", metavar="FILE", help="the same rows as a list of objects (default: none)"
+    )
+    command.add_argument(
+        "--video", metavar="FILE", help="annotated mp4 of a single video (default: none)"
+    )
+    command.add_argument(
+        "--threshold", type=float, default=0.4, help="less confidence than this is unsure"
+    )
+    command.add_argument(
+        "--smoothing", type=float, default=0.3, help="seconds that answers are averaged over"
     )
 
     add("demo", commands.demo)
+    add("doctor", commands.doctor)
     return parser
 
 
@@ -149,5 +221,9 @@ def _add_classes(command) -> None:
         "--classes",
         type=lambda text: tuple(config.class_name(name) for name in text.split(",")),
         metavar="A,B,…",
-        help="take only these classes, in this order",
+        help="take only these classes, in this order (default: all)",
     )
+
+
+def _add_seed(command, what: str) -> None:
+    command.add_argument("--seed", type=int, default=0, help=what)
