@@ -11,6 +11,7 @@ from utils.config import PROJECT, RESULTS
 from utils.files import write_text
 
 TITLES = {
+    "scorecard": "The released models",
     "fer2013_publictest": "The released model on FER-2013's PublicTest",
     "released": "The released model, and the models that led to it",
     "calibration": "Whether the released model is as sure as it is right",

@@ -84,7 +84,9 @@ def _parser() -> argparse.ArgumentParser:
         help="what to do, with --faces, where no face is found",
     )
     command.add_argument(
-        "--votes", metavar="FILE", help="FER+'s fer2013new.csv, kept beside the images of FER-2013"
+        "--votes",
+        metavar="FILE",
+        help="FER+'s fer2013new.csv, kept beside the images of FER-2013 (default: none)",
     )
 
     command = add("audit", commands.audit)
