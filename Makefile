@@ -48,7 +48,7 @@ release: $(BIN)/.ready-dev  ## make the released models again: pack, train, fini
 	for step in pack train finish; do $(BIN)/python -m benchmarks.release.$$step || exit 1; done
 
 test: $(BIN)/.ready-dev  ## run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(TESTS)
 
 lint: $(BIN)/.ready-dev  ## check code and notebooks with ruff, and which room imports which
 	$(BIN)/ruff check .
