@@ -12,11 +12,9 @@ from pathlib import Path
 from app import create_app
 from app.limits import Limits
 from app.server import Server
-from utils.config import MODELS
+from utils.config import DEFAULT_MODEL, MODELS
 from utils.models.metadata import ModelFileError
 from utils.models.predictor import load
-
-_RELEASED = MODELS / "fer2013.keras"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -33,14 +31,14 @@ def _serve(options: argparse.Namespace) -> int:
     except (ModelFileError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
-    released = Path(options.model).resolve() == _RELEASED
+    released = Path(options.model).resolve().parent == MODELS
     limits = Limits()
     app = create_app(
         predictor,
         limits=limits,
         camera=options.camera,
         model_name=Path(options.model).name,
-        card=_RELEASED.with_name("README.md").read_text("utf-8") if released else None,
+        card=(MODELS / "README.md").read_text("utf-8") if released else None,
         host=options.host,
         names=options.name,
         allow_notebook=options.allow_notebook,
@@ -106,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
         "interface. Nothing that is sent is kept.",
     )
     parser.add_argument(
-        "--model", default=_RELEASED, help="a .keras file of this project (%(default)s)"
+        "--model", default=DEFAULT_MODEL, help="a .keras file of this project (%(default)s)"
     )
     parser.add_argument(
         "--host", type=_host, default="127.0.0.1", help="address to listen on (%(default)s)"

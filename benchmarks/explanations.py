@@ -1,6 +1,6 @@
 """Do the explanation maps show the pixels that the answer hangs on?
 
-    python -m benchmarks.explanations [--data data/fer2013] [--model models/fer2013.keras]
+    python -m benchmarks.explanations [--data data/fer2013] [--model models/expressions.keras]
 
 Deletion curves (Petsiuk et al., "RISE", BMVC 2018): the pixels that a map holds for most
 important are removed first, and the area under the answer's probability is taken. The
@@ -39,7 +39,7 @@ CANDIDATES = [  # at most 150 answers a map, so that it stays a matter of a seco
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", default="data/fer2013")
-    parser.add_argument("--model", default="models/fer2013.keras")
+    parser.add_argument("--model", default="models/expressions.keras")
     parser.add_argument("--tuning", type=int, default=8, help="training pictures of each class")
     parser.add_argument("--reporting", type=int, default=28, help="validation pictures of each")
     options = parser.parse_args()

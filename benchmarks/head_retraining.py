@@ -1,6 +1,6 @@
 """How long an edited MLP head takes to give new matrices on a large data set.
 
-    python -m benchmarks.head_retraining [--data data/fer2013] [--model models/fer2013.keras]
+    python -m benchmarks.head_retraining [--data data/fer2013] [--model models/expressions.keras]
 
 The trunk's features are computed once, timed apart; then a head that was not seen before
 is trained on all training pictures and its three matrices are made of the validation part.
@@ -23,7 +23,7 @@ from utils.training.batches import Batches
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", default="data/fer2013")
-    parser.add_argument("--model", default="models/fer2013.keras")
+    parser.add_argument("--model", default="models/expressions.keras")
     options = parser.parse_args()
 
     model, preprocessing = load_model(project_path(options.model))

@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("video", nargs="?", metavar="VIDEO", help="the drawn clip by default")
     parser.add_argument("--height", type=int, default=480, help="least height of a frame")
-    parser.add_argument("--model", default="models/fer2013.keras")
+    parser.add_argument("--model", default="models/expressions.keras")
     parser.add_argument("--fer-python", metavar="PYTHON", help="of an environment with fer")
     parser.add_argument("--json", metavar="FILE", help="results/live.json by default")
     parser.add_argument("--contender", choices=CONTENDERS, help=argparse.SUPPRESS)

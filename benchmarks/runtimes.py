@@ -42,7 +42,7 @@ Answer = Callable[[np.ndarray], np.ndarray]  # uint8 (n, size, size, channels) t
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("video", nargs="?", metavar="VIDEO", help="the drawn clip by default")
-    parser.add_argument("--model", default="models/fer2013.keras", help="with a LiteRT model")
+    parser.add_argument("--model", default="models/expressions.keras", help="with a LiteRT model")
     parser.add_argument("--data", metavar="FOLDER", help="pictures to compare all answers on")
     parser.add_argument("--contender", help=argparse.SUPPRESS)
     parser.add_argument("--cores", type=int, help=argparse.SUPPRESS)

@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("video", nargs="?", metavar="VIDEO", help="the drawn clip by default")
     parser.add_argument("--frames", type=int, default=20_000, help="at least 2,000")
     parser.add_argument("--height", type=int, default=480, help="least height of a frame")
-    parser.add_argument("--model", default="models/fer2013.keras")
+    parser.add_argument("--model", default="models/expressions.keras")
     parser.add_argument("--json", metavar="FILE", help="results/soak.json by default")
     options = parser.parse_args(arguments)
     if options.frames < 2 * EVERY:

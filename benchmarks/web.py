@@ -27,7 +27,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from benchmarks.measuring import save
-from utils.config import MODELS, PROJECT
+from utils.config import DEFAULT_MODEL, PROJECT
 from utils.drawn.clip import clip_frames
 from utils.vision.opencv import cv2
 
@@ -160,7 +160,7 @@ def serve_plain(port: int) -> None:
     from utils.models.backend import keras
 
     app = Flask(__name__)
-    model = keras.saving.load_model(MODELS / "fer2013.keras")
+    model = keras.saving.load_model(DEFAULT_MODEL)
     cascade = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_default.xml")
     lock = threading.Lock()
 

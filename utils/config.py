@@ -10,6 +10,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 DATA = PROJECT / "data"
 MODELS = PROJECT / "models"
 RUNS = MODELS / "runs"
+DEFAULT_MODEL = MODELS / "expressions.keras"
 RESULTS = PROJECT / "results"
 CACHE = PROJECT / ".cache"
 

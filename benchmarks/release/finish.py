@@ -31,7 +31,7 @@ from utils.training.augmentation import Augmentation
 from utils.training.optimizer import Muon
 from utils.vision.preprocessing import Preprocessing
 
-EPOCHS, PEAK_RATE, WEIGHT_DECAY, BATCH = 30, 8e-3, 5e-2, 128
+EPOCHS, PEAK_RATE, WEIGHT_DECAY, BATCH = 22, 8e-3, 5e-2, 128
 RARITY = 0.25  # power of a class's rarity that its votes are weighted by
 TAU = 0.3
 OF_VOTES = 0.3  # share of the votes' head in the answers of fer2013.keras

@@ -63,7 +63,7 @@ def fer2013(archive: str, votes_file: str) -> list[tuple]:
     return found
 
 
-def drawn() -> list[tuple]:
+def drawn(characters: int = CHARACTERS) -> list[tuple]:
     """(JPEG, class index, ten votes, part index) of drawn people, framed as FER-2013's faces.
 
     They are of the random stream that draws the train part of data sets, so nobody of a
@@ -74,7 +74,7 @@ def drawn() -> list[tuple]:
     side = round(SIDE * 1.25)  # a drawing is 1.25 times the box that a cascade finds in it
     cut = (side - SIDE) // 2
     found = []
-    for number in tqdm(range(CHARACTERS), "drawing", unit="character"):
+    for number in tqdm(range(characters), "drawing", unit="character"):
         character = random_character(np.random.default_rng((0, 0, number)))
         for label, name in enumerate(CLASS_NAMES):
             for count in range(EACH):

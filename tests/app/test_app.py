@@ -44,7 +44,7 @@ from app.trackers import FewFacesTracker
 from app.uploads import read_image
 from app.webm import WebmSink
 from app.workers import Busy, DetectorPool, SharedPredictor
-from utils.config import CLASS_NAMES, MODELS, PROJECT
+from utils.config import CLASS_NAMES, DEFAULT_MODEL, PROJECT
 from utils.drawn.clip import clip_frames, draw_clip
 from utils.live.analyzer import FaceAnalyzer
 from utils.live.frames import FrameSource
@@ -61,7 +61,7 @@ DOCUMENT = json.loads((FOLDER / "openapi.json").read_text("utf-8"))
 
 @pytest.fixture(scope="module")
 def predictor():
-    return load(MODELS / "fer2013.keras")
+    return load(DEFAULT_MODEL)
 
 
 @pytest.fixture(scope="module")
@@ -950,7 +950,7 @@ def test_the_program_says_where_it_listens_and_ends_when_told(tmp_path, end):
 
 def test_what_cannot_start_says_why(tmp_path, capsys):
     damaged = tmp_path / "damaged.keras"
-    damaged.write_bytes((MODELS / "fer2013.keras").read_bytes()[:5000])
+    damaged.write_bytes(DEFAULT_MODEL.read_bytes()[:5000])
     assert main(["--model", str(damaged)]) == 2
     assert "damaged.keras" in capsys.readouterr().err
     assert main(["--model", str(tmp_path / "none.keras")]) == 2

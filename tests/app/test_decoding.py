@@ -13,7 +13,7 @@ from app.decoding import UploadedVideo
 from app.limits import Limits
 from app.problems import Problem
 from app.videos import VideoJobs
-from utils.config import MODELS
+from utils.config import DEFAULT_MODEL
 from utils.drawn.clip import draw_clip
 from utils.live.sources import VideoFile
 from utils.models.predictor import load
@@ -83,7 +83,7 @@ def test_frames_that_grow_beyond_the_memory_are_refused(growing):
 
 
 def test_such_a_video_fails_with_the_reason_and_leaves_nothing(growing):
-    videos = VideoJobs(load(MODELS / "fer2013.keras"), Limits(video_memory=MEMORY))
+    videos = VideoJobs(load(DEFAULT_MODEL), Limits(video_memory=MEMORY))
     source = growing(16_000, 12_000)
     video = videos.add(lambda path: Path(shutil.copy(source, path.with_suffix(".avi"))))
     assert video.length == 10

@@ -13,7 +13,7 @@ from PIL import Image
 
 from app import create_app
 from app.server import start
-from utils.config import MODELS
+from utils.config import DEFAULT_MODEL
 from utils.drawn.clip import clip_frames
 from utils.models.predictor import load
 
@@ -47,7 +47,7 @@ TYPES = (
 
 @pytest.fixture(scope="module")
 def predictor():
-    return load(MODELS / "fer2013.keras")
+    return load(DEFAULT_MODEL)
 
 
 def memory_mb() -> float:

@@ -4,14 +4,13 @@ import json
 import subprocess
 import sys
 import time
-from inspect import signature
 from itertools import islice, pairwise
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from benchmarks import card, crops, live, measuring, released, soak
+from benchmarks import card, conditions, live, measuring, scorecard, soak
 from utils.config import MODELS, PROJECT, RESULTS
 from utils.drawn.clip import draw_clip
 from utils.files import digest
@@ -123,31 +122,19 @@ def test_multiply_adds_are_those_of_convolutions_and_dense_layers():
         [keras.Input((8, 8, 1)), keras.layers.Conv2D(2, 3, padding="same")], name="trunk"
     )
     head = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(7)], name="head")
-    assert released.multiply_adds(networks.join(trunk, head)) == 8 * 8 * 9 * 2 + 8 * 8 * 2 * 7
+    assert scorecard.multiply_adds(networks.join(trunk, head)) == 8 * 8 * 9 * 2 + 8 * 8 * 2 * 7
 
 
 def test_a_scene_holds_the_face_where_it_says():
-    picture = np.add.outer(np.arange(48), 2 * np.arange(48)).astype(np.uint8)
-    scene, (x, y, width, height) = crops._scene(picture)
+    image = np.add.outer(np.arange(48), 2 * np.arange(48)).astype(np.uint8)
+    scene, (x, y, width, height) = conditions.scene(image)
     assert scene.shape == (480, 640)
     face = cv2.resize(scene[y : y + height, x : x + width], (48, 48), interpolation=cv2.INTER_AREA)
-    assert np.abs(face.astype(int) - picture).max() <= 2
-
-
-def test_two_models_right_answers_are_paired():
-    ours, theirs = np.array([1, 1, 1, 0, 0], bool), np.array([1, 0, 0, 1, 0], bool)
-    paired = crops._paired("models/other.keras", ours, theirs)
-    assert (paired["only_this_model_right"], paired["only_the_other_right"]) == (2, 1)
-    assert paired["p"] == pytest.approx(1)  # two of three heads
-    assert paired["accuracy_as_haar_crops"] == 2 / 5
+    assert np.abs(face.astype(int) - image).max() <= 2
 
 
 def test_the_card_says_what_the_results_say():
-    found = {
-        name: json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
-        for name in signature(card.card).parameters
-    }
-    assert (MODELS / "README.md").read_text(encoding="utf-8") == card.card(**found)
-    of_a_model = found.keys() - {"ablations", "faults"}
-    digests = {name: found[name]["model_digest"] for name in of_a_model}
-    assert digests == dict.fromkeys(of_a_model, digest(MODELS / "fer2013.keras"))
+    found = json.loads((RESULTS / "scorecard.json").read_text(encoding="utf-8"))
+    assert (MODELS / "README.md").read_text(encoding="utf-8") == card.card(found)
+    digests = {name: one["model_digest"] for name, one in found["models"].items()}
+    assert digests == {name: digest(MODELS / f"{name}.keras") for name in digests}

@@ -25,7 +25,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from app import api, cameras
 from app.server import start
-from utils.config import CLASS_NAMES, MODELS
+from utils.config import CLASS_NAMES, DEFAULT_MODEL
 from utils.drawn.clip import clip_frames, draw_clip
 from utils.live.stills import read_stills
 from utils.models.predictor import load
@@ -40,7 +40,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def server():
-    with start(load(MODELS / "fer2013.keras"), allow_notebook=True) as running:
+    with start(load(DEFAULT_MODEL), allow_notebook=True) as running:
         yield running
 
 
@@ -66,7 +66,7 @@ def media(tmp_path_factory, face):
 @pytest.fixture(scope="module")
 def label(media):
     """What the package says of the picture, without server and page."""
-    return read_stills(media / "face.jpg", load(MODELS / "fer2013.keras"))["label"].item()
+    return read_stills(media / "face.jpg", load(DEFAULT_MODEL))["label"].item()
 
 
 def open_browser(*arguments: str):
@@ -532,7 +532,7 @@ def test_pages_fit_a_phone_in_the_dark(browser, server, media):
 
 
 def test_the_way_to_the_servers_camera_is_not_cut_off_on_a_phone(browser, media):
-    with start(load(MODELS / "fer2013.keras"), camera=str(media / "clip.mp4")) as server:
+    with start(load(DEFAULT_MODEL), camera=str(media / "clip.mp4")) as server:
         look(browser, 360, 640)
         browser.get(server.url)
         script = "const n = document.querySelector('nav'); return n.scrollWidth <= n.clientWidth"

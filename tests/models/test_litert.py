@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from utils.config import CLASS_NAMES, MODELS
+from utils.config import CLASS_NAMES, DEFAULT_MODEL
 from utils.models import litert, networks
 from utils.models.backend import compiled, keras
 from utils.models.litert import LiteRTNetwork, read_litert_model
@@ -19,7 +19,7 @@ from utils.models.predictor import load
 from utils.training.batches import Batches
 from utils.vision.preprocessing import Preprocessing
 
-RELEASED = MODELS / "fer2013.keras"
+RELEASED = DEFAULT_MODEL
 
 
 @pytest.fixture(scope="module")
@@ -88,9 +88,9 @@ def test_neither_keras_nor_tensorflow_is_imported_to_read_a_face():
     code = (
         "import sys, numpy as np\n"
         "import utils.live.panel, utils.live.stills, utils.live.loop\n"
-        "from utils.config import MODELS\n"
+        "from utils.config import DEFAULT_MODEL\n"
         "from utils.models.predictor import load\n"
-        "predictor = load(MODELS / 'fer2013.keras')\n"
+        "predictor = load(DEFAULT_MODEL)\n"
         "frame = np.zeros((60, 60, 3), np.uint8)\n"
         "assert predictor.predict_faces(frame, [(5, 5, 50, 50)]).shape == (1, 7)\n"
         "print(sorted({'keras', 'tensorflow', 'jax', 'torch'} & set(sys.modules)))\n"

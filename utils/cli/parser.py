@@ -195,7 +195,7 @@ def _parser() -> argparse.ArgumentParser:
         "to read each as a still), camera's index (0; Ctrl-C ends it) or stream's URL",
     )
     command.add_argument(
-        "--model", default=config.MODELS / "fer2013.keras", help=".keras file of this project"
+        "--model", default=config.DEFAULT_MODEL, help=".keras file of this project"
     )
     command.add_argument(
         "--csv", metavar="FILE", help="one row a face, kept as it is read (default: none)"

@@ -20,7 +20,7 @@ import warnings
 from difflib import get_close_matches
 from pathlib import Path
 
-from utils.config import MODELS
+from utils.config import DEFAULT_MODEL
 from utils.models import networks
 from utils.models.backend import keras
 from utils.models.model_file import load_model
@@ -133,11 +133,11 @@ def _own(preprocessing, weights) -> keras.Model:
     if weights == "imagenet":
         raise ValueError(
             "The trunk 'own' is that of a saved model. Received: weights='imagenet'; expected a "
-            ".keras file of this project, or None for models/fer2013.keras. For random weights "
+            ".keras file of this project, or None for models/expressions.keras. For random weights "
             f"take the trunk {' or '.join(map(repr, NEW))}."
         )
     if weights is None:
-        weights = MODELS / "fer2013.keras"
+        weights = DEFAULT_MODEL
     model, described = load_model(weights)
     if described.input_shape != preprocessing.input_shape:
         raise ValueError(

@@ -124,7 +124,7 @@ def _of_weights(settings) -> Iterator[str]:
     if method != "whole" and trunk in backbones.NEW:
         yield (
             f"METHOD {method!r} needs a trunk that has learned, and {trunk!r} is new. Take TRUNK = "
-            "'own', which is that of models/fer2013.keras, or the METHOD 'whole'"
+            "'own', which is that of models/expressions.keras, or the METHOD 'whole'"
         )
     if weights not in (None, "imagenet") and not config.project_path(weights).is_file():
         yield f"There is no file {config.project_path(weights)}, which WEIGHTS names"
