@@ -1,6 +1,7 @@
 """The live path beside the loops that people use today, on the same frames.
 
-    python -m benchmarks.live [VIDEO] [--height 480] [--fer-python PYTHON] [--json FILE]
+    python -m benchmarks.live [VIDEO] [--height 480] [--fer-python PYTHON] [--baseline COMMIT]
+        [--json FILE]
 
 Without VIDEO it reads the embedded clip of a drawn character. In turn, each in a process
 of its own, twice, the faster run counting:
@@ -12,7 +13,9 @@ of its own, twice, the faster run counting:
 - fer: the `fer` package as its readme uses it, where an environment has it. To make one:
   ``python3 -m venv fer_env``, then ``fer_env/bin/pip install fer==25.10.3 "setuptools<80"
   "opencv-contrib-python>=4.14,<5"`` and ``--fer-python fer_env/bin/python``;
-- detect: our detector alone on every frame, with rectangles.
+- detect: our detector alone on every frame, with rectangles;
+- baseline: "ours" by the code of another commit, from a worktree of its own, with the same
+  model. What this commit costs or gains is the ratio of the two.
 
 Every contender decodes the file itself, which counts in its frames a second. Frames lower
 than ``--height`` are enlarged to it, which counts for nobody. The latency is that from
@@ -25,17 +28,19 @@ what it needs, count for faces and for the time to the first answer only.
 
 import argparse
 import json
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from tqdm.auto import tqdm
 
 from benchmarks.measuring import in_a_process, peak_megabytes, save
-from utils.config import project_path
+from utils.config import PROJECT, project_path
 from utils.live.frames import FrameSource
 from utils.live.sources import VideoFile
 from utils.vision.opencv import cv2
@@ -50,6 +55,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--height", type=int, default=480, help="least height of a frame")
     parser.add_argument("--model", default="models/expressions.keras")
     parser.add_argument("--fer-python", metavar="PYTHON", help="of an environment with fer")
+    parser.add_argument("--baseline", metavar="COMMIT", help="earlier code to race against")
     parser.add_argument("--json", metavar="FILE", help="results/live.json by default")
     parser.add_argument("--contender", choices=CONTENDERS, help=argparse.SUPPRESS)
     parser.add_argument("--started", type=float, help=argparse.SUPPRESS)
@@ -59,12 +65,14 @@ def main(arguments: list[str] | None = None) -> None:
         CONTENDERS[options.contender](clip, project_path(options.model))
         print(json.dumps(clip.measured()))
         return
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, checkout(options.baseline) as earlier:
         video = video_or_drawn_clip(options.video, folder)
-        best = _measure(video, options)
+        best = _measure(video, options, earlier)
     _print_table(best)
     values = {"video": video.name, "enlarged_to_height": options.height, **best}
-    for other in (name for name in ("plain", "fer") if name in best):
+    if options.baseline:
+        values["baseline_commit"] = options.baseline
+    for other in (name for name in ("plain", "fer", "baseline") if name in best):
         values[f"ours_to_{other}"] = _ratios(best["ours"], best[other])
     save("live" if options.video else "live_drawn", values, options.json)
 
@@ -78,6 +86,22 @@ def video_or_drawn_clip(video: str | None, folder: str) -> Path:
     path = Path(folder, "drawn.mp4")
     draw_clip(path, frames_per_second=30)
     return path
+
+
+@contextmanager
+def checkout(commit: str | None) -> Iterator[Path | None]:
+    """The project as it was at a commit, in a folder that goes again; None for no commit."""
+    if commit is None:
+        yield None
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        tree = Path(folder, "tree")
+        git = ["git", "-C", str(PROJECT), "worktree"]
+        subprocess.run([*git, "add", "--quiet", "--detach", str(tree), commit], check=True)
+        try:
+            yield tree
+        finally:
+            subprocess.run([*git, "remove", "--force", str(tree)], check=True)
 
 
 class Clip:
@@ -208,7 +232,7 @@ def _label(frame: np.ndarray, box, text: str = "") -> None:
 CONTENDERS = {"ours": ours, "plain": plain, "fer": fer, "detect": detect}
 
 
-def _measure(video: Path, options) -> dict[str, dict]:
+def _measure(video: Path, options, earlier: Path | None) -> dict[str, dict]:
     """The faster of each contender's runs; they take turns, so that a busy moment hits all."""
     pythons = dict.fromkeys(CONTENDERS, sys.executable)
     if options.fer_python:
@@ -216,12 +240,19 @@ def _measure(video: Path, options) -> dict[str, dict]:
         pythons["fer"] = Path(options.fer_python).expanduser().absolute()
     else:
         del pythons["fer"]
-    arguments = (str(video), "--height", str(options.height), "--model", options.model)
+    if earlier:
+        pythons["baseline"] = sys.executable
+    model = str(project_path(options.model))
+    arguments = (str(video), "--height", str(options.height), "--model", model)
     runs = {name: [] for name in pythons}
     turns = [(name, python) for _ in range(RUNS) for name, python in pythons.items()]
     for name, python in tqdm(turns, "contenders in turn"):
-        started = ("--contender", name, "--started", str(time.time()))
-        runs[name].append(in_a_process("benchmarks.live", *arguments, *started, python=python))
+        started = ("--contender", "ours" if name == "baseline" else name)
+        started += ("--started", str(time.time()))
+        folder = earlier if name == "baseline" else None
+        runs[name].append(
+            in_a_process("benchmarks.live", *arguments, *started, python=python, folder=folder)
+        )
     return {name: max(results, key=lambda run: run["fps"]) for name, results in runs.items()}
 
 

@@ -16,14 +16,23 @@ from utils.files import digest, write_json
 PACKAGES = ("tensorflow", "torch", "keras", "ai-edge-litert", "opencv-python", "numpy")
 
 
-def in_a_process(module: str, *arguments: str, python: str | Path = sys.executable) -> dict:
+def in_a_process(
+    module: str,
+    *arguments: str,
+    python: str | Path = sys.executable,
+    folder: str | Path | None = None,
+) -> dict:
     """Run ``python -m module arguments`` and read the JSON on its last line.
 
     Each contender gets a process of its own, so that neither memory nor warm caches
-    of one are charged to the other. ``python`` may be that of another environment.
+    of one are charged to the other. ``python`` may be that of another environment, and
+    ``folder`` another checkout of the project.
     """
     result = subprocess.run(
-        [str(python), "-m", module, *arguments], cwd=PROJECT, stdout=subprocess.PIPE, text=True
+        [str(python), "-m", module, *arguments],
+        cwd=folder or PROJECT,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     if result.returncode:
         raise SystemExit(f"{module} {' '.join(arguments)} failed with {result.returncode}")

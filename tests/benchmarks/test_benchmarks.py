@@ -138,3 +138,17 @@ def test_the_card_says_what_the_results_say():
     assert (MODELS / "README.md").read_text(encoding="utf-8") == card.card(found)
     digests = {name: one["model_digest"] for name, one in found["models"].items()}
     assert digests == {name: digest(MODELS / f"{name}.keras") for name in digests}
+
+
+def test_an_earlier_commit_is_checked_out_and_goes_again():
+    if not (PROJECT / ".git").exists():
+        pytest.skip("not a git checkout")
+    with live.checkout("HEAD") as tree:
+        assert (tree / "benchmarks" / "live.py").is_file()
+    assert not tree.exists()
+    listed = subprocess.run(
+        ["git", "worktree", "list"], cwd=PROJECT, capture_output=True, text=True, check=True
+    ).stdout
+    assert str(tree) not in listed
+    with live.checkout(None) as nothing:
+        assert nothing is None
