@@ -4,10 +4,9 @@ BIN := .venv/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 DATA ?= data/fer2013
 EPOCHS ?= 20
-TRAIN := $(BIN)/python -m utils train $(DATA) --batch-size 256
 PORT ?= 8000
 PACK := .cache/release/images.npz.xz
-BENCHMARKS := $(filter-out __init__ card measuring numbers,$(basename $(notdir $(wildcard benchmarks/*.py))))
+BENCHMARKS := $(filter-out __init__ card conditions measuring numbers,$(basename $(notdir $(wildcard benchmarks/*.py))))
 
 # Jupyter refuses to run as root unless it is told to.
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
@@ -68,7 +67,6 @@ web: setup  ## serve the model in the browser, on this machine only, at PORT=800
 	$(BIN)/python -m app --port $(PORT)
 
 bench: $(BIN)/.ready-dev  ## measure again what the README quotes, into results/
-	$(BIN)/python -m utils evaluate models/fer2013.keras $(DATA)/validation --json results/fer2013_publictest.json
 	for name in $(BENCHMARKS) card numbers; do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 lock:  ## write the newest versions that go together into constraints.txt
