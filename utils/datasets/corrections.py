@@ -74,7 +74,8 @@ def correct(table: pd.DataFrame, file: str | Path | None) -> pd.DataFrame:
             "the very data set; of several ones, correct each by itself."
         )
     changed = inside.map(new.drop_duplicates().set_index("file")["class"])
-    return table.assign(**{"class": changed.fillna(table["class"])})
+    classes = changed.where(changed.notna(), table["class"]).astype(table["class"].dtype)
+    return table.assign(**{"class": classes})
 
 
 def _check(corrections: pd.DataFrame, file) -> None:
