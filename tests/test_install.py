@@ -60,8 +60,9 @@ from utils.config import MODELS
 from utils.models.predictor import load
 
 image, video, out = sys.argv[2:]
-assert main(["predict", image, video, "--csv", out]) == 0
-app = create_app(load(MODELS / "fer2013.keras"))
+model = MODELS / "fer2013.keras"
+assert main(["predict", image, video, "--csv", out, "--model", str(model)]) == 0
+app = create_app(load(model))
 client = app.test_client()
 assert client.get("/").status_code == 200
 answer = client.post("/api/v1/faces", data=open(image, "rb").read(), content_type="image/png")

@@ -33,10 +33,11 @@ def test_a_package_that_is_missing_or_out_of_range_comes_with_a_command(tmp_path
 def test_a_model_that_is_damaged_or_not_there_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(config, "PROJECT", tmp_path)
     monkeypatch.setattr(config, "MODELS", tmp_path / "models")
+    monkeypatch.setattr(config, "DEFAULT_MODEL", tmp_path / "models" / "default.keras")
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "broken.keras").write_bytes(b"no zip")
     missing, broken = doctor.models()
-    assert (missing.mark, missing.advice) == (doctor.BAD, "git checkout models/fer2013.keras")
+    assert (missing.mark, missing.advice) == (doctor.BAD, "git checkout models/default.keras")
     assert broken.mark == doctor.BAD
     assert "broken.keras" in broken.text
 
@@ -50,7 +51,7 @@ def test_a_check_that_fails_does_not_end_the_others(monkeypatch):
     assert doctor.examine(said.append) == 1
     assert any("libGL.so" in line for line in said)
     assert any(line.startswith("ok disk") for line in said)
-    assert said[-1].startswith("1 to mend")
+    assert "to mend" in said[-1]
 
 
 @pytest.mark.parametrize(

@@ -202,10 +202,9 @@ def models() -> Iterator[Finding]:
     if not litert.installed():
         advice = "python -m pip install -r requirements-live.txt -c constraints.txt"
         yield Finding(BAD, "LiteRT", "not installed; Keras would run the network, later", advice)
-    released = config.MODELS / "fer2013.keras"
-    if not released.is_file():
-        advice = f"git checkout {released.relative_to(config.PROJECT).as_posix()}"
-        yield Finding(BAD, "model", "the released model is not there", advice)
+    if not config.DEFAULT_MODEL.is_file():
+        name = config.DEFAULT_MODEL.relative_to(config.PROJECT).as_posix()
+        yield Finding(BAD, "model", f"{name}, the default, is not there", f"git checkout {name}")
     for file in sorted(config.MODELS.glob("*.keras"))[:5]:
         name = file.relative_to(config.PROJECT).as_posix()
         start = time.perf_counter()
