@@ -14,13 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 
 from utils.config import CLASS_NAMES, SPLITS
 from utils.datasets.table import MANIFEST_COLUMNS
 from utils.drawn.character import EXPRESSIONS
 from utils.drawn.face import random_character, random_image
 from utils.files import digest, replacing_folder, write_json
+from utils.progress import progress_bar
 from utils.vision.opencv import cv2
 
 CHARACTERS = {"train": 40, "validation": 10, "test": 10}
@@ -84,7 +84,7 @@ def draw_dataset(
         for split in characters:
             for name in class_names:
                 (folder / split / name).mkdir(parents=True)
-        for split, number in tqdm(people, "drawing characters", disable=not progress):
+        for split, number in progress_bar(people, "drawing characters", disable=not progress):
             rows += _draw_character(folder, split, number, settings)
         manifest = pd.DataFrame(rows, columns=MANIFEST_COLUMNS)
         manifest.to_csv(folder / "manifest.csv", index=False)

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
-from tqdm.auto import tqdm
 
 from utils.datasets.splits import share_of_distinct
 from utils.files import digest
 from utils.importing.entries import Layout, Reject
 from utils.importing.face_crops import FaceCropper
+from utils.progress import progress_bar
 from utils.vision.images import load_image, open_image
 from utils.vision.opencv import cv2
 
@@ -43,7 +43,7 @@ def stage_images(
     """
     rows, taken = [], {}
     converted = renamed = 0
-    for entry in tqdm(
+    for entry in progress_bar(
         layout.entries, "Importing", layout.total, unit=" images", disable=not progress
     ):
         label = choose(entry.label)

@@ -12,12 +12,12 @@ import os
 from pathlib import Path
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from utils.config import CACHE
 from utils.datasets.table import fingerprint
 from utils.files import digest
 from utils.models.backend import keras, xla_pays
+from utils.progress import progress_bar
 from utils.training.batches import Batches
 
 
@@ -70,7 +70,7 @@ def _compute(trunk, images, file: Path) -> None:
     with open(file, "r+b" if length else "wb") as stream:
         stream.write(header)
         stream.seek(first * images.batch_size * row_bytes, os.SEEK_CUR)
-        for index in tqdm(
+        for index in progress_bar(
             range(first, len(images)),
             desc=f"trunk features, {row_bytes * shape[0] / 1e9:.1f} GB",
             unit="batch",

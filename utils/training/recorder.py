@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from utils.models.backend import keras
+from utils.progress import progress_bar
 
 
 class Recorder(keras.callbacks.Callback):
@@ -34,7 +34,7 @@ class Recorder(keras.callbacks.Callback):
         super().__init__()
         self.log, self.epochs, self.validation_parts = log, epochs, validation_parts
         self._keep, self._begin = keep, begin
-        self._bar = tqdm(
+        self._bar = progress_bar(
             total=epochs * steps, initial=len(log) * steps, unit="batch", mininterval=1
         )
 
