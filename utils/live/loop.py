@@ -12,7 +12,6 @@ from pathlib import Path
 from threading import Event
 
 import pandas as pd
-from tqdm.auto import tqdm
 
 from utils.config import IMAGE_SUFFIXES
 from utils.files import check_outputs
@@ -22,6 +21,7 @@ from utils.live.camera import CameraUnavailable, LiveCamera
 from utils.live.results import Reading, ResultsTable
 from utils.live.sinks import CsvSink, Sink, VideoSink
 from utils.live.sources import ImageSequence, VideoFile, open_source
+from utils.progress import progress_bar
 
 _COMPLETE = ("end of source", "stopped")
 
@@ -90,7 +90,9 @@ def read_live(
         try:
             with (
                 open_source(source, say) as opened,
-                tqdm(opened, total=opened.length, unit="frame", disable=not progress) as bar,
+                progress_bar(
+                    opened, total=opened.length, unit="frame", disable=not progress
+                ) as bar,
             ):
                 opened.stop = stop
                 for sink in sinks:

@@ -1,11 +1,13 @@
 """Start, Stop and Snapshot in a notebook: a live image with its controls."""
 
 import html
+import time
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from threading import Event, Thread
 
+import numpy as np
 import pandas as pd
 
 from utils.config import RESULTS
@@ -21,7 +23,8 @@ class LivePanel:
     The run has a thread of its own, as a busy cell would never hear of a click; so
     the buttons work in JupyterLab, Notebook 7 and VS Code alike. Nothing is opened
     before Start. Started again, it opens the source anew. The sliders for threshold
-    and smoothing act at once, during a run too; Snapshot keeps the annotated frame.
+    and smoothing act at once, during a run too; Snapshot keeps the annotated frame. A
+    recording is played in its own time, so the overlay's frames a second are those shown.
 
     Args:
         source: see `utils.live.sources.open_source`; not an iterable that can be read only
@@ -35,7 +38,7 @@ class LivePanel:
         **settings: of `utils.live.analyzer.FaceAnalyzer`, such as ``threshold``.
 
     Attributes:
-        widget: what to display.
+        widget: what to display; displaying the panel itself does the same.
         table: the last run's table, see `utils.live.loop.read_live`; None before its end.
         error: what kept the last run from its first frame, if anything did; also written
             under the image. What went wrong later is in ``table.attrs["error"]``.
@@ -78,15 +81,34 @@ class LivePanel:
         self.smoothing_slider = ipywidgets.FloatSlider(
             self._analyzer.smoothing, min=0, max=2, step=0.05, description="Smooth (s)"
         )
-        self.status = ipywidgets.HTML()  # a Label would cut long messages short
+        # A Label would cut long messages short.
+        self.status = ipywidgets.HTML("Press Start: the image appears below.")
         self.start_button.on_click(lambda _: self.start())
         self.stop_button.on_click(lambda _: self.stop())
         self.snapshot_button.on_click(lambda _: self.snapshot())
         for slider in (self.threshold_slider, self.smoothing_slider):
             slider.observe(lambda _: self._set_analyzer(), "value")
-        buttons = ipywidgets.HBox([self.start_button, self.stop_button, self.snapshot_button])
-        sliders = ipywidgets.HBox([self.threshold_slider, self.smoothing_slider])
-        self.widget = ipywidgets.VBox([self._image.widget, buttons, sliders, self.status])
+        buttons = (self.start_button, self.stop_button, self.snapshot_button)
+        for control in buttons:
+            control.layout.width = "100px"
+        controls = ipywidgets.HBox(
+            [*buttons, self.threshold_slider, self.smoothing_slider], layout={"flex_flow": "wrap"}
+        )
+        self.widget = ipywidgets.VBox(
+            [controls, self.status, self._image.widget],
+            layout={"align_items": "flex-start"},  # or the image would be stretched
+        )
+
+    @property
+    def image(self) -> np.ndarray | None:
+        """The newest frame with everything drawn in, uint8 BGR; None before the first."""
+        reading = self._newest.reading
+        return None if reading is None else reading.enlarged()
+
+    def _repr_mimebundle_(self, **_) -> dict:
+        """The controls; in words where widgets are not rendered, as on GitHub."""
+        words = "Start, Stop, Snapshot, two sliders and the live image: run this cell to have them."
+        return {**self.widget._repr_mimebundle_(), "text/plain": words}
 
     def start(self) -> None:
         """Begin, unless it already runs."""
@@ -118,12 +140,12 @@ class LivePanel:
 
     def snapshot(self) -> Path | None:
         """Keep the newest annotated frame as a PNG file; its path, or None if it could not."""
-        reading = self._newest.reading
-        if reading is None:
+        image = self.image
+        if image is None:
             self._say("There is no image yet.")
             return None
         path = self._snapshots / f"snapshot-{datetime.now():%Y%m%d-%H%M%S-%f}.png"
-        encoded = cv2.imencode(".png", reading.annotated)[1]
+        encoded = cv2.imencode(".png", image)[1]
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(encoded.tobytes())
@@ -149,7 +171,7 @@ class LivePanel:
             self.table = read_live(
                 self._source,
                 self._analyzer,
-                (self._image, self._newest, *self._sinks),
+                (_OwnTime(self._stop), self._image, self._newest, *self._sinks),
                 stop=self._stop,
                 say=self._say,
             )
@@ -164,6 +186,23 @@ class LivePanel:
 
     def _say(self, text: str) -> None:
         self.status.value = html.escape(text, quote=False)
+
+
+class _OwnTime(Sink):
+    """A sink that holds a recording back to its own speed; a camera's frames are never early."""
+
+    def __init__(self, stop: Event):
+        self._stop, self._start = stop, None
+
+    def write(self, reading) -> None:
+        now = time.monotonic()
+        if self._start is None:
+            self._start = now - reading.seconds
+        early = self._start + reading.seconds - now
+        if early > 0:
+            self._stop.wait(early)
+        else:
+            self._start -= early  # too slow a moment is not made up for by haste
 
 
 class _Newest(Sink):

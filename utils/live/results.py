@@ -6,7 +6,7 @@ that is returned hold the same digits.
 
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -14,6 +14,7 @@ import pandas as pd
 
 from utils.live.overlay import draw_faces
 from utils.vision.boxes import Box
+from utils.vision.opencv import cv2
 
 UNSURE = "unsure"
 
@@ -79,6 +80,18 @@ class Reading:
     def annotated(self) -> np.ndarray:
         """The frame with boxes, names and bars: uint8, (height, width, 3) BGR."""
         return draw_faces(self.image, self.faces, self.class_names, self.fps)
+
+    def enlarged(self, height: int = 480) -> np.ndarray:
+        """As `annotated`, of a frame that is at least so many pixels high: text can be read."""
+        scale = height / self.image.shape[0]
+        if scale <= 1:
+            return self.annotated
+        image = cv2.resize(self.image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+        faces = [
+            replace(face, box=tuple(round(value * scale) for value in face.box))
+            for face in self.faces
+        ]
+        return draw_faces(image, faces, self.class_names, self.fps)
 
     @cached_property
     def rows(self) -> list[list]:

@@ -229,25 +229,32 @@ class WindowSink(Sink):
 class NotebookSink(Sink):
     """One image in a notebook that is exchanged in place, so that it does not flicker.
 
+    It has its own size, but is never wider than the cell nor higher than most of the window,
+    and is hidden until there is one.
+
     Args:
         width: greatest width of the image sent to the browser, in pixels.
-        fps: most images a second; the browser need not get every frame.
+        fps: most images a second, so that no browser is flooded; of a slower source every
+            frame is shown, also where frames come somewhat early or late.
 
     Attributes:
         widget: the `ipywidgets.Image` to display; its ``value`` holds JPEG bytes.
     """
 
-    def __init__(self, width: int = 800, fps: float = 25.0):
+    def __init__(self, width: int = 800, fps: float = 60.0):
         import ipywidgets  # only notebooks have it
 
-        self.widget = ipywidgets.Image(format="jpeg")
+        fitting = {"max_width": "100%", "max_height": "66vh", "object_fit": "contain"}
+        self.widget = ipywidgets.Image(format="jpeg", layout={**fitting, "display": "none"})
         self.width, self.fps = width, fps
-        self._last = -float("inf")
+        self._due = -float("inf")  # when the next image may be shown
         self._reading = None
 
     def write(self, reading) -> None:
         self._reading = reading
-        if time.monotonic() - self._last >= 1 / self.fps:
+        now, period = time.monotonic(), 1 / self.fps
+        if now >= self._due - period / 2:
+            self._due = max(self._due, now) + period
             self._show()
 
     def close(self, complete: bool) -> None:
@@ -261,4 +268,4 @@ class NotebookSink(Sink):
             image = cv2.resize(image, (self.width, height), interpolation=cv2.INTER_AREA)
         encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 80])[1]
         self.widget.value = encoded.tobytes()
-        self._last = time.monotonic()
+        self.widget.layout.display = None  # no longer hidden

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from PIL import Image
-from tqdm.auto import tqdm
 
 from utils.config import IMAGE_SUFFIXES
 from utils.live.results import Face, face_columns, labelled_face
+from utils.models.predictor import load
+from utils.progress import progress_bar
 from utils.vision.haar import FaceDetector
 from utils.vision.images import ImageError, ImageSource, open_image
 from utils.vision.opencv import cv2
@@ -21,7 +22,7 @@ _SINGLE = str | Path | bytes | bytearray | memoryview | Image.Image | np.ndarray
 
 def read_stills(
     images: ImageSource | Iterable[ImageSource],
-    predictor,
+    predictor=None,
     detector: FaceDetector | None = None,
     threshold: float = 0.0,
     progress: bool = False,
@@ -29,13 +30,19 @@ def read_stills(
 ) -> pd.DataFrame:
     """Find and read the faces of images.
 
+    In an empty notebook, with the released model:
+
+        from utils import live, plots
+        faces = live.read_stills("photo.jpg")
+        plots.still("photo.jpg", faces)
+
     Args:
         images: an image as `utils.vision.images.open_image` takes it (path, bytes of a
             image file, binary file, PIL image, uint8 array), a folder of them, or an
             iterable of these. Of a folder, the image files are taken by name, its own
             folders not.
         predictor: has ``class_names`` and ``predict_faces(frame, boxes)``, as
-            `utils.models.predictor.Predictor`.
+            `utils.models.predictor.Predictor`; by default the released model.
         detector: finds faces; a `FaceDetector` by default, searching thoroughly.
         threshold: least confidence for a label; below it the face is "unsure".
         progress: show a bar.
@@ -51,13 +58,13 @@ def read_stills(
         TypeError: something is no image, folder or iterable of them.
         ValueError: ``colour_order`` is neither "bgr" nor "rgb".
     """
-    detector = detector or FaceDetector()
+    predictor, detector = predictor or load(), detector or FaceDetector()
     columns = ["file", "face", *face_columns(predictor.class_names)]
     sources = _flatten(images)
     if not isinstance(images, Iterator):  # a generator's images need not fit into memory
         sources = list(sources)
     rows = []
-    for number, source in enumerate(tqdm(sources, unit="image", disable=not progress)):
+    for number, source in enumerate(progress_bar(sources, unit="image", disable=not progress)):
         name = str(source) if isinstance(source, str | Path) else f"image {number}"
         try:
             faces = read_still(source, predictor, detector, threshold, colour_order)

@@ -4,10 +4,11 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from tqdm.auto import tqdm
 
+from utils.config import DEFAULT_MODEL
 from utils.models import litert
 from utils.models.metadata import ModelFileError, check_shapes, read_preprocessing
+from utils.progress import progress_bar
 from utils.vision.boxes import Box
 from utils.vision.preprocessing import Preprocessing, prepare_faces
 
@@ -82,12 +83,14 @@ class Predictor:
         Returns:
             float32, (n, classes).
         """
-        batches = tqdm(range(len(images)), desc="predicting", unit="batch", disable=not progress)
+        batches = progress_bar(
+            range(len(images)), desc="predicting", unit="batch", disable=not progress
+        )
         return np.concatenate([self.probabilities(images[index][0]) for index in batches])
 
 
-def load(path: str | Path) -> Predictor:
-    """The predictor of a saved model.
+def load(path: str | Path = DEFAULT_MODEL) -> Predictor:
+    """The predictor of a saved model, by default of the released one.
 
     Where the file holds a LiteRT model, LiteRT runs that, and Keras is not imported.
 

@@ -9,21 +9,25 @@ from matplotlib.figure import Figure
 
 from utils.live.overlay import class_colour
 from utils.plots.figures import finish, show_image
+from utils.vision.images import ImageSource, open_image
 
 _MOST_BARS = 6  # charts beside an image that can still be read
 _ABSENCE = 0.5  # seconds without a face after which its line is cut
 
 
-def still(image: np.ndarray, faces: pd.DataFrame, class_names) -> Figure:
+def still(image: ImageSource, faces: pd.DataFrame, class_names=None) -> Figure:
     """An image with its faces boxed and numbered, and every probability as a bar.
 
     All faces are boxed; where there are more than six, the first six, the largest, have bars.
 
     Args:
-        image: uint8, (height, width) grey or (height, width, 3) BGR.
+        image: as `stills.read_stills` takes it; arrays are grey or BGR.
         faces: the image's rows of `stills.read_stills`.
-        class_names: the classes, in the order of their columns.
+        class_names: the classes to draw, by default all that have a column.
     """
+    image = open_image(image)
+    if class_names is None:
+        class_names = faces.loc[:, "height":"label"].columns[1:-1]
     found = faces[faces["face"] > 0]
     count = min(max(len(found), 1), _MOST_BARS)
     rows, columns = -(-count // 3), min(count, 3)
@@ -120,12 +124,16 @@ def timeline(table: pd.DataFrame, class_names, truth: pd.DataFrame | None = None
     return finish(figure, right=0.88)
 
 
-def frame_strip(frames: list[np.ndarray], columns: int = 4) -> Figure:
-    """Frames of a video side by side; each uint8 (height, width, 3) BGR."""
+def frame_strip(frames: list[np.ndarray], columns: int = 2) -> Figure:
+    """Frames of a video side by side; each uint8 (height, width, 3) BGR.
+
+    Two columns leave the overlay's text readable; a single frame has its own size.
+    """
     rows = -(-len(frames) // columns)
     height, width = frames[0].shape[:2]
+    across = 10 if columns > 1 else min(width / 100, 10)  # inches; a figure has 100 pixels each
     figure, grid = plt.subplots(
-        rows, columns, figsize=(10, 10 / columns * height / width * rows), squeeze=False,
+        rows, columns, figsize=(across, across / columns * height / width * rows), squeeze=False,
         facecolor="white",
     )  # fmt: skip
     for axes in grid.flat:
