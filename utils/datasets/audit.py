@@ -15,11 +15,11 @@ import pandas as pd
 from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from tqdm.auto import tqdm
 
 from utils.config import SPLITS
 from utils.datasets.table import count_classes
 from utils.files import digest, replacing
+from utils.progress import progress_bar
 from utils.vision.images import load_image
 
 HASH_SIDE = 16
@@ -61,11 +61,9 @@ class AuditReport:
         figures = (f"{figure:<{width}}  {count:>7,}" for figure, count in rows)
         return "\n".join([*figures, "", self.balance.to_string()])
 
-    def __repr__(self) -> str:  # what a notebook keeps beside the tables
-        return str(self)
-
-    def _repr_html_(self) -> str:
-        return f"{self.summary.to_html(index=False)}{self.balance.to_html()}"
+    def __repr__(self) -> str:
+        """What a notebook shows, where a figure has counted the classes already."""
+        return str(self).partition("\n\n")[0]
 
     def save(self, folder: str | Path) -> Path:
         """Write each table as ``<name>.csv`` into a folder; a killed save leaves no half file."""
@@ -103,7 +101,7 @@ def audit_images(
     table = table.reset_index(drop=True)
     seen = [
         _look_at(Path(file))
-        for file in tqdm(table["file"], "Auditing", unit=" images", disable=not progress)
+        for file in progress_bar(table["file"], "Auditing", unit=" images", disable=not progress)
     ]
     images = table.join(pd.DataFrame([row for row, _ in seen]))
     hashes = [code for _, code in seen]

@@ -43,18 +43,26 @@ def example_images(table: pd.DataFrame, class_names, each: int = 8, seed: int = 
     return finish(figure)
 
 
-def augmented_images(images, count: int = 8) -> Figure:
-    """The first images of a `batches.Batches`, plain above and augmented below."""
-    plain = type(images)(images.table, images.preprocessing, count)
+def augmented_images(images, times: int = 3) -> Figure:
+    """An image of each class of a `batches.Batches`: plain above, and changed so often below."""
+    names = images.preprocessing.class_names
+    table = images.table.drop_duplicates("class").set_index("class", drop=False)
+    table = table.loc[[name for name in names if name in table.index]]
+    plain = type(images)(table, images.preprocessing, len(table))
     changed = type(images)(
-        images.table, images.preprocessing, count, augmentation=images.augmentation
+        table, images.preprocessing, len(table), augmentation=images.augmentation
     )
-    figure, grid = plt.subplots(2, count, figsize=(count, 2.1), facecolor="white")
-    for row, source in zip(grid, (plain, changed), strict=True):
-        for axes in row:
+    figure, grid = plt.subplots(
+        1 + times, len(table), figsize=(1.1 * len(table), 1.2 * (1 + times)), squeeze=False,
+        facecolor="white",
+    )  # fmt: skip
+    for epoch, row in enumerate(grid):
+        changed.start_epoch(epoch)
+        shown = changed[0][0] if epoch else plain[0][0]
+        for axes, image, name in zip(row, shown, table["class"], strict=True):
             axes.axis("off")
-        for axes, image in zip(row, source[0][0], strict=False):
             show_image(axes, image[..., ::-1].squeeze())
+            axes.set_title("" if epoch else name, fontsize=9)
     return finish(figure)
 
 

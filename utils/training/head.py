@@ -113,4 +113,4 @@ def _part(images: Batches, split: str) -> Batches:
 def _rows(found, images, split, chosen=slice(None), seed=None, weights=None) -> "Features":
     """The features of one part, or of some of its rows."""
     rows = np.flatnonzero(images.table["split"] == split)[chosen]
-    return Features(found, images.wanted, rows, seed, weights)
+    return Features(found, images.wanted, rows, seed, weights, images.batch_size)

@@ -1,6 +1,6 @@
-"""Whether the training notebook's settings make sense, asked before any work is done."""
+"""Whether a notebook's settings make sense, asked before any work is done."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from utils import config
@@ -10,22 +10,13 @@ from utils.models import backbones
 from utils.models.backend import keras
 from utils.vision.preprocessing import Preprocessing
 
-CHOICES = {
-    "SPLIT": ("grouped", "random"),
-    "COLOUR": ("grey", "rgb"),
-    "METHOD": ("whole", "bottleneck", "fine-tune"),
-    "TRUNK": backbones.TRUNKS,
-}
-COUNTS = ("IMAGE_SIZE", "EPOCHS", "BATCH_SIZE", "HEAD_EPOCHS")
-SWITCHES = ("BALANCE_CLASSES", "BALANCE_DOMAINS", "MIRROR")
-
 
 def check_parameters(settings: Mapping[str, object]) -> list[Path]:
-    """Look for settings that are unknown or contradict each other.
+    """Look for settings that contradict each other or that no training can have.
 
     Args:
-        settings: the values of the notebook's settings cell by their names, as
-            ``globals()`` has them there; what else it holds makes no difference.
+        settings: the values of a training notebook's settings cell by their names, as
+            ``globals()`` has them there. Looked at are those that the notebook has.
 
     Returns:
         The folders of the data sets.
@@ -33,43 +24,50 @@ def check_parameters(settings: Mapping[str, object]) -> list[Path]:
     Raises:
         ValueError: the message lists everything that is wrong.
     """
-    data = settings["DATA"]
-    folders = [config.project_path(one) for one in ([data] if isinstance(data, str) else data)]
-    problems = [*_of_values(settings), *_of_data(settings, folders), *_of_outputs(settings)]
+    folders = _folders(settings["DATA"])
+    problems = [
+        f"{name} {expected}. Received: {settings[name]!r}"
+        for name, (fits, expected) in _VALUES.items()
+        if name in settings and not fits(settings[name])
+    ]
+    problems += [*_of_data(settings, folders), *_of_outputs(settings)]
     if not problems:  # what follows needs to know what these mean
-        problems = list(_of_weights(settings))
-    if not problems:
         problems = list(_of_trunk(settings))
     if problems:
         raise ValueError("These settings cannot be used:\n- " + "\n- ".join(problems))
     return folders
 
 
-def _of_values(settings) -> Iterator[str]:
-    for name, allowed in CHOICES.items():
-        if settings[name] not in allowed:
-            shown = ", ".join(map(repr, allowed))
-            yield f"{name} is one of {shown}. Received: {settings[name]!r}"
-    counts = [*COUNTS, *(["PER_CLASS"] if settings["PER_CLASS"] is not None else [])]
-    for name in counts:
-        if type(settings[name]) is not int or settings[name] < 1:
-            yield f"{name} is a whole number of at least 1. Received: {settings[name]!r}"
-    for name in SWITCHES:
-        if not isinstance(settings[name], bool):
-            yield f"{name} is True or False. Received: {settings[name]!r}"
-    if type(settings["SEED"]) is not int or settings["SEED"] < 0:
-        yield f"SEED is a whole number of at least 0. Received: {settings['SEED']!r}"
-    rate = settings["LEARNING_RATE"]
-    if not isinstance(rate, int | float) or not 0 < rate < 1:
-        yield f"LEARNING_RATE lies between 0 and 1. Received: {rate!r}"
-    margin = settings["MARGIN"]
-    if margin is not None and (not isinstance(margin, int | float) or not 0 <= margin <= 1):
-        yield f"MARGIN is None, or lies between 0 and 1. Received: {margin!r}"
-    classes = settings["CLASSES"]
-    if classes is not None and (
-        isinstance(classes, str) or len(classes) < 2 or len(set(classes)) < len(classes)
-    ):
-        yield f"CLASSES is None, or a list of two or more different names. Received: {classes!r}"
+def _whole_number(least: int) -> tuple[Callable, str]:
+    return (
+        lambda value: type(value) is int and value >= least,
+        f"is a whole number of at least {least}",
+    )
+
+
+def _one_of(allowed) -> tuple[Callable, str]:
+    return lambda value: value in allowed, f"is one of {', '.join(map(repr, allowed))}"
+
+
+def _are_classes(value) -> bool:
+    return value is None or (
+        not isinstance(value, str) and len(value) >= 2 and len(set(value)) == len(value)
+    )
+
+
+_VALUES = {
+    "CLASSES": (_are_classes, "is None, or a list of two or more different names"),
+    "METHOD": _one_of(("whole", "bottleneck")),
+    "TRUNK": _one_of([name for name in backbones.TRUNKS if name not in backbones.NEW]),
+    "IMAGE_SIZE": _whole_number(1),
+    "EPOCHS": _whole_number(1),
+    "BATCH_SIZE": _whole_number(1),
+    "SEED": _whole_number(0),
+}
+
+
+def _folders(data) -> list[Path]:
+    return [config.project_path(one) for one in ([data] if isinstance(data, str) else data)]
 
 
 def _of_data(settings, folders) -> Iterator[str]:
@@ -89,10 +87,10 @@ def _of_data(settings, folders) -> Iterator[str]:
     missing = [folder for folder in folders if not folder.is_dir()] if not source else []
     for folder in missing:
         yield (
-            f"There is no folder {folder}. Set SOURCE to the download that is to be imported "
-            'there, or to "drawn" for drawn faces'
+            f"There is no folder {folder}, which DATA names. Set SOURCE to the download that is to "
+            'be imported there; or, for drawn faces, SOURCE = "drawn" and DATA = "data/animated"'
         )
-    if folders and not source and not missing and settings["MARGIN"] is None:
+    if folders and not source and not missing:
         try:
             margin_of(*folders)
         except ValueError as error:
@@ -100,53 +98,30 @@ def _of_data(settings, folders) -> Iterator[str]:
 
 
 def _of_outputs(settings) -> Iterator[str]:
-    for name, suffix in (("MODEL", ".keras"), ("RESULT", ".json")):
-        if not settings[name]:
-            continue
-        path = config.project_path(settings[name])
-        if path.suffix != suffix:
-            yield f"{name} names a file that ends in {suffix}. Received: {settings[name]!r}"
-        else:
-            try:
-                check_writable(path)
-            except OSError as error:
-                yield f"{name}: {error}"
-
-
-def _of_weights(settings) -> Iterator[str]:
-    method, trunk, weights = settings["METHOD"], settings["TRUNK"], settings["WEIGHTS"]
-    if method == "whole" and (trunk == "own" or weights is not None):
-        yield (
-            "METHOD 'whole' trains everything from random weights. Received: "
-            f"TRUNK={trunk!r}, WEIGHTS={weights!r}. Set WEIGHTS = None and name another trunk, or "
-            "take the METHOD 'fine-tune', which goes on from weights"
-        )
-    if method != "whole" and trunk in backbones.NEW:
-        yield (
-            f"METHOD {method!r} needs a trunk that has learned, and {trunk!r} is new. Take TRUNK = "
-            "'own', which is that of models/expressions.keras, or the METHOD 'whole'"
-        )
-    if weights not in (None, "imagenet") and not config.project_path(weights).is_file():
-        yield f"There is no file {config.project_path(weights)}, which WEIGHTS names"
+    path = config.project_path(settings["MODEL"])
+    if path.suffix != ".keras":
+        yield f"MODEL names a file that ends in .keras. Received: {settings['MODEL']!r}"
+        return
+    try:
+        check_writable(path)
+    except OSError as error:
+        yield f"MODEL: {error}"
 
 
 def _of_trunk(settings) -> Iterator[str]:
-    """What only the trunk itself can tell; for those from elsewhere random weights do."""
-    method, weights, first = settings["METHOD"], settings["WEIGHTS"], settings["UNFREEZE_FROM"]
-    if bool(first) != (method == "fine-tune"):
-        yield (
-            "UNFREEZE_FROM names the first layer that the METHOD 'fine-tune' trains, and is \"\" "
-            f"otherwise. Received: METHOD={method!r}, UNFREEZE_FROM={first!r}"
-        )
+    """What only a trunk that has learned can tell; of those from elsewhere random weights do."""
+    if settings.get("METHOD") == "whole":
         return
-    own = settings["TRUNK"] == "own"
-    if own and weights not in (None, "imagenet"):
+    name, weights = settings.get("TRUNK", "own"), settings.get("WEIGHTS")
+    first = settings.get("UNFREEZE_FROM")
+    if weights not in (None, "imagenet"):
         weights = config.project_path(weights)
+        if not weights.is_file():
+            yield f"There is no file {weights}, which WEIGHTS names"
+            return
     try:
-        preprocessing = Preprocessing(
-            config.CLASS_NAMES, size=settings["IMAGE_SIZE"], colour=settings["COLOUR"]
-        )
-        trunk = backbones.make_trunk(settings["TRUNK"], preprocessing, weights if own else None)
+        preprocessing = Preprocessing(config.CLASS_NAMES, size=settings["IMAGE_SIZE"])
+        trunk = backbones.make_trunk(name, preprocessing, weights if name == "own" else None)
         if first:
             backbones.unfreeze_from(trunk, first)
     except (FileNotFoundError, ValueError) as error:

@@ -65,7 +65,7 @@ def start_run(runs: str | Path, name: str, model: keras.Model, settings: dict) -
         model: the whole network.
         settings: everything else that decides the outcome, the data included.
     """
-    text = json.dumps([_without_names(model.get_config()), settings], sort_keys=True, default=str)
+    text = json.dumps([without_names(model.get_config()), settings], sort_keys=True, default=str)
     folder = Path(runs) / f"{name}-{digest(text, digits=8)}"
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "architecture.json", json.loads(model.to_json()))
@@ -78,7 +78,7 @@ def record_result(run: Run, head: keras.Model, metrics: dict, split: str, **abou
 
     Args:
         run: the run.
-        head: its MLP head, described in one line such as "dense 256 → dense 7".
+        head: its MLP head, described in one line such as "flatten → dense 7 softmax".
         metrics: what `evaluation.evaluate` returned; its headline numbers are kept.
         split: what they were measured on. ``val_accuracy``, by which runs are to be
             compared, is kept from the run's log.
@@ -107,23 +107,26 @@ def list_runs(runs: str | Path = RUNS) -> pd.DataFrame:
 
 
 def describe_head(head: keras.Model) -> str:
-    """The layers that tell one head from another, in one line."""
-    words = []
-    for layer in head.layers:
-        if isinstance(layer, keras.layers.Dense):
-            words.append(f"dense {layer.units}")
-        elif isinstance(layer, keras.layers.Dropout):
-            words.append(f"dropout {layer.rate:g}")
-        elif isinstance(layer, keras.layers.BatchNormalization):
-            words.append("norm")
-    return " → ".join(words)
+    """All layers of a head in one line, such as "flatten → dense 64 relu → dense 7 softmax"."""
+    return " → ".join(_describe_layer(layer) for layer in head.layers)
 
 
-def _without_names(config):
+def _describe_layer(layer: keras.Layer) -> str:
+    layers = keras.layers
+    if isinstance(layer, layers.Dense):
+        activation = keras.activations.serialize(layer.activation)
+        return f"dense {layer.units}" + ("" if activation == "linear" else f" {activation}")
+    if isinstance(layer, layers.Dropout):
+        return f"dropout {layer.rate:g}"
+    names = {layers.GlobalAveragePooling2D: "average", layers.BatchNormalization: "norm"}
+    return names.get(type(layer), type(layer).__name__.lower())
+
+
+def without_names(config):
     """A config without the names that Keras counts up with every rebuild."""
     if isinstance(config, dict):
         dropped = ("name", "keras_history", "shared_object_id", "build_config")
-        return {key: _without_names(value) for key, value in config.items() if key not in dropped}
+        return {key: without_names(value) for key, value in config.items() if key not in dropped}
     if isinstance(config, list | tuple):
-        return [_without_names(value) for value in config]
+        return [without_names(value) for value in config]
     return config
