@@ -38,7 +38,7 @@ $(BIN)/.ready-dev: requirements-dev.txt $(BIN)/.ready
 	$(PIP) -r requirements-dev.txt -c constraints.txt
 	touch $@
 
-demo: setup  ## run both notebooks on drawn faces: nothing to download, no camera
+demo: setup  ## train on drawn faces and label a clip: nothing to download, no camera
 	$(BIN)/python -m utils demo
 
 train: setup  ## train on DATA=data/fer2013 for EPOCHS=20; again to go on after a stop

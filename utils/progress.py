@@ -21,7 +21,8 @@ class NotebookBar(tqdm):
 
     def __init__(self, *arguments, **settings):
         self._shown = None
-        super().__init__(*arguments, file=io.StringIO(), **{"ascii": False, "ncols": 100, **settings})
+        settings = {"ascii": False, "ncols": 100, **settings}
+        super().__init__(*arguments, file=io.StringIO(), **settings)
 
     def display(self, msg: str | None = None, pos: int | None = None) -> None:
         """Show the bar's present state in place of the one before."""

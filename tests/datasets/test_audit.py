@@ -135,7 +135,7 @@ def test_summary_and_balance_count_what_is_there(report):
         "near-identical: validation images also in train": 5,
     }
     assert report.balance.loc["sad"].to_dict() == {"train": 6, "validation": 5, "total": 11}
-    assert "blank images" in str(report) and "blank images" in report._repr_html_()
+    assert "blank images" in str(report) and "blank images" in repr(report)
 
 
 def test_images_also_in_train(folder, report):

@@ -11,7 +11,7 @@ import pytest
 from tests import drawn_layouts
 from utils import datasets
 from utils.cli import main
-from utils.cli.notebooks import REAL_TIME, TRAINING, execute
+from utils.cli.notebooks import REAL_TIME, TRANSFER, execute
 from utils.config import CLASS_NAMES, DEFAULT_MODEL
 from utils.datasets import splits
 from utils.drawn.clip import clip_timeline
@@ -47,44 +47,39 @@ def imported(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def bottleneck(imported, tmp_path_factory):
-    """The training notebook on VGG16 at 350 × 350: few pictures, for it takes its time."""
+    """The transfer notebook on VGG16 at 350 × 350: few images, for it takes its time."""
     return run_training(
         tmp_path_factory.mktemp("bottleneck"),
         DATA=[str(imported["jaffe"]), str(imported["ferg"])],
         CLASSES=["happy", "surprise"],
-        METHOD="bottleneck",
         TRUNK="vgg16",
+        UNFREEZE_FROM="block5_conv3",
         IMAGE_SIZE=350,
-        MIRROR=False,
-        BALANCE_DOMAINS=True,
         BATCH_SIZE=8,
-        HEAD_EPOCHS=2,
+        EPOCHS=2,
     )
 
 
 @pytest.fixture(scope="module")
 def fine_tuned(imported, tmp_path_factory):
-    """The training notebook on all four data sets, going on from the released model."""
+    """The transfer notebook on all four data sets, going on from the released model."""
     trunk = load_model(DEFAULT_MODEL)[0].get_layer("trunk")
     convolutions = [one.name for one in trunk.layers if isinstance(one, keras.layers.Conv2D)]
     return run_training(
         tmp_path_factory.mktemp("fine_tuned"),
         DATA=[str(folder) for folder in imported.values()],
-        METHOD="fine-tune",  # the trunk that goes with it is the released model's
         UNFREEZE_FROM=convolutions[-1],
-        BALANCE_DOMAINS=True,
         BATCH_SIZE=16,
-        HEAD_EPOCHS=20,
-        EPOCHS=2,
+        EPOCHS=20,
     )
 
 
 def run_training(folder, **parameters):
-    """The training notebook's executed cells, numbers, model file and runs."""
-    model, result, runs = folder / "model.keras", folder / "result.json", folder / "runs"
-    parameters |= {"MODEL": str(model), "RESULT": str(result), "RUNS": str(runs)}
-    file = execute(TRAINING, folder / "training.ipynb", parameters)
-    numbers = json.loads(result.read_text(encoding="utf-8"))
+    """The transfer notebook's executed cells, numbers, model file and runs."""
+    model, runs = folder / "model.keras", folder / "runs"
+    parameters |= {"SOURCE": "", "MODEL": str(model), "RUNS": str(runs)}
+    file = execute(TRANSFER, folder / "transfer.ipynb", parameters)
+    numbers = json.loads(model.with_suffix(".json").read_text(encoding="utf-8"))
     return SimpleNamespace(file=file, model=model, runs=runs, numbers=numbers)
 
 
@@ -154,14 +149,11 @@ def test_bottleneck_judges_people_and_characters_apart(bottleneck):
         assert log["val_accuracy"].tolist() == pytest.approx(mean.tolist())
 
 
-def test_bottleneck_names_both_splits_and_the_edited_head(bottleneck):
+def test_both_ways_of_splitting_are_named(bottleneck):
     shares = bottleneck.numbers["accuracy_by_split"]
     said = text_of(bottleneck.file, "compared = {}")
-    for way in ("grouped", "random"):
+    for way in ("by person", "at random"):
         assert f"{shares[way]:.1%}" in next(x for x in said.splitlines() if x.startswith(way))
-    heads = [json.loads(path.read_text()) for path in bottleneck.runs.glob("*/result.json")]
-    assert {one["method"] for one in heads} == {"bottleneck", "head"}
-    assert len({one["head"] for one in heads}) == 2
 
 
 def test_bottleneck_saves_a_whole_model(bottleneck):
@@ -175,10 +167,10 @@ def test_fine_tuning_learns_and_judges_apart(fine_tuned):
     numbers = fine_tuned.numbers
     assert numbers["accuracy"] > 2 / 7  # twice chance, on people and characters never seen
     assert set(numbers["accuracy_apart"]) == {"animated", "people"}
-    assert set(numbers["accuracy_by_split"]) == {"grouped", "random"}
+    assert set(numbers["accuracy_by_split"]) == {"by person", "at random"}
     assert pictures_shown(fine_tuned.file, "rows_by_domain(finished.table)") == 6
-    for step in ("train_head(head", "unfreeze_from(trunk"):  # each shows its curves
-        assert pictures_shown(fine_tuned.file, step) == 1
+    assert pictures_shown(fine_tuned.file, "train_head(head") == 1  # its curves
+    assert "by fine-tuning" in text_of(fine_tuned.file, "unfreeze_from(trunk")
     trunks = [
         load_model(file)[0].get_layer("trunk").get_weights()
         for file in (DEFAULT_MODEL, fine_tuned.model)

@@ -1,13 +1,24 @@
-"""Both notebooks, executed as `make demo` executes them, and as they are committed."""
+"""The notebooks: executed as `make demo` executes them, within their limits, and as committed."""
+
+import ast
 
 import nbformat
 import pandas as pd
+import papermill
 import pytest
 
-from utils.cli.notebooks import REAL_TIME, TRAINING, execute, run_demo
+from utils.cli.notebooks import REAL_TIME, TRAINING, TRANSFER, execute, run_demo
 from utils.drawn.clip import clip_timeline
 from utils.models.model_file import read_preprocessing
 from utils.vision.opencv import cv2
+
+MOST_CELLS = {TRAINING: 20 + 3, TRANSFER: 24, REAL_TIME: 16}  # three look at the labels
+ALL = pytest.mark.parametrize("notebook", MOST_CELLS, ids=lambda path: path.stem)
+
+
+def code_of(notebook):
+    cells = nbformat.read(notebook, as_version=4).cells
+    return [cell for cell in cells if cell.cell_type == "code"]
 
 
 @pytest.fixture(scope="module")
@@ -46,25 +57,65 @@ def test_clip_is_labelled_as_drawn(demo):
     assert (shown["label"] == timeline["label"]).sum() >= 6  # of seven
 
 
-@pytest.mark.parametrize("notebook", [TRAINING, REAL_TIME], ids=lambda path: path.stem)
+@ALL
 def test_misspelled_parameter_is_refused(notebook, tmp_path):
     with pytest.raises(ValueError, match=r"no parameter EPOCH\. It has: "):
         execute(notebook, tmp_path / "out.ipynb", {"EPOCH": 3})
     assert not (tmp_path / "out.ipynb").exists()
 
 
-@pytest.mark.parametrize("notebook", [TRAINING, REAL_TIME], ids=lambda path: path.stem)
+@ALL
+def test_a_notebook_keeps_its_limits(notebook):
+    code = code_of(notebook)
+    assert len(code) <= MOST_CELLS[notebook]
+    assert max(len(cell.source.splitlines()) for cell in code) <= 20
+    imports = [
+        line for cell in code for line in cell.source.splitlines() if line.startswith("from utils")
+    ]
+    assert len(imports) == 1, imports
+    assert len(papermill.inspect_notebook(str(notebook))) <= 12
+
+
+@ALL
+def test_settings_are_literals_in_one_cell_and_all_are_used(notebook):
+    code = code_of(notebook)
+    (settings,) = (cell for cell in code if "parameters" in cell.metadata.get("tags", []))
+    names = set()
+    for line in ast.parse(settings.source).body:
+        assert isinstance(line, ast.Assign)
+        ast.literal_eval(line.value)
+        names.add(line.targets[0].id)
+    others = "\n".join(cell.source for cell in code if cell is not settings)
+    used = {node.id for node in ast.walk(ast.parse(others)) if isinstance(node, ast.Name)}
+    assert names <= used | {"DATA"}, names - used  # whose folders `check_parameters` gives
+
+
+@ALL
+def test_every_cell_is_led_in_by_words(notebook):
+    """One figure may follow another; never three cells in a row without a word."""
+    kinds = [cell.cell_type for cell in nbformat.read(notebook, as_version=4).cells]
+    assert kinds[0] == "markdown"
+    assert all("markdown" in kinds[i : i + 3] for i in range(len(kinds) - 2))
+    words = "".join(
+        cell.source
+        for cell in nbformat.read(notebook, as_version=4).cells
+        if cell.cell_type == "markdown"
+    )
+    assert words.count("**Try**") >= 4 and words.count("](https://") >= 4
+
+
+@ALL
 def test_notebook_is_committed_as_executed(notebook):
-    cells = nbformat.read(notebook, as_version=4).cells
-    code = [cell for cell in cells if cell.cell_type == "code"]
+    code = code_of(notebook)
     assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
     outputs = [output for cell in code for output in cell.outputs]
     assert not [output for output in outputs if output.output_type == "error"]
-    assert sum("parameters" in cell.metadata.get("tags", []) for cell in code) == 1
-    assert max(len(cell.source.splitlines()) for cell in code) <= 25
     assert notebook.stat().st_size < 3_000_000
     pictures = [output for output in outputs if "image/png" in output.get("data", {})]
     assert len(pictures) >= 3
+    texts = [output.get("data", {}).get("text/plain", "") for output in outputs]
+    bars = [text for text in texts if "%|" in text]
+    assert all("100%|" in text for text in bars), bars  # finished, where no widget is rendered
 
 
 def test_training_notebook_is_committed_as_executed_on_fer2013():

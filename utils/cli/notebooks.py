@@ -10,6 +10,7 @@ from utils import config
 from utils.files import write_text
 
 TRAINING = config.PROJECT / "notebooks" / "FacialExpressionRecognition.ipynb"
+TRANSFER = config.PROJECT / "notebooks" / "Transfer_Learning.ipynb"
 REAL_TIME = config.PROJECT / "notebooks" / "Real_Time_Prediction.ipynb"
 DEMO_EPOCHS = 8
 DEMO_BATCH_SIZE = 32  # few images: smaller batches, for more steps
@@ -44,7 +45,7 @@ def execute(notebook: str | Path, output: str | Path, parameters: dict | None = 
 
 
 def run_demo(folder: str | Path) -> dict:
-    """Run both notebooks on drawn faces: train, read the matrices, label a clip.
+    """Train on drawn faces, read the matrices, and label a clip, in the notebooks for that.
 
     Args:
         folder: gets the executed notebooks, the model, the annotated clip, its table
@@ -64,7 +65,6 @@ def run_demo(folder: str | Path) -> dict:
             "EPOCHS": DEMO_EPOCHS,
             "BATCH_SIZE": DEMO_BATCH_SIZE,
             "MODEL": str(folder / "animated.keras"),
-            "RESULT": str(folder / "training.json"),
             "RUNS": str(folder / "runs"),
         },
     )
@@ -78,7 +78,7 @@ def run_demo(folder: str | Path) -> dict:
             "CAMERA": None,
         },
     )
-    numbers = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+    numbers = json.loads((folder / "animated.json").read_text(encoding="utf-8"))
     accuracy = numbers["intervals"]["accuracy"]
     summary = f"""\
 Accuracy on drawn characters that the network never saw: {accuracy["value"]:.1%}
@@ -90,7 +90,7 @@ real-time notebook, executed  {labelled}
 model                         {folder / "animated.keras"}
 annotated clip                {folder / "annotated.mp4"}
 its table                     {folder / "faces.csv"}
-all numbers                   {folder / "training.json"}
+all numbers                   {folder / "animated.json"}
 """
     write_text(folder / "summary.txt", summary)
     print(summary)

@@ -122,7 +122,7 @@ def _of_trunk(settings) -> Iterator[str]:
     try:
         preprocessing = Preprocessing(config.CLASS_NAMES, size=settings["IMAGE_SIZE"])
         trunk = backbones.make_trunk(name, preprocessing, weights if name == "own" else None)
-        if first:
+        if first is not None:
             backbones.unfreeze_from(trunk, first)
     except (FileNotFoundError, ValueError) as error:
         yield str(error)
