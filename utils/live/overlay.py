@@ -34,7 +34,7 @@ def draw_faces(
         faces: `results.Face`s, each with `track`, `box` (left, top, width, height in pixels of the
             frame), `probabilities` (classes,), `label` and `confidence` 0–1.
         class_names: names of the classes, in the order of the probabilities.
-        fps: frames a second, written in the corner; None writes nothing.
+        fps: frames read a second, written in the corner; None writes nothing.
 
     Returns:
         uint8, (height, width, 3) BGR.
@@ -52,7 +52,7 @@ def draw_faces(
     for panel, face in zip(panels, faces, strict=True):
         _draw_bars(canvas, panel, face, class_names)
     if fps is not None:
-        _draw_text_panel(canvas, f"{fps:.0f} fps", unit)
+        _draw_text_panel(canvas, f"{fps:.0f} fps read", unit)
     return canvas
 
 

@@ -91,6 +91,8 @@ class LivePanel:
         buttons = (self.start_button, self.stop_button, self.snapshot_button)
         for control in buttons:
             control.layout.width = "100px"
+        for control in (self.threshold_slider, self.smoothing_slider):
+            control.layout.width = "270px"  # all in one row beside JupyterLab's list of files
         controls = ipywidgets.HBox(
             [*buttons, self.threshold_slider, self.smoothing_slider], layout={"flex_flow": "wrap"}
         )
