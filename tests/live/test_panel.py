@@ -13,7 +13,7 @@ from utils.drawn.clip import clip_frames
 from utils.live.analyzer import FaceAnalyzer
 from utils.live.frames import FrameSource
 from utils.live.panel import LivePanel
-from utils.live.sinks import CsvSink, Sink, VideoSink
+from utils.live.sinks import CsvSink, NotebookSink, Sink, VideoSink
 
 pytest.importorskip("ipywidgets")
 
@@ -40,6 +40,61 @@ def endless():
             yield number / 25, image
 
     return FrameSource(frames())
+
+
+def timed(rate, jitter=0.0, count=60):
+    """Moments at which frames come, ``rate`` a second, each a little early or late."""
+    random = np.random.default_rng(0)
+    return np.arange(count) / rate + random.uniform(-jitter, jitter, count)
+
+
+@pytest.mark.parametrize(
+    ("rate", "jitter", "share"),
+    [(30, 0.012, 1.0), (25, 0.01, 1.0), (60, 0.002, 1.0), (240, 0.0, 0.25)],
+)
+def test_every_frame_of_a_camera_is_shown_and_a_flood_is_not(rate, jitter, share, monkeypatch):
+    sink, shown = NotebookSink(), []
+    monkeypatch.setattr(sink, "_show", lambda: shown.append(True))
+    for moment in timed(rate, jitter):
+        monkeypatch.setattr("utils.live.sinks.time.monotonic", lambda now=moment: now)
+        sink.write(object())
+    assert len(shown) == pytest.approx(60 * share, abs=1)
+
+
+def test_there_is_no_image_before_start_and_it_keeps_its_size_after():
+    frames = [(seconds, frame) for seconds, frame, _ in islice(clip_frames(), 3)]
+    panel = LivePanel(frames, Leaning())
+    image = panel.widget.children[-1]
+    assert image.layout.display == "none" and "Press Start" in panel.status.value
+    assert panel.image is None
+    panel.start()
+    panel.wait(20)
+    assert image.layout.display is None and image.layout.max_width == "100%"
+    assert image.layout.object_fit == "contain" and panel.widget.layout.align_items == "flex-start"
+    assert panel.image.shape == frames[0][1].shape
+
+
+def test_without_widgets_the_panel_is_told_in_words():
+    bundle = LivePanel([], Leaning())._repr_mimebundle_()
+    assert "Start, Stop, Snapshot" in bundle["text/plain"]
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+
+
+def test_a_recording_plays_in_its_own_time():
+    frames = [(seconds, frame) for seconds, frame, _ in islice(clip_frames(), 10)]
+    panel = LivePanel(frames, Leaning())
+    begun = time.monotonic()
+    panel.start()
+    panel.wait(20)
+    assert time.monotonic() - begun >= frames[-1][0]
+
+
+def test_a_snapshot_of_a_small_frame_can_be_read(tmp_path):
+    _, frame, _ = next(islice(clip_frames(size=(320, 240)), 30, None))
+    panel = LivePanel([(0.0, frame)], Leaning(), snapshots=tmp_path)
+    panel.start()
+    panel.wait(20)
+    assert cv2.imread(str(panel.snapshot())).shape == (480, 640, 3)
 
 
 class Labels(Sink):

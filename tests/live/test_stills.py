@@ -208,3 +208,15 @@ def test_nothing_here_needs_tensorflow():
     script = f"import sys, {modules}; sys.exit('tensorflow' in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
     assert subprocess.run([sys.executable, "-c", script], env=environment).returncode == 0
+
+
+def test_three_lines_read_a_photograph_and_show_it(face, tmp_path):
+    from utils import live, plots
+
+    photo = tmp_path / "photo.jpg"
+    cv2.imwrite(str(photo), face)
+    faces = live.read_stills(photo)
+    figure = plots.still(photo, faces)
+    assert list(faces.columns) == COLUMNS and len(faces) == 1  # the released model's classes
+    names = [label.get_text() for label in figure.axes[1].get_yticklabels()]
+    assert names == list(CLASS_NAMES)

@@ -169,3 +169,10 @@ def test_reliability_bars_are_the_accuracy_of_each_bin():
     heights = sorted(bar.get_height() for bar in axes.patches)
     assert heights == pytest.approx([30 / 40, 38 / 40])
     assert "0.100" in axes.get_title()  # (40 · |0.75 − 0.55| + 40 · |0.95 − 0.95|) / 80
+
+
+def test_augmentation_is_shown_on_one_face_of_each_class(figures, answers):
+    _, classes, *_ = answers
+    axes = figures["augmented"].axes
+    assert len(axes) == 4 * len(classes)
+    assert [one.get_title() for one in axes[: len(classes)]] == list(classes)

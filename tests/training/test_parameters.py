@@ -49,6 +49,7 @@ def test_the_settings_of_a_notebook_can_be_used(notebook, tmp_path):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
+        ({"TARGETS": "people"}, "TARGETS are .labels., .votes., or the weight"),
         ({"METHOD": "hole"}, "METHOD is one of 'whole', 'bottleneck'. Received: 'hole'"),
         ({"EPOCHS": 0}, "EPOCHS is a whole number of at least 1. Received: 0"),
         ({"IMAGE_SIZE": "48"}, "IMAGE_SIZE is a whole number of at least 1. Received: '48'"),

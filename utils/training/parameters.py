@@ -8,6 +8,7 @@ from utils.datasets.table import margin_of
 from utils.files import check_writable
 from utils.models import backbones
 from utils.models.backend import keras
+from utils.training.targets import vote_weight
 from utils.vision.preprocessing import Preprocessing
 
 
@@ -49,6 +50,13 @@ def _one_of(allowed) -> tuple[Callable, str]:
     return lambda value: value in allowed, f"is one of {', '.join(map(repr, allowed))}"
 
 
+def _are_targets(value) -> bool:
+    try:
+        return vote_weight(value) >= 0
+    except ValueError:
+        return False
+
+
 def _are_classes(value) -> bool:
     return value is None or (
         not isinstance(value, str) and len(value) >= 2 and len(set(value)) == len(value)
@@ -57,6 +65,7 @@ def _are_classes(value) -> bool:
 
 _VALUES = {
     "CLASSES": (_are_classes, "is None, or a list of two or more different names"),
+    "TARGETS": (_are_targets, 'are "labels", "votes", or the weight of the votes from 0 to 1'),
     "METHOD": _one_of(("whole", "bottleneck")),
     "TRUNK": _one_of([name for name in backbones.TRUNKS if name not in backbones.NEW]),
     "IMAGE_SIZE": _whole_number(1),
