@@ -6,10 +6,12 @@ import nbformat
 import pandas as pd
 import papermill
 import pytest
+from nbclient import NotebookClient
 
 from utils.cli.notebooks import REAL_TIME, TRAINING, TRANSFER, execute, run_demo
 from utils.drawn.clip import clip_timeline
-from utils.models.model_file import read_preprocessing
+from utils.models.model_file import load_model, read_preprocessing
+from utils.training.runs import describe_head
 from utils.vision.opencv import cv2
 
 MOST_CELLS = {TRAINING: 20 + 3, TRANSFER: 24, REAL_TIME: 16}  # three look at the labels
@@ -120,3 +122,40 @@ def test_notebook_is_committed_as_executed(notebook):
 
 def test_training_notebook_is_committed_as_executed_on_fer2013():
     assert "28709" in TRAINING.read_text(encoding="utf-8")
+
+
+def test_the_head_just_edited_is_shown_compared_and_saved(demo, tmp_path):
+    """*Run All*, an edit of either head, *Run Selected Cell and All Below*."""
+    folder, _ = demo
+    settings = {
+        "DATA": str(folder / "animated"),
+        "METHOD": "bottleneck",
+        "EPOCHS": 1,
+        "BATCH_SIZE": 64,
+        "MODEL": str(tmp_path / "mine.keras"),
+        "RUNS": str(tmp_path / "runs"),
+    }
+    notebook = nbformat.read(TRAINING, as_version=4)
+    cells = notebook.cells
+    (place,) = (at for at, one in enumerate(cells) if "parameters" in one.metadata.get("tags", []))
+    cells[place].source += "".join(f"\n{name} = {value!r}" for name, value in settings.items())
+    heads = [at for at, one in enumerate(cells) if "head = keras.Sequential(" in one.source]
+    client = NotebookClient(notebook, timeout=None, kernel_name="python3")
+    with client.setup_kernel():
+
+        def run_from(first: int) -> str:
+            """The head that is saved, after the cells from the first on have run."""
+            for at, cell in enumerate(cells):
+                if at >= first and cell.cell_type == "code":
+                    client.execute_cell(cell, at)
+            return describe_head(load_model(tmp_path / "mine.keras")[0].get_layer("head"))
+
+        assert "dense 512 relu" in run_from(0)
+        for head, old, new in zip(heads, ("Dense(128,", "Dense(512,"), (96, 80), strict=True):
+            cells[head].source = cells[head].source.replace(old, f"Dense({new},")
+            saved = run_from(head)
+            assert f"dense {new}" in saved
+            (compared,) = (one for one in cells if "list_runs(" in one.source)
+            pictures = [one for one in compared.outputs if "image/png" in one.get("data", {})]
+            assert len(pictures) == 3
+            assert saved in compared.outputs[-1].data["text/html"].replace("\n", "")

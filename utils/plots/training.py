@@ -46,7 +46,8 @@ def example_images(table: pd.DataFrame, class_names, each: int = 8, seed: int = 
 def augmented_images(images, times: int = 3) -> Figure:
     """An image of each class of a `batches.Batches`: plain above, and changed so often below."""
     names = images.preprocessing.class_names
-    table = images.table.drop_duplicates("class").set_index("class", drop=False)
+    table = images.table.groupby("class").sample(1, random_state=images.seed)
+    table = table.set_index("class", drop=False)
     table = table.loc[[name for name in names if name in table.index]]
     plain = type(images)(table, images.preprocessing, len(table))
     changed = type(images)(
