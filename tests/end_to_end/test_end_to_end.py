@@ -12,7 +12,7 @@ from tests import drawn_layouts
 from utils import datasets
 from utils.cli import main
 from utils.cli.notebooks import REAL_TIME, TRANSFER, execute
-from utils.config import CLASS_NAMES, DEFAULT_MODEL
+from utils.config import CLASS_NAMES, MODELS
 from utils.datasets import splits
 from utils.drawn.clip import clip_timeline
 from utils.models.backend import keras
@@ -53,6 +53,7 @@ def bottleneck(imported, tmp_path_factory):
         DATA=[str(imported["jaffe"]), str(imported["ferg"])],
         CLASSES=["happy", "surprise"],
         TRUNK="vgg16",
+        WEIGHTS=None,
         UNFREEZE_FROM="block5_conv3",
         IMAGE_SIZE=350,
         BATCH_SIZE=8,
@@ -62,8 +63,8 @@ def bottleneck(imported, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def fine_tuned(imported, tmp_path_factory):
-    """The transfer notebook on all four data sets, going on from the released model."""
-    trunk = load_model(DEFAULT_MODEL)[0].get_layer("trunk")
+    """The transfer notebook on all four data sets, going on from a released model."""
+    trunk = load_model(MODELS / "fer2013.keras")[0].get_layer("trunk")
     convolutions = [one.name for one in trunk.layers if isinstance(one, keras.layers.Conv2D)]
     return run_training(
         tmp_path_factory.mktemp("fine_tuned"),
@@ -173,7 +174,7 @@ def test_fine_tuning_learns_and_judges_apart(fine_tuned):
     assert "by fine-tuning" in text_of(fine_tuned.file, "unfreeze_from(trunk")
     trunks = [
         load_model(file)[0].get_layer("trunk").get_weights()
-        for file in (DEFAULT_MODEL, fine_tuned.model)
+        for file in (MODELS / "fer2013.keras", fine_tuned.model)
     ]
     changed = [not (old == new).all() for old, new in zip(*trunks, strict=True)]
     assert any(changed)

@@ -86,6 +86,7 @@ def test_settings_that_cannot_be_used_are_named(changed, message):
         ({"TRUNK": "resnet"}, "TRUNK is one of 'own', 'vgg16', 'mobilenetv2'. Received: 'resnet'"),
         ({"WEIGHTS": "imagenet"}, "'own' is that of a saved model"),
         ({"TRUNK": "vgg16", "WEIGHTS": "no/such.h5"}, "There is no file .*which WEIGHTS names"),
+        ({"TRUNK": "vgg16", "WEIGHTS": "models/fer2013.keras"}, "whose trunk is 'own'"),
         ({"UNFREEZE_FROM": ""}, "no layer ''"),
         (
             {"TRUNK": "vgg16", "UNFREEZE_FROM": "block5_pool"},

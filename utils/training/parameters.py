@@ -128,6 +128,12 @@ def _of_trunk(settings) -> Iterator[str]:
         if not weights.is_file():
             yield f"There is no file {weights}, which WEIGHTS names"
             return
+        if name != "own" and weights.suffix == ".keras":
+            yield (
+                "WEIGHTS is a model of this project, whose trunk is 'own'. Received: "
+                f'TRUNK={name!r}; expected with it "imagenet", Keras\'s file of its weights, or None'
+            )
+            return
     try:
         preprocessing = Preprocessing(config.CLASS_NAMES, size=settings["IMAGE_SIZE"])
         trunk = backbones.make_trunk(name, preprocessing, weights if name == "own" else None)
