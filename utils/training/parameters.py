@@ -131,7 +131,7 @@ def _of_trunk(settings) -> Iterator[str]:
         if name != "own" and weights.suffix == ".keras":
             yield (
                 "WEIGHTS is a model of this project, whose trunk is 'own'. Received: "
-                f'TRUNK={name!r}; expected with it "imagenet", Keras\'s file of its weights, or None'
+                f"TRUNK={name!r}; expected with it 'imagenet', Keras's file of weights, or None"
             )
             return
     try:
