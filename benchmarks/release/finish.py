@@ -1,16 +1,15 @@
-"""From the two students to the two models that are released.
+"""From the two students to the two models that are released: no training, only last layers.
 
     python -m benchmarks.release.finish [--pack FILE] [--out FOLDER] [--models FOLDER]
 
-`expressions.keras`, which is to read people, goes on for some epochs with their votes alone, on
-images changed less, as those that it will meet. Rare expressions drown among the frequent ones,
-so its answers are divided by the classes' shares of the votes to the power `TAU` (Menon et al.,
-"Long-tail learning via logit adjustment", ICLR 2021). `fer2013.keras`, for comparison with the
-field, answers with its head for labels and, by a smaller part, with that for votes, which knows
-no single labeller's slips. Last, on images held out of Training, a temperature is fitted: the
-confidence of the one becomes the share of people who would agree, that of the other how often
-it is right. All of it goes into the last layer, so the models are ordinary ones. Started again
-after a stop, it goes on with the last epoch.
+`expressions.keras`, which is to read people, answers with its student's head for votes. Rare
+expressions drown among the frequent ones, so the answers are divided by the classes' shares of
+the votes to the power `TAU` (Menon et al., "Long-tail learning via logit adjustment", ICLR
+2021). `fer2013.keras`, for comparison with the field, answers with its student's head for labels
+and, by a smaller part, with that for votes, which knows no single labeller's slips. Last, on
+images held out of Training, a temperature is fitted: the confidence of the one becomes the share
+of people who would agree, that of the other how often it is right. All of it goes into the last
+layer, so the models are ordinary ones.
 """
 
 import argparse
@@ -23,29 +22,13 @@ from benchmarks.release.networks import STUDENT, two_headed
 from utils.config import CLASS_NAMES, MODELS
 from utils.datasets import votes as people
 from utils.models import networks
-from utils.models.backend import fastest_precision, keras, xla_pays
+from utils.models.backend import keras
 from utils.models.model_file import save_model
-from utils.models.rebuilding import rebuild
 from utils.training import calibration
-from utils.training.augmentation import Augmentation
-from utils.training.optimizer import Muon
 from utils.vision.preprocessing import Preprocessing
 
-EPOCHS, PEAK_RATE, WEIGHT_DECAY, BATCH = 22, 8e-3, 5e-2, 128
-RARITY = 0.25  # power of a class's rarity that its votes are weighted by
-TAU = 0.3
+TAU = 0.25  # on images held out, more costs people's majority; less, the rare expressions
 OF_VOTES = 0.3  # share of the votes' head in the answers of fer2013.keras
-SMOOTHING = 0.1  # of drawn faces' labels
-AUGMENTATION = Augmentation(
-    rotation=12,
-    shift=0.08,
-    zoom=0.2,
-    brightness=0.12,
-    contrast=0.4,
-    erasing=0.3,
-    blur=0.7,
-    noise=0.03,
-)
 
 
 def main() -> None:
@@ -56,7 +39,6 @@ def main() -> None:
     options = parser.parse_args()
     packed = pack.load(options.pack)
     expressions = read_student(options.out / "expressions.npz", {"votes": 1.0})
-    teach(expressions, Images(packed), options.out / "finishing")
     shares = adjusted(expressions, packed)
     calibrated(expressions, packed, shares, people.usable(packed["votes"]))
     heads = {"votes": OF_VOTES, "labels": 1 - OF_VOTES}
@@ -88,63 +70,6 @@ def read_student(path: Path, heads: dict[str, float]) -> keras.Model:
     ]
     network.get_layer("head").set_weights([*shared, *mixed])
     return network
-
-
-class Images(keras.utils.PyDataset):
-    """Changed images of the pack in batches: uint8 images, shares of votes, and weights."""
-
-    def __init__(self, packed: dict):
-        super().__init__()
-        labels, votes = packed["labels"], packed["votes"]
-        smooth = np.eye(len(CLASS_NAMES))[labels] * (1 - SMOOTHING) + SMOOTHING / len(CLASS_NAMES)
-        photographed = np.arange(len(labels)) < pack.first_drawn(packed)
-        shares = np.nan_to_num(people.shares(votes))
-        chosen = (packed["parts"] == pack.PARTS.index("train")) & people.usable(votes)
-        chosen &= packed["images"].std(axis=(1, 2)) >= 1
-        self.targets = np.where(photographed[:, None], shares, smooth)
-        weights = self.targets @ shares[chosen & photographed].mean(axis=0) ** -RARITY
-        self.weights = weights / weights[chosen].mean()
-        self.images, self.rows = packed["images"][..., None], np.flatnonzero(chosen)
-        self.start(0)
-
-    def start(self, epoch: int) -> None:
-        """Draw the order of an epoch, counted from 0."""
-        self.epoch = epoch
-        self.order = np.random.default_rng([5, epoch]).permutation(self.rows)
-
-    def __len__(self) -> int:
-        return len(self.rows) // BATCH
-
-    def __getitem__(self, index: int):
-        rows = self.order[index * BATCH : (index + 1) * BATCH]
-        random = np.random.default_rng([5, self.epoch, index])
-        images = np.stack([AUGMENTATION(image, random) for image in self.images[rows]])
-        return images, self.targets[rows].astype(np.float32), self.weights[rows].astype(np.float32)
-
-
-def teach(network: keras.Model, images: Images, folder: Path) -> None:
-    """Train a network on, or go on where that was stopped."""
-    finished = folder.with_suffix(".weights.h5")
-    if finished.is_file():
-        network.load_weights(finished)
-        return
-    keras.utils.set_random_seed(0)
-    worker = rebuild(network, fastest_precision())
-    worker.set_weights(network.get_weights())
-    steps = EPOCHS * len(images)
-    rate = keras.optimizers.schedules.CosineDecay(
-        PEAK_RATE / 20, steps - steps // 20, warmup_target=PEAK_RATE, warmup_steps=steps // 20
-    )
-    worker.compile(
-        Muon(rate, weight_decay=WEIGHT_DECAY, clipnorm=1.0),
-        "categorical_crossentropy",
-        jit_compile=xla_pays(),
-    )
-    order = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: images.start(epoch))
-    kept = keras.callbacks.BackupAndRestore(folder, delete_checkpoint=False)
-    worker.fit(images, epochs=EPOCHS, shuffle=False, callbacks=[kept, order])
-    network.set_weights(worker.get_weights())
-    network.save_weights(finished)
 
 
 def adjusted(network: keras.Model, packed: dict) -> np.ndarray:
