@@ -6,7 +6,7 @@ DATA ?= data/fer2013
 EPOCHS ?= 20
 PORT ?= 8000
 PACK := .cache/release/images.npz.xz
-BENCHMARKS := $(filter-out __init__ card conditions measuring numbers,$(basename $(notdir $(wildcard benchmarks/*.py))))
+BENCHMARKS := $(filter-out __init__ card conditions measuring numbers photographs,$(basename $(notdir $(wildcard benchmarks/*.py))))
 
 # Jupyter refuses to run as root unless it is told to.
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)

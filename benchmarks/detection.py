@@ -1,6 +1,10 @@
 """How many faces are found, at how many false boxes and what cost.
 
     python -m benchmarks.detection [--faces 700] [--data FOLDER] [--video FILE] [--yunet FILE]
+    python -m benchmarks.detection PHOTOS [--json FILE] [--yunet FILE] [--sheet FOLDER]
+
+PHOTOS, a folder or zip of pictures with boxes.csv, is measured by `benchmarks.photographs`.
+Without it:
 
 Faces: a seeded sample of FER-2013's validation part, enlarged to 192 pixels in a replicated
 border of half their side. False boxes: the sample pictures without a face that come with
@@ -26,6 +30,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from tqdm.auto import tqdm
 
+from benchmarks import photographs
 from benchmarks.measuring import save
 from utils import datasets
 from utils.config import RESULTS, project_path
@@ -59,11 +64,19 @@ Finder = Callable[[np.ndarray], list[Box]]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("photos", nargs="?", help="folder or zip with boxes.csv (default: none)")
+    parser.add_argument("--json", metavar="FILE", help="where the figures of PHOTOS go")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="of PHOTOS, only these finders")
+    parser.add_argument("--sheet", metavar="FOLDER", help="contact sheets of PHOTOS go there")
     parser.add_argument("--data", default="data/fer2013")
     parser.add_argument("--faces", type=int, default=700, help="how many pictures to search")
     parser.add_argument("--video", help="a file with faces; the drawn clip by default")
     parser.add_argument("--yunet", help="YuNet's model file, to measure it as well")
     options = parser.parse_args()
+    if options.photos:
+        measured = photographs.measure(options.photos, options.yunet, options.only, options.sheet)
+        save("photographs", measured, options.json)
+        return
 
     table = datasets.split_of(datasets.find_images(project_path(options.data)), "validation")
     table = table.sample(min(options.faces, len(table)), random_state=0)
