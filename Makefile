@@ -19,7 +19,7 @@ found > (3, 13) and print("Python 3.11 to 3.13 are tested. On a newer one, const
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train release test lint lab web bench lock
+.PHONY: help setup demo train release test lint lab web bench lock yunet
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-8s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ lab: setup  ## open the notebooks in JupyterLab
 
 web: setup  ## serve the model in the browser, on this machine only, at PORT=8000
 	$(BIN)/python -m app --port $(PORT)
+
+yunet: setup  ## bring the model file of the face finder YuNet into models/; or that of FILE=
+	$(BIN)/python -m utils yunet $(FILE)
 
 bench: $(BIN)/.ready-dev  ## measure again what the README quotes, into results/
 	for name in $(BENCHMARKS) card numbers; do $(BIN)/python -m benchmarks.$$name || exit 1; done

@@ -33,6 +33,7 @@ def create_app(
     host: str = "127.0.0.1",
     names: Sequence[str] = (),
     allow_notebook: bool = False,
+    detector: str = "haar",
 ) -> Flask:
     """The application; end it with ``app.extensions["close"]()``.
 
@@ -46,6 +47,7 @@ def create_app(
         host: the address that the server will be bound to.
         names: more names that it answers to; see `app.safety.trusted`.
         allow_notebook: let a page of a Jupyter server on localhost show this one in a frame.
+        detector: "haar" or "yunet": what finds faces, see `utils.vision.detectors`.
     """
     limits = limits or Limits()
     app = Flask(__name__)
@@ -53,12 +55,12 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = limits.picture_bytes  # the video route raises its own
 
     shared = SharedPredictor(predictor)
-    detectors = DetectorPool(limits.working, limits.waiting)
+    detectors = DetectorPool(limits.working, limits.waiting, detector=detector)
     sessions = Sessions(shared, limits.sessions, limits.faces)
-    videos = VideoJobs(shared, limits)
+    videos = VideoJobs(shared, limits, detector)
     feed = None
     if camera is not None:
-        feed = CameraFeed(camera, shared, limits.viewers, limits.faces)
+        feed = CameraFeed(camera, shared, limits.viewers, limits.faces, detector)
 
     problems.register(app)
     safety.guard(app, host, names, allow_notebook)

@@ -15,6 +15,7 @@ from app.server import Server
 from utils.config import DEFAULT_MODEL, MODELS
 from utils.models.metadata import ModelFileError
 from utils.models.predictor import load
+from utils.vision.detectors import DETECTORS
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -33,16 +34,21 @@ def _serve(options: argparse.Namespace) -> int:
         return 2
     released = Path(options.model).resolve().parent == MODELS
     limits = Limits()
-    app = create_app(
-        predictor,
-        limits=limits,
-        camera=options.camera,
-        model_name=Path(options.model).name,
-        card=(MODELS / "README.md").read_text("utf-8") if released else None,
-        host=options.host,
-        names=options.name,
-        allow_notebook=options.allow_notebook,
-    )
+    try:
+        app = create_app(
+            predictor,
+            limits=limits,
+            camera=options.camera,
+            model_name=Path(options.model).name,
+            card=(MODELS / "README.md").read_text("utf-8") if released else None,
+            host=options.host,
+            names=options.name,
+            allow_notebook=options.allow_notebook,
+            detector=options.detector,
+        )
+    except (OSError, ValueError) as error:  # YuNet's file
+        print(error, file=sys.stderr)
+        return 2
     try:
         server = Server(app, options.host, options.port, limits)
     except OSError as error:
@@ -105,6 +111,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--model", default=DEFAULT_MODEL, help="a .keras file of this project (%(default)s)"
+    )
+    parser.add_argument(
+        "--detector", choices=DETECTORS, default="haar", help="what finds faces (%(default)s)"
     )
     parser.add_argument(
         "--host", type=_host, default="127.0.0.1", help="address to listen on (%(default)s)"

@@ -113,11 +113,12 @@ class CameraFeed(Sink):
         predictor: see `utils.live.loop.read_live`.
         most: browsers at a time.
         faces: most faces that are followed.
+        detector: "haar" or "yunet".
     """
 
-    def __init__(self, source, predictor, most: int, faces: int):
+    def __init__(self, source, predictor, most: int, faces: int, detector: str = "haar"):
         self._source, self._predictor, self._most = source, predictor, most
-        self._faces = faces
+        self._faces, self._detector = faces, detector
         self._viewers, self._stop, self._thread = 0, threading.Event(), None
         self._door, self._news = threading.Lock(), threading.Condition()
         self._jpeg, self._number, self._end = b"", 0, ""
@@ -187,7 +188,8 @@ class CameraFeed(Sink):
 
     def _run(self) -> None:
         try:
-            analyzer = FaceAnalyzer(self._predictor, tracker=FewFacesTracker(self._faces))
+            tracker = FewFacesTracker(self._faces)
+            analyzer = FaceAnalyzer(self._predictor, self._detector, tracker)
             read_live(self._source, analyzer, [self], stop=self._stop, say=self._say)
         except Exception as error:  # no camera, no network: the viewers are told
             self._say(str(error))

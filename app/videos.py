@@ -73,10 +73,11 @@ class VideoJobs:
     Args:
         predictor: see `utils.live.loop.read_live`.
         limits: see `Limits`.
+        detector: "haar" or "yunet".
     """
 
-    def __init__(self, predictor, limits: Limits):
-        self._predictor, self._limits = predictor, limits
+    def __init__(self, predictor, limits: Limits, detector: str = "haar"):
+        self._predictor, self._limits, self._detector = predictor, limits, detector
         self._root = PrivateFolder()
         self._videos: dict[str, Video] = {}
         self._waiting: queue.Queue = queue.Queue()
@@ -195,7 +196,7 @@ class VideoJobs:
         sinks = [progress, CsvSink(video.table), WebmSink(video.picture, self._limits.video_side)]
         table = read_live(
             upload,
-            FaceAnalyzer(self._predictor, tracker=FewFacesTracker(self._limits.faces)),
+            FaceAnalyzer(self._predictor, self._detector, FewFacesTracker(self._limits.faces)),
             sinks,
             stop=video.stop,
             say=lambda text: None,

@@ -16,6 +16,7 @@ from typing import TypeVar
 import numpy as np
 
 from utils.vision.boxes import Box
+from utils.vision.detectors import make_detector
 from utils.vision.haar import FaceDetector
 from utils.vision.preprocessing import prepare_faces
 
@@ -120,10 +121,11 @@ class DetectorPool:
         size: threads.
         waiting: calls that may wait for one.
         patience: seconds that they wait.
+        detector: "haar" or "yunet".
     """
 
-    def __init__(self, size: int, waiting: int, patience: float = 30.0):
-        detectors = [FaceDetector() for _ in range(size)]
+    def __init__(self, size: int, waiting: int, patience: float = 30.0, detector: str = "haar"):
+        detectors = [make_detector(detector) for _ in range(size)]
         self._own = threading.local()
         self._threads = ThreadPoolExecutor(
             size, "detection", lambda: setattr(self._own, "detector", detectors.pop())

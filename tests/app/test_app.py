@@ -50,6 +50,7 @@ from utils.live.analyzer import FaceAnalyzer
 from utils.live.frames import FrameSource
 from utils.live.results import Reading
 from utils.models.predictor import load
+from utils.vision import detectors
 from utils.vision.haar import FaceDetector
 from utils.vision.images import MAX_PIXELS
 from utils.vision.opencv import cv2
@@ -978,3 +979,39 @@ def test_only_loopback_is_private():
     assert [is_loopback(host) for host in [*private, "0.0.0.0", "192.168.0.7"]] == [True] * 4 + [
         False
     ] * 2
+
+
+class _WholeFrame:
+    """Stands in for YuNet: every frame is a face."""
+
+    def __init__(self, model_file=None):
+        pass
+
+    def detect(self, frame, thorough=False):
+        return [(0, 0, frame.shape[1], frame.shape[0])]
+
+    scan = detect
+
+    def refind(self, frame, box):
+        return self.detect(frame)[0]
+
+
+def test_pictures_and_live_frames_are_searched_by_the_chosen_detector(make, frames, monkeypatch):
+    monkeypatch.setattr(detectors, "YuNetDetector", _WholeFrame)
+    client = make(detector="yunet")
+    jpeg = cv2.imencode(".jpg", frames[0])[1].tobytes()
+    height, width = frames[0].shape[:2]
+    whole = {"left": 0, "top": 0, "width": width, "height": height}
+    session = client("POST", "/api/v1/sessions").json["session"]
+    for place in ("faces", f"sessions/{session}/frames"):
+        answer = client("POST", f"/api/v1/{place}", data=jpeg, content_type="image/jpeg").json
+        assert [face["box"] for face in answer["faces"]] == [whole]
+
+
+def test_a_missing_yunet_file_ends_the_start_with_advice(monkeypatch, capsys):
+    def absent(*_):
+        raise FileNotFoundError("Run `make yunet`")
+
+    monkeypatch.setattr(detectors, "YuNetDetector", absent)
+    assert main(["--detector", "yunet", "--port", "0"]) == 2
+    assert "make yunet" in capsys.readouterr().err

@@ -15,6 +15,7 @@ from utils.config import CLASS_NAMES
 from utils.drawn.character import EXPRESSIONS
 from utils.drawn.face import draw_face, random_character
 from utils.importing.importer import import_dataset
+from utils.vision import detectors
 
 
 def pixels(seed: int, shape=(12, 12)) -> np.ndarray:
@@ -427,3 +428,20 @@ def test_people_are_cropped_to_the_face_and_animated_characters_to_the_centre(tm
 def test_unknown_settings_stop_before_any_work(tmp_path, settings):
     with pytest.raises(ValueError, match=f"{next(iter(settings))} must be"):
         run(tmp_path / "absent", tmp_path / "out", **settings)
+
+
+def test_the_chosen_detector_crops_to_the_face(tmp_path, monkeypatch):
+    class LowerHalf:
+        def __init__(self, model_file=None):
+            pass
+
+        def detect(self, image, thorough=False):
+            return [(0, image.shape[0] // 2, image.shape[1], image.shape[0] // 2)]
+
+    halves = np.vstack([np.zeros((32, 64)), np.full((32, 64), 200)]).astype(np.uint8)
+    monkeypatch.setattr(detectors, "YuNetDetector", LowerHalf)
+    source = write_folder(tmp_path / "jaffe", {"KA.AN1.1.png": png_of(halves)})
+    run(source, tmp_path / "out", face_size=16, detector="yunet")
+    assert cv2.imread(str(tmp_path / "out/all/angry/KA.AN1.1.png"), 0).min() == 200
+    with pytest.raises(ValueError, match="haar"):
+        run(source, tmp_path / "other", face_size=16, detector="hog")

@@ -16,6 +16,7 @@ from utils.drawn.clip import clip_frames
 from utils.live import predict
 from utils.live.camera import LiveCamera
 from utils.models.model_file import save_model
+from utils.vision import detectors, yunet
 
 COLUMNS = [
     *("source", "frame", "seconds", "track", "x", "y", "width", "height"),
@@ -235,3 +236,42 @@ def test_the_command(clip, small_network, preprocessing, tmp_path, capsys):
     assert main(["predict", missing, *arguments[1:]]) == 1
     told = capsys.readouterr().err
     assert "none.mp4" in told and "Error" not in told
+
+
+class Corner:
+    """Stands in for YuNet: every frame has one face, in its corner."""
+
+    box = 0, 0, 40, 40
+
+    def __init__(self, model_file=None):
+        pass
+
+    def detect(self, frame, thorough=False):
+        return [self.box]
+
+    scan = detect
+
+    def refind(self, frame, box):
+        return self.box
+
+
+@pytest.mark.parametrize("chosen", ["yunet", Corner()])
+def test_the_chosen_detector_searches_images_and_films(clip, image, monkeypatch, chosen):
+    monkeypatch.setattr(detectors, "YuNetDetector", Corner)
+    table, failures = predict.read_sources([image, clip], Even(), detector=chosen, progress=False)
+    assert failures == [] and set(table["source"]) == {str(image), str(clip)}
+    # In the film the corner is followed, too, and may wander by a pixel.
+    np.testing.assert_allclose(table[["x", "y"]].astype(float), 0, atol=2)
+    np.testing.assert_allclose(table[["width", "height"]].astype(float), 40, atol=4)
+
+
+def test_a_detector_without_its_file_is_refused_before_any_work(image, tmp_path, monkeypatch):
+    def absent(*_):
+        raise FileNotFoundError("make yunet")
+
+    monkeypatch.setattr(yunet, "find_yunet", absent)
+    with pytest.raises(FileNotFoundError, match="make yunet"):
+        predict.read_sources([image], Even(), detector="yunet", csv=tmp_path / "rows.csv")
+    assert not (tmp_path / "rows.csv").exists()
+    with pytest.raises(ValueError, match='"haar" or "yunet"'):
+        predict.read_sources([image], Even(), detector="hog")

@@ -10,9 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from utils.files import digest
+from utils.vision import yunet, yunet_file
+from utils.vision.detectors import make_detector
 from utils.vision.haar import FaceDetector
 from utils.vision.opencv import cv2
 from utils.vision.yunet import YuNetDetector, box_around
+from utils.vision.yunet_file import fetch_yunet, find_yunet
 
 # A face around the upper left corner of its cell; x, y in pixels from there. The marks are
 # where FER-2013's images have them: the eyes at 0.38 of the height, 0.383 apart, and the
@@ -97,10 +101,10 @@ def scene(height=320, width=480, cells=((192, 128),), scale=1):
     return cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST)
 
 
-@pytest.mark.parametrize("scale", [1, 2, 3])
+@pytest.mark.parametrize("scale", [1, 2, 4])
 @pytest.mark.parametrize("colours", ["grey", "bgr"])
 def test_boxes_lie_around_the_marks_at_any_size(detector, scale, colours):
-    frame = scene(scale=scale)
+    frame = scene(height=480, width=640, scale=scale)
     if colours == "grey":
         frame = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
     (box,) = detector.detect(frame)
@@ -141,9 +145,9 @@ def test_boxes_are_clipped_at_the_border(detector):
 
 def test_a_face_without_surroundings_is_looked_for_in_a_border(detector):
     frame = np.zeros((48, 48), np.uint8)
-    frame[8:40, 8:40] = 255  # no cell of its own; in a border of 24 pixels it is one
+    frame[7:25, 7:25] = 255  # no cell of its own; in a border of 24 pixels, doubled, it is one
     assert detector.detect(frame) == []
-    assert detector.detect(frame, thorough=True) == [(0, 0, 40, 40)]
+    assert detector.detect(frame, thorough=True) == [(0, 0, 24, 24)]
 
 
 def test_a_turned_or_lowered_head_keeps_its_size():
@@ -187,17 +191,56 @@ def test_an_absent_file_is_explained(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content",
+    "content, reason",
     [
-        b"",
-        b"version https://git-lfs.github.com/spec/v1\noid sha256:8f2383e4dd\nsize 232589\n",
-        white_cell_network()[:300],
-        white_cell_network(outputs=("cls", "bbox")),
+        (b"", "it is empty"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:8f2383e4dd\nsize 232589\n",
+            "Git LFS's pointer.*download button",
+        ),
+        (b"\n\n<!DOCTYPE html>\n<html lang='en'>", "a web page.*download button"),
+        (white_cell_network()[:300], "that OpenCV .* reads"),
+        (white_cell_network(outputs=("cls", "bbox")), "that OpenCV .* reads"),
     ],
-    ids=["empty", "pointer of Git", "cut off", "another network"],
+    ids=["empty", "pointer of Git", "web page", "cut off", "another network"],
 )
-def test_a_wrong_file_is_explained(tmp_path, content):
+def test_a_wrong_file_is_explained(tmp_path, content, reason):
     path = tmp_path / "yunet.onnx"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"yunet.onnx .* is no YuNet model.*download button"):
+    with pytest.raises(ValueError, match=rf"(?s)yunet.onnx .*is no YuNet model.*{reason}"):
         YuNetDetector(path)
+    with pytest.raises(ValueError, match=r"(?s)yunet.onnx is refused.*Expected one with the SHA"):
+        fetch_yunet(path, tmp_path / "models")
+    assert not (tmp_path / "models").exists()
+
+
+def test_a_file_in_models_is_found(tmp_path, monkeypatch):
+    with pytest.raises(FileNotFoundError, match="make yunet"):
+        find_yunet(tmp_path)
+    brought = tmp_path / "face_detection_yunet_2026may.onnx"
+    brought.write_bytes(white_cell_network())
+    assert find_yunet(tmp_path) == brought
+    monkeypatch.setattr(yunet, "find_yunet", lambda: brought)
+    assert make_detector("yunet").detect(scene())
+
+
+def test_make_yunet_takes_the_zoos_files_by_their_digest(tmp_path, monkeypatch):
+    content = white_cell_network()
+    monkeypatch.setattr(yunet_file, "KNOWN", {digest(content, digits=64): "yunet_zoo.onnx"})
+    (tmp_path / "download").write_bytes(content)
+    target = fetch_yunet(tmp_path / "download", tmp_path / "models")
+    assert target == tmp_path / "models/yunet_zoo.onnx" and target.read_bytes() == content
+    with pytest.raises(FileNotFoundError, match="make yunet"):
+        fetch_yunet(tmp_path / "absent", tmp_path)
+    with pytest.raises(OSError, match=r"cannot be reached.*make yunet"):
+        fetch_yunet("http://127.0.0.1:9/yunet.onnx", tmp_path)
+
+
+def test_a_detector_is_made_by_its_name(detector):
+    assert isinstance(make_detector(), FaceDetector)
+    assert make_detector("haar", least_share=0.3).least_share == 0.3
+    assert make_detector(detector) is detector
+    with pytest.raises(ValueError, match=r'"haar" or "yunet"\. Received: "hog"'):
+        make_detector("hog")
+    with pytest.raises(ValueError, match="score is a share"):
+        YuNetDetector(score=1.2)

@@ -23,6 +23,7 @@ def import_images(options) -> None:
             face_size=options.faces,
             without_face=options.without_face,
             votes=options.votes,
+            detector=options.detector,
         )
     )
 
@@ -179,6 +180,7 @@ def predict(options) -> int:
         video=options.video,
         threshold=options.threshold,
         smoothing=options.smoothing,
+        detector=options.detector,
     )
     for source, labels in table.groupby("source", sort=False)["label"]:
         counts = ", ".join(f"{label} {count}" for label, count in labels.value_counts().items())
@@ -188,6 +190,13 @@ def predict(options) -> int:
     for failure in failures:
         print(failure, file=sys.stderr)
     return 1 if failures else 0
+
+
+def yunet(options) -> None:
+    """bring the model file of YuNet, a second way to find faces, into models/"""
+    from utils.vision.yunet_file import fetch_yunet
+
+    print(f"{fetch_yunet(options.source)}: choose it with --detector yunet")
 
 
 def demo(options) -> None:

@@ -5,6 +5,7 @@ import sys
 
 from utils import config
 from utils.cli import commands
+from utils.vision.yunet_file import SOURCE
 
 
 class DefaultsFormatter(argparse.ArgumentDefaultsHelpFormatter):
@@ -83,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
         default="centre",
         help="what to do, with --faces, where no face is found",
     )
+    _add_detector(command)
     command.add_argument(
         "--votes",
         metavar="FILE",
@@ -213,6 +215,13 @@ def _parser() -> argparse.ArgumentParser:
         "--smoothing", type=float, default=0.3, help="seconds that answers are averaged over"
     )
 
+    _add_detector(command)
+
+    command = add("yunet", commands.yunet)
+    command.add_argument(
+        "source", nargs="?", default=SOURCE, help="address, or a file brought by hand"
+    )
+
     add("demo", commands.demo)
     add("doctor", commands.doctor)
     return parser
@@ -224,6 +233,15 @@ def _add_classes(command) -> None:
         type=lambda text: tuple(config.class_name(name) for name in text.split(",")),
         metavar="A,B,…",
         help="take only these classes, in this order (default: all)",
+    )
+
+
+def _add_detector(command) -> None:
+    command.add_argument(
+        "--detector",
+        choices=("haar", "yunet"),
+        default="haar",
+        help="what finds faces; `python -m utils yunet` brings the file of the second",
     )
 
 

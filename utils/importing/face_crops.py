@@ -7,7 +7,7 @@ shows more than the face.
 import numpy as np
 
 from utils.vision.boxes import central_square
-from utils.vision.haar import FaceDetector
+from utils.vision.detectors import make_detector
 from utils.vision.images import open_image
 from utils.vision.opencv import cv2
 from utils.vision.preprocessing import crop
@@ -21,16 +21,23 @@ class FaceCropper:
 
     Args:
         size: side of the cropped images, in pixels.
-        domain: "people" are cropped to the largest face that the Haar cascades find,
+        domain: "people" are cropped to the largest face that the detector finds,
             without a margin; everything else to its central square.
         without_face: one of `WITHOUT_FACE`: what to do with people whose face is not found.
+        detector: "haar" or "yunet": what finds it.
     """
 
-    def __init__(self, size: int, domain: str = "people", without_face: str = "centre"):
+    def __init__(
+        self,
+        size: int,
+        domain: str = "people",
+        without_face: str = "centre",
+        detector: str = "haar",
+    ):
         self.size = size
         self.without_face = without_face
         self.target = "face" if domain == "people" else "central square"
-        self._detector = FaceDetector(LEAST_SHARE) if domain == "people" else None
+        self._detector = make_detector(detector, LEAST_SHARE) if domain == "people" else None
 
     def crop(self, data: bytes) -> tuple[bytes, bool]:
         """One image file, cropped.

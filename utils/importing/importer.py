@@ -23,6 +23,7 @@ from utils.importing.face_crops import WITHOUT_FACE, FaceCropper
 from utils.importing.formats import FORMATS, find_layout
 from utils.importing.report import ImportReport, read_report
 from utils.importing.writing import cut_missing_splits, stage_images
+from utils.vision.detectors import make_detector
 
 
 def import_dataset(
@@ -37,6 +38,7 @@ def import_dataset(
     peak_frames: int = 3,
     face_size: int | None = None,
     without_face: str = "centre",
+    detector: str = "haar",
     votes: str | Path | None = None,
     progress: bool = True,
 ) -> ImportReport:
@@ -77,6 +79,7 @@ def import_dataset(
         without_face: what to do, when cropping, with images of people in which no face
             is found: "centre" takes the central square and lists them in
             ``without_face.csv``, "omit" lists them in ``rejected.csv``.
+        detector: "haar" or "yunet": what finds faces when cropping.
         votes: FER+'s `fer2013new.csv`, if the source is FER-2013; the ten votes of each
             image go into ``votes.csv`` beside the manifest.
         progress: show a progress bar.
@@ -92,6 +95,8 @@ def import_dataset(
     source, destination = Path(source).expanduser(), Path(destination).expanduser()
     class_chooser(class_names)
     _check_settings(validation_share, form, peak_frames, face_size, without_face)
+    if face_size is not None:
+        make_detector(detector)  # refused before any work
     if not source.exists():
         raise FileNotFoundError(
             f"No source at {source}. Expected a folder, .zip, .tar or .csv; data/README.md says "
@@ -102,6 +107,7 @@ def import_dataset(
         read_votes(votes)  # or a wrong file would be found out after all the work
     if source.is_dir() and destination.resolve().is_relative_to(source.resolve()):
         raise ValueError(f"The destination {destination} lies inside the source {source}.")
+    other = {} if detector == "haar" else {"detector": detector}
     settings = {
         "source": fingerprint_source(source),
         "class_names": None if class_names is None else [class_name(name) for name in class_names],
@@ -110,7 +116,7 @@ def import_dataset(
         "domain": domain,
         "form": form,
         "peak_frames": peak_frames,
-        "faces": face_size and {"size": face_size, "without_face": without_face},
+        "faces": face_size and {"size": face_size, "without_face": without_face, **other},
     }
     if destination.exists() and (not destination.is_dir() or any(destination.iterdir())):
         _check_same_import(destination, settings)
@@ -128,7 +134,7 @@ def import_dataset(
             layout = find_layout(source, members, reject, form, peak_frames)
             choose = class_chooser(class_names or (CLASS_NAMES if layout.named else None))
             domain = layout.domain or domain
-            cropper = FaceCropper(face_size, domain, without_face) if face_size else None
+            cropper = FaceCropper(face_size, domain, without_face, detector) if face_size else None
             table, notes = stage_images(layout, staging, choose, cropper, reject, progress)
             _check_classes(table, layout, choose, class_names, source, rejected)
             notes += cut_missing_splits(table, staging, validation_share, seed)

@@ -9,7 +9,7 @@ import numpy as np
 
 from utils.live.results import Face, labelled_face
 from utils.vision.boxes import Box, apart, clip_box, merge_boxes
-from utils.vision.haar import FaceDetector
+from utils.vision.detectors import make_detector
 from utils.vision.images import to_grey
 from utils.vision.opencv import cv2
 from utils.vision.tracking import FaceTracker, follow_boxes
@@ -23,8 +23,8 @@ class FaceAnalyzer:
     Args:
         predictor: has ``class_names`` and ``predict_faces(frame, boxes)``, as
             `utils.models.predictor.Predictor`.
-        detector: has ``scan(frame)`` and ``refind(frame, box)``; a `FaceDetector` by
-            default.
+        detector: "haar", "yunet", or what has ``scan(frame)`` and ``refind(frame, box)``;
+            a `FaceDetector` by default.
         tracker: keeps ids; a `FaceTracker` by default.
         detect_every: seconds after which known faces are looked for again, each near
             its last place; they are followed in between. 0: in every frame.
@@ -41,7 +41,7 @@ class FaceAnalyzer:
     def __init__(
         self,
         predictor,
-        detector: FaceDetector | None = None,
+        detector="haar",
         tracker: FaceTracker | None = None,
         detect_every: float = 0.1,
         scan_every: float = 1.0,
@@ -51,7 +51,7 @@ class FaceAnalyzer:
     ):
         self.predictor = predictor
         self.class_names = tuple(predictor.class_names)
-        self.detector = detector or FaceDetector()
+        self.detector = make_detector(detector or "haar")
         self.tracker = tracker or FaceTracker()
         self.detect_every, self.scan_every = detect_every, max(scan_every, detect_every)
         self.read_every, self.smoothing, self.threshold = read_every, smoothing, threshold

@@ -18,7 +18,7 @@ from utils.live.results import Reading, ResultsTable, table_columns
 from utils.live.sinks import CsvSink, Sink, VideoSink
 from utils.live.sources import ImageSequence, open_source
 from utils.live.stills import read_still
-from utils.vision.haar import FaceDetector
+from utils.vision.detectors import make_detector
 from utils.vision.images import ImageError
 from utils.vision.opencv import cv2
 
@@ -31,6 +31,7 @@ def read_sources(
     video: str | Path | None = None,
     threshold: float = 0.0,
     progress: bool = True,
+    detector="haar",
     say=lambda text: print(text, file=sys.stderr),
     **analyzer_settings,
 ) -> tuple[pd.DataFrame, list[str]]:
@@ -50,6 +51,8 @@ def read_sources(
         video: the annotated mp4, for a single source that is no image.
         threshold: least confidence for a label; below it the face is "unsure".
         progress: show a bar for each source.
+        detector: "haar", "yunet", or a detector: see `utils.vision.detectors.make_detector`;
+            of images and films alike.
         say: where messages go.
         **analyzer_settings: of `utils.live.analyzer.FaceAnalyzer`, such as ``smoothing``.
 
@@ -69,7 +72,9 @@ def read_sources(
             "An annotated video is made of one video, folder of frames, camera or stream. "
             f"Received: {', '.join(safe_address(str(source)) for source in sources)}"
         )
-    settings = {"threshold": threshold, "progress": progress, "say": say, **analyzer_settings}
+    detector = make_detector(detector)
+    settings = {"threshold": threshold, "progress": progress, "say": say, "detector": detector}
+    settings |= analyzer_settings
     columns = table_columns(predictor.class_names)
     film = [] if video is None else [VideoSink(video)]
     rows = [] if csv is None else [CsvSink(csv)]
@@ -81,7 +86,6 @@ def read_sources(
     for sink in film + rows:
         sink.begin(columns)
     sinks = film + [_Shared(sink) for sink in rows]
-    detector = FaceDetector() if any(map(_is_image, sources)) else None
     tables, failures = [], []
     for number, source in enumerate(sources, start=1):
         problem, interrupted = None, False

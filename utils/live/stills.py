@@ -12,7 +12,7 @@ from utils.config import IMAGE_SUFFIXES
 from utils.live.results import Face, face_columns, labelled_face
 from utils.models.predictor import load
 from utils.progress import progress_bar
-from utils.vision.haar import FaceDetector
+from utils.vision.detectors import make_detector
 from utils.vision.images import ImageError, ImageSource, open_image
 from utils.vision.opencv import cv2
 
@@ -23,7 +23,7 @@ _SINGLE = str | Path | bytes | bytearray | memoryview | Image.Image | np.ndarray
 def read_stills(
     images: ImageSource | Iterable[ImageSource],
     predictor=None,
-    detector: FaceDetector | None = None,
+    detector="haar",
     threshold: float = 0.0,
     progress: bool = False,
     colour_order: str = "bgr",
@@ -43,7 +43,8 @@ def read_stills(
             folders not.
         predictor: has ``class_names`` and ``predict_faces(frame, boxes)``, as
             `utils.models.predictor.Predictor`; by default the released model.
-        detector: finds faces; a `FaceDetector` by default, searching thoroughly.
+        detector: "haar", "yunet" or a detector, which searches thoroughly: see
+            `utils.vision.detectors.make_detector`.
         threshold: least confidence for a label; below it the face is "unsure".
         progress: show a bar.
         colour_order: "bgr" or "rgb", the order of the channels of arrays.
@@ -58,7 +59,7 @@ def read_stills(
         TypeError: something is no image, folder or iterable of them.
         ValueError: ``colour_order`` is neither "bgr" nor "rgb".
     """
-    predictor, detector = predictor or load(), detector or FaceDetector()
+    predictor, detector = predictor or load(), make_detector(detector or "haar")
     columns = ["file", "face", *face_columns(predictor.class_names)]
     sources = _flatten(images)
     if not isinstance(images, Iterator):  # a generator's images need not fit into memory
@@ -84,7 +85,7 @@ def read_stills(
 def read_still(
     image: ImageSource,
     predictor,
-    detector: FaceDetector,
+    detector,
     threshold: float,
     colour_order: str = "bgr",
 ) -> list[Face]:

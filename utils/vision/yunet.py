@@ -2,8 +2,8 @@
 
 YuNet (Wu, Peng and Yu, "YuNet: A Tiny Millisecond-level Face Detector", Machine
 Intelligence Research 2023) runs in OpenCV itself and learned from WIDER FACE, whose
-faces are also tilted, turned and covered. Its file does not come with OpenCV, so a
-person has to fetch it; `utils.vision.haar.FaceDetector` needs none.
+faces are also tilted, turned and covered. Its file does not come with OpenCV (see
+`utils.vision.yunet_file`); `utils.vision.haar.FaceDetector` needs none.
 
 An expression network learns from crops of one kind, and FER-2013's are in effect
 Haar boxes, while those of WIDER FACE are oblong and reach from forehead to chin. So
@@ -17,16 +17,17 @@ from threading import Lock
 
 import numpy as np
 
-from utils.vision.boxes import Box, clip_box, nearest_box, whole_boxes
+from utils.vision.boxes import Box, apart, clip_box, nearest_box, whole_boxes
 from utils.vision.images import check_image
 from utils.vision.opencv import cv2
+from utils.vision.yunet_file import WHERE, find_yunet, why_not_yunet
 
-MODEL_FILE = "face_detection_yunet_2023mar.onnx"
-_SOURCE = "https://github.com/opencv/opencv_zoo/tree/main/models/face_detection_yunet"
-_SIDE = 320  # pixels of the shorter side of the copy searched; YuNet sees faces of 10 to 300
-_NEAR = 128  # the same around a known face
-
-_WHERE = f"Get {MODEL_FILE} (MIT licence, 0.2 MB) from {_SOURCE} and give its path."
+SCORE = 0.7  # least score of a face; at the customary 0.9 one in five of a group is missed
+_SIDE = 480  # pixels of the shorter side of the copy searched; YuNet sees faces of 10 to 300
+_LEAST = 10  # pixels of the least face there, and of a face in the frame: what is looked for
+_LEAST_FACE = 24
+_NEAR = 128  # pixels of the shorter side around a known face
+_TIGHT = 192  # the same of a face that fills the image, with a border of half its side
 
 # As shares of the side of a FER-2013 image: between the eyes, the median of 735 training
 # images in which haarcascade_eye finds one eye a half; the mouth's corners as they lie
@@ -40,27 +41,33 @@ class YuNetDetector:
     """YuNet, with the methods of `utils.vision.haar.FaceDetector`.
 
     Args:
-        model_file: the file ``face_detection_yunet_2023mar.onnx`` of OpenCV's model zoo.
+        model_file: a file of OpenCV's model zoo; by default the one that lies in ``models/``.
+        score: least score of what is taken for a face, 0–1.
 
     Raises:
         FileNotFoundError: there is no such file; the message says where to get it.
-        ValueError: the file holds something else.
+        ValueError: the file holds something else, or ``score`` is no share.
     """
 
-    def __init__(self, model_file: str | Path):
+    def __init__(self, model_file: str | Path | None = None, score: float = SCORE):
+        if not 0 < score < 1:
+            raise ValueError(f"score is a share between 0 and 1. Received: {score}")
         self._lock = Lock()  # the network keeps the size of the image that it searches
-        path = Path(model_file).expanduser()
+        path = find_yunet() if model_file is None else Path(model_file).expanduser()
         if not path.is_file():
-            raise FileNotFoundError(f"There is no YuNet model at {path}. {_WHERE}")
+            raise FileNotFoundError(f"There is no YuNet model at {path}. {WHERE}")
         data = np.fromfile(path, np.uint8)  # OpenCV cannot open every path on Windows
+        if mistaken := why_not_yunet(data.tobytes()):
+            raise ValueError(f"{path} is no YuNet model: it is {mistaken}. {WHERE}")
         try:
-            self._network = cv2.FaceDetectorYN.create("onnx", data, np.empty(0, np.uint8), (64, 64))
+            self._network = cv2.FaceDetectorYN.create(
+                "onnx", data, np.empty(0, np.uint8), (64, 64), score
+            )
             self._network.detect(np.zeros((64, 64, 3), np.uint8))  # another network fails here
         except cv2.error as error:
             raise ValueError(
                 f"{path} ({data.size:,} bytes) is no YuNet model that OpenCV {cv2.__version__} "
-                f"reads. {_WHERE} A file of some 130 bytes is only Git's pointer to it: "
-                "use the page's download button."
+                f"reads. {WHERE}"
             ) from error
 
     def detect(self, frame: np.ndarray, thorough: bool = False) -> list[Box]:
@@ -75,11 +82,19 @@ class YuNetDetector:
             (left, top, width, height) in whole pixels, inside the frame, apart
             from each other. Empty where no face was found.
         """
-        boxes = self._search(frame)
+        check_image(frame)
+        shorter = min(frame.shape[:2])
+        scale, fine = min(1.0, _SIDE / shorter), _LEAST / _LEAST_FACE
+        boxes = self._search(frame, max(scale, fine) if scale > fine / 1.5 else scale)
+        if scale <= fine / 1.5:  # a large picture: large faces first, then the small ones
+            boxes += [box for box in self._search(frame, fine) if apart(box, boxes)]
         if not boxes and thorough:
-            border = min(frame.shape[:2]) // 2
+            border = shorter // 2
             bordered = cv2.copyMakeBorder(frame, *[border] * 4, cv2.BORDER_REPLICATE)
-            boxes = [(x - border, y - border, *side) for x, y, *side in self._search(bordered)]
+            found = self._search(bordered, _TIGHT / (shorter + 2 * border))
+            # Smaller ones would have been found without a border.
+            found = [box for box in found if box[2] > 0.4 * shorter]
+            boxes = [(x - border, y - border, *side) for x, y, *side in found]
         return whole_boxes(boxes, frame.shape)
 
     def scan(self, frame: np.ndarray) -> list[Box]:
@@ -97,16 +112,16 @@ class YuNetDetector:
         if clipped is None:
             return None
         x, y, across, down = clipped
-        found = self._search(frame[y : y + down, x : x + across], _NEAR)
+        part = frame[y : y + down, x : x + across]
+        found = self._search(part, min(1.0, _NEAR / min(across, down)))
         found = [(a + x, b + y, c, d) for a, b, c, d in found if 0.7 * width < c < 1.4 * width]
         return clip_box(nearest_box(found, box), frame.shape) if found else None
 
-    def _search(self, frame: np.ndarray, side: int = _SIDE) -> list[tuple]:
-        check_image(frame)
+    def _search(self, frame: np.ndarray, scale: float) -> list[tuple]:
         height, width = frame.shape[:2]
-        scale = min(1.0, side / min(height, width))
         size = max(1, round(width * scale)), max(1, round(height * scale))
-        copy = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+        shrinks = cv2.INTER_AREA if scale <= 1 else cv2.INTER_LINEAR
+        copy = cv2.resize(frame, size, interpolation=shrinks)
         if copy.ndim == 2:
             copy = cv2.cvtColor(copy, cv2.COLOR_GRAY2BGR)
         with self._lock:
