@@ -15,8 +15,11 @@ from utils.config import CLASS_NAMES
 from utils.drawn.clip import clip_frames
 from utils.live import predict
 from utils.live.camera import LiveCamera
+from utils.live.stills import read_stills
 from utils.models.model_file import save_model
+from utils.models.predictor import Predictor
 from utils.vision import detectors, yunet
+from utils.vision.preprocessing import prepare
 
 COLUMNS = [
     *("source", "frame", "seconds", "track", "x", "y", "width", "height"),
@@ -275,3 +278,24 @@ def test_a_detector_without_its_file_is_refused_before_any_work(image, tmp_path,
     assert not (tmp_path / "rows.csv").exists()
     with pytest.raises(ValueError, match='"haar" or "yunet"'):
         predict.read_sources([image], Even(), detector="hog")
+
+
+def test_whole_pictures_are_one_face_each(image, tmp_path, small_network, preprocessing):
+    predictor = Predictor(small_network, preprocessing)
+    blank = tmp_path / "folder/blank.png"
+    blank.parent.mkdir()
+    cv2.imwrite(str(blank), np.full((48, 48), 90, np.uint8))
+    table, failures = predict.read_sources([image, blank.parent], predictor, whole=True)
+    assert failures == [] and list(table["source"]) == [str(image), str(blank)]
+    height, width = cv2.imread(str(image)).shape[:2]
+    boxes = table[["x", "y", "width", "height"]].to_numpy().tolist()
+    assert boxes == [[0, 0, width, height], [0, 0, 48, 48]]
+    expected = predictor.probabilities(prepare(cv2.imread(str(blank)), preprocessing)[None])
+    np.testing.assert_allclose(table.loc[1, list(CLASS_NAMES)].astype(float), expected[0], 1e-4)
+    assert read_stills(blank, predictor, whole=True)["label"].tolist() == [table.loc[1, "label"]]
+
+
+def test_whole_pictures_are_no_films(clip, tmp_path):
+    for source in (clip, tmp_path, "0"):
+        with pytest.raises(ValueError, match=r"Whole pictures are image files.*Received"):
+            predict.read_sources([source], Even(), whole=True)

@@ -181,6 +181,7 @@ def predict(options) -> int:
         threshold=options.threshold,
         smoothing=options.smoothing,
         detector=options.detector,
+        whole=options.whole,
     )
     for source, labels in table.groupby("source", sort=False)["label"]:
         counts = ", ".join(f"{label} {count}" for label, count in labels.value_counts().items())

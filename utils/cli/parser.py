@@ -216,6 +216,11 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     _add_detector(command)
+    command.add_argument(
+        "--whole",
+        action="store_true",
+        help="take each image, or each in a folder, as one face, as FER-2013's are (default: no)",
+    )
 
     command = add("yunet", commands.yunet)
     command.add_argument(

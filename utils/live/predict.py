@@ -32,6 +32,7 @@ def read_sources(
     threshold: float = 0.0,
     progress: bool = True,
     detector="haar",
+    whole: bool = False,
     say=lambda text: print(text, file=sys.stderr),
     **analyzer_settings,
 ) -> tuple[pd.DataFrame, list[str]]:
@@ -53,6 +54,8 @@ def read_sources(
         progress: show a bar for each source.
         detector: "haar", "yunet", or a detector: see `utils.vision.detectors.make_detector`;
             of images and films alike.
+        whole: take each image as one face, as FER-2013's files are, and a folder as its
+            images; no face is looked for.
         say: where messages go.
         **analyzer_settings: of `utils.live.analyzer.FaceAnalyzer`, such as ``smoothing``.
 
@@ -62,17 +65,19 @@ def read_sources(
         source that could not be read to its end.
 
     Raises:
-        ValueError: ``video`` with several sources, or with an image; an output that is
-            a source or another output.
+        ValueError: ``whole`` with what is no image; ``video`` with several sources, or with
+            an image; an output that is a source or another output.
         OSError: an output cannot be written. Nothing was read then.
     """
     sources = list(sources)
+    if whole:
+        sources = _images(sources)
     if video is not None and (len(sources) != 1 or _is_image(sources[0])):
         raise ValueError(
             "An annotated video is made of one video, folder of frames, camera or stream. "
             f"Received: {', '.join(safe_address(str(source)) for source in sources)}"
         )
-    detector = make_detector(detector)
+    detector = None if whole else make_detector(detector)
     settings = {"threshold": threshold, "progress": progress, "say": say, "detector": detector}
     settings |= analyzer_settings
     columns = table_columns(predictor.class_names)
@@ -135,6 +140,21 @@ class _Shared(Sink):
 
     def __init__(self, sink: Sink):
         self.write = sink.write
+
+
+def _images(sources: list) -> list:
+    """Whole pictures: the images, and those of each folder by name."""
+    images = []
+    for source in sources:
+        inside = is_address(source) or not Path(str(source)).is_dir()
+        found = [source] if inside else sorted(filter(_is_image, Path(source).iterdir()))
+        if not found or not all(map(_is_image, found)):
+            raise ValueError(
+                "Whole pictures are image files, or folders that hold some. "
+                f"Received: {safe_address(str(source))}"
+            )
+        images += found
+    return images
 
 
 def _is_image(source) -> bool:

@@ -15,6 +15,7 @@ from utils.progress import progress_bar
 from utils.vision.detectors import make_detector
 from utils.vision.images import ImageError, ImageSource, open_image
 from utils.vision.opencv import cv2
+from utils.vision.preprocessing import prepare
 
 # All of these can be iterated over as well, as can an open file.
 _SINGLE = str | Path | bytes | bytearray | memoryview | Image.Image | np.ndarray
@@ -27,6 +28,7 @@ def read_stills(
     threshold: float = 0.0,
     progress: bool = False,
     colour_order: str = "bgr",
+    whole: bool = False,
 ) -> pd.DataFrame:
     """Find and read the faces of images.
 
@@ -48,6 +50,7 @@ def read_stills(
         threshold: least confidence for a label; below it the face is "unsure".
         progress: show a bar.
         colour_order: "bgr" or "rgb", the order of the channels of arrays.
+        whole: take each image as one face, as FER-2013's files are; nothing is looked for.
 
     Returns:
         One row a face, the largest first: file ("image 0" … for what has no path),
@@ -59,7 +62,8 @@ def read_stills(
         TypeError: something is no image, folder or iterable of them.
         ValueError: ``colour_order`` is neither "bgr" nor "rgb".
     """
-    predictor, detector = predictor or load(), make_detector(detector or "haar")
+    predictor = predictor or load()
+    detector = None if whole else make_detector(detector or "haar")
     columns = ["file", "face", *face_columns(predictor.class_names)]
     sources = _flatten(images)
     if not isinstance(images, Iterator):  # a generator's images need not fit into memory
@@ -92,11 +96,16 @@ def read_still(
     """The faces of one image, the largest first, numbered from 1.
 
     Args, raises: as for `read_stills`, but for what one image raises: OSError or
-        `ImageError` where it cannot be read.
+        `ImageError` where it cannot be read. Without a detector (None) the whole image is
+        the face, prepared as in training, and its box is the image.
     """
     image = open_image(image, colour_order)
-    boxes = detector.detect(image, thorough=True)
-    answers = predictor.predict_faces(image, boxes) if boxes else ()
+    if detector is None:
+        boxes = [(0, 0, image.shape[1], image.shape[0])]
+        answers = predictor.probabilities(prepare(image, predictor.preprocessing)[None])
+    else:
+        boxes = detector.detect(image, thorough=True)
+        answers = predictor.predict_faces(image, boxes) if boxes else ()
     return [
         labelled_face(number, box, answer, predictor.class_names, threshold)
         for number, (box, answer) in enumerate(zip(boxes, answers, strict=True), start=1)
