@@ -159,7 +159,7 @@ def test_result_table(faces, tmp_path):
     record_result(run, networks.mlp_head(7, units=(8,), dropout=0.3), metrics, "test")
     table = list_runs(tmp_path)
     assert table.index.tolist() == [run.folder.name]
-    assert table["head"].item() == "dense 8 → norm → dropout 0.3 → dense 7"
+    assert table["head"].item() == "flatten → dense 8 → norm → relu → dropout 0.3 → dense 7 softmax"
     assert table["accuracy"].item() == 0.5
     assert table["measured_on"].item() == "test"
     assert table["val_accuracy"].item() == run.log["val_accuracy"].max()
