@@ -108,15 +108,16 @@ def _entries(path: Path):
 def finders(yunet: str | None = None) -> dict[str, Finder]:
     """What is compared, by name."""
     predictor, detector = load(DEFAULT_MODEL), FaceDetector()
+    second = {"judge": predictor.face_shares} if predictor.opinion else {}
     compared = {
-        "still": _timed(lambda picture: detector.detect(picture, thorough=True)),
+        "still": _timed(lambda picture: detector.detect(picture, thorough=True, **second)),
         "live": lambda picture: pan(picture, FaceAnalyzer(predictor, detector)),
         "haar_1.3_5": _timed(_cascade(1.3, 5)),
         "haar_1.1_5": _timed(_cascade(1.1, 5)),
     }
     if yunet:
         network = YuNetDetector(yunet)
-        compared["yunet"] = _timed(lambda picture: network.detect(picture, thorough=True))
+        compared["yunet"] = _timed(lambda picture: network.detect(picture, thorough=True, **second))
     return compared
 
 

@@ -184,3 +184,19 @@ def test_real_faces_are_found(detector):
             found += len(detector.detect(frame, thorough=True)) > 0
             frontal += len(usual.detectMultiScale(frame, 1.1, 5)) > 0
     assert found > frontal and found >= 0.8 * count
+
+
+def test_a_second_opinion_finds_small_faces_and_refuses_what_is_none(detector):
+    frame = scene(places=((40, 40, 40), (300, 60, 160), (200, 300, 60), (420, 320, 36)))
+
+    def left_half(frame, boxes):
+        return np.array([0.9 if box[0] < 250 else 0.1 for box in boxes])
+
+    def everything(frame, boxes):
+        return np.ones(len(boxes))
+
+    assert len(detector.detect(frame)) == 2  # under a tenth of the shorter side none is looked for
+    found = detector.detect(frame, judge=everything)
+    assert len(found) == 4 and found == sorted(found, key=lambda box: -box[2])
+    assert all(box[0] < 250 for box in detector.detect(frame, judge=left_half))
+    assert detector.detect(frame, True, lambda frame, boxes: np.zeros(len(boxes))) == []

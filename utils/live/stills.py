@@ -104,12 +104,18 @@ def read_still(
         boxes = [(0, 0, image.shape[1], image.shape[0])]
         answers = predictor.probabilities(prepare(image, predictor.preprocessing)[None])
     else:
-        boxes = detector.detect(image, thorough=True)
+        second = {"judge": predictor.face_shares} if opinionated(predictor) else {}
+        boxes = detector.detect(image, thorough=True, **second)
         answers = predictor.predict_faces(image, boxes) if boxes else ()
     return [
         labelled_face(number, box, answer, predictor.class_names, threshold)
         for number, (box, answer) in enumerate(zip(boxes, answers, strict=True), start=1)
     ]
+
+
+def opinionated(predictor) -> bool:
+    """Whether a predictor can say of boxes that they hold no face."""
+    return getattr(predictor, "opinion", None) is not None
 
 
 def _flatten(images) -> Iterator[ImageSource]:

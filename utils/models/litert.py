@@ -20,6 +20,7 @@ from utils.models.metadata import CONFIG, UNREADABLE, WEIGHTS, ModelFileError, r
 from utils.models.quiet import quiet_start
 
 ENTRY = "fast.tflite"  # the LiteRT model, in the zip
+FEATURES = "fast_form_features"  # how many it answers with beside the classes, in the metadata
 MADE_FROM = "fast_form_made_from"  # checksums of what it was made from, in the metadata
 
 _MOST_THREADS = 8  # each holds the weights once more
@@ -70,6 +71,8 @@ class LiteRTNetwork:
 
     Args:
         content: the LiteRT model, as `read_litert_model` gives it.
+        features: how many last columns of its answers are the trunk's features, the means of
+            its channels over the image, and no classes.
         threads: cores to use at most; by default those of this process, up to eight.
 
     Attributes:
@@ -80,7 +83,7 @@ class LiteRTNetwork:
         ModelFileError: the content is not a network that LiteRT can run.
     """
 
-    def __init__(self, content: bytes, threads: int | None = None):
+    def __init__(self, content: bytes, features: int = 0, threads: int | None = None):
         self._content = content
         self._threads = threads or min(_available_cores(), _MOST_THREADS)
         self._workers = ThreadPoolExecutor(self._threads, "faces")
@@ -91,7 +94,8 @@ class LiteRTNetwork:
         except (ValueError, RuntimeError) as error:
             raise ModelFileError(f"LiteRT cannot run the model: {error}") from error
         self.input_shape = _shape(first.get_input_details())
-        self.output_shape = _shape(first.get_output_details())
+        count, columns = _shape(first.get_output_details())
+        self.output_shape = count, columns - features
         self._idle.put(first)
 
     def __call__(self, faces: np.ndarray) -> np.ndarray:
@@ -103,6 +107,18 @@ class LiteRTNetwork:
         Returns:
             float32, (n, classes).
         """
+        return self.with_features(faces)[0]
+
+    def with_features(self, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Class probabilities, and the trunk's features: float32, (n, classes) and (n, features).
+
+        Args:
+            faces: see `__call__`.
+        """
+        answers = self._answers(faces)
+        return tuple(np.split(answers, [self.output_shape[1]], axis=1))
+
+    def _answers(self, faces: np.ndarray) -> np.ndarray:
         parts = np.array_split(faces, min(len(faces), self._threads))
         if len(parts) == 1:
             return self._run(faces)

@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
+from utils.files import replacing
 from utils.vision.preprocessing import Preprocessing
 
 CONFIG, WEIGHTS, METADATA = "config.json", "model.weights.h5", "metadata.json"
@@ -82,3 +83,29 @@ def check_shapes(input_shape: tuple, output_shape: tuple, preprocessing: Preproc
             f"The network and its metadata differ: it maps {received[0]} to {received[1]}, "
             f"the metadata says {expected[0]} to {expected[1]}."
         )
+
+
+def add_metadata(path: str | Path, values: dict) -> Path:
+    """Write more entries into a model file's metadata, in one step."""
+    path = Path(path)
+    rewrite(path, path, {METADATA: readable(read_metadata(path) | values)})
+    return path
+
+
+def rewrite(source: Path, target: Path, entries: dict[str, bytes]) -> None:
+    """Write a model file anew with some entries replaced or added, in one step."""
+    with (
+        replacing(target) as complete,
+        zipfile.ZipFile(source) as old,
+        zipfile.ZipFile(complete, "w") as new,
+    ):
+        for member in old.infolist():
+            if member.filename not in entries:
+                new.writestr(member, old.read(member))
+        for name, content in entries.items():
+            new.writestr(zipfile.ZipInfo(name), content)
+
+
+def readable(values: dict) -> bytes:
+    """Metadata as it stands in the file."""
+    return json.dumps(values, indent=2).encode()

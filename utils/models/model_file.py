@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.files import replacing
 from utils.models import litert
 from utils.models.backend import all_layers, compiled, keras
 from utils.models.metadata import (
@@ -28,6 +27,8 @@ from utils.models.metadata import (
     check_shapes,
     read_metadata,
     read_preprocessing,
+    readable,
+    rewrite,
 )
 from utils.vision.preprocessing import Preprocessing
 
@@ -69,7 +70,7 @@ def save_model(
             config = json.loads(archive.read(CONFIG))
         metadata = read_metadata(plain) | {PREPROCESSING: preprocessing.to_dict()}
         portable = json.dumps(_portable(config)).encode()
-        _rewrite(plain, path, {CONFIG: portable, METADATA: _readable(metadata)})
+        rewrite(plain, path, {CONFIG: portable, METADATA: readable(metadata)})
     if litert_model and keras.backend.backend() == "tensorflow" and litert.installed():
         try:
             add_litert_model(path)
@@ -131,12 +132,25 @@ def add_litert_model(path: str | Path) -> Path:
             f"{path} is complete without it."
         )
     model, _ = load_model(path)
-    content = _converted(model)
-    _check_answers(model, litert.LiteRTNetwork(content))
+    whole, features = _with_features(model)
+    content = _converted(whole)
+    _check_answers(model, litert.LiteRTNetwork(content, features))
     with zipfile.ZipFile(path) as archive:
-        metadata = read_metadata(path) | {litert.MADE_FROM: litert.checksums(archive)}
-    _rewrite(path, path, {METADATA: _readable(metadata), litert.ENTRY: content})
+        made = {litert.MADE_FROM: litert.checksums(archive), litert.FEATURES: features}
+        metadata = read_metadata(path) | made
+    rewrite(path, path, {METADATA: readable(metadata), litert.ENTRY: content})
     return path
+
+
+def _with_features(model: keras.Model) -> tuple[keras.Model, int]:
+    """The network with its trunk's mean features after the classes, and how many these are."""
+    trunk = next((layer for layer in model.layers if layer.name == "trunk"), None)
+    if trunk is None or len(trunk.output_shape) != 4:
+        return model, 0
+    images = keras.Input(model.input_shape[1:], name="images")
+    means = keras.layers.GlobalAveragePooling2D(name="features")(trunk(images))
+    answers = keras.layers.Concatenate(name="answers")([model(images), means])
+    return keras.Model(images, answers, name=model.name), int(means.shape[-1])
 
 
 def _converted(model: keras.Model) -> bytes:
@@ -166,24 +180,6 @@ def _check_answers(model: keras.Model, fast: litert.LiteRTNetwork) -> None:
             f"The LiteRT model answers otherwise than Keras: by up to {difference:.3f}, expected "
             f"at most {_TOLERANCE}. The model's file is complete without it."
         )
-
-
-def _rewrite(source: Path, target: Path, entries: dict[str, bytes]) -> None:
-    """Write a model file anew with some entries replaced or added, in one step."""
-    with (
-        replacing(target) as complete,
-        zipfile.ZipFile(source) as old,
-        zipfile.ZipFile(complete, "w") as new,
-    ):
-        for member in old.infolist():
-            if member.filename not in entries:
-                new.writestr(member, old.read(member))
-        for name, content in entries.items():
-            new.writestr(zipfile.ZipInfo(name), content)
-
-
-def _readable(values: dict) -> bytes:
-    return json.dumps(values, indent=2).encode()
 
 
 def _portable(config):

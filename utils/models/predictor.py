@@ -7,7 +7,8 @@ import numpy as np
 
 from utils.config import DEFAULT_MODEL
 from utils.models import litert
-from utils.models.metadata import ModelFileError, check_shapes, read_preprocessing
+from utils.models.metadata import ModelFileError, check_shapes, read_metadata, read_preprocessing
+from utils.models.opinion import Opinion, opinion_features, read_opinion
 from utils.progress import progress_bar
 from utils.vision.boxes import Box
 from utils.vision.preprocessing import Preprocessing, prepare_faces
@@ -21,10 +22,12 @@ class Predictor:
     Attributes:
         model: a Keras network, or a `utils.models.litert.LiteRTNetwork`.
         preprocessing: what its metadata says of faces and classes.
+        opinion: what it knows of faces at all, if its file tells; see `face_shares`.
     """
 
-    def __init__(self, model, preprocessing: Preprocessing):
+    def __init__(self, model, preprocessing: Preprocessing, opinion: Opinion | None = None):
         self.model = model
+        self.opinion = opinion
         self.preprocessing = preprocessing
         if isinstance(model, litert.LiteRTNetwork):
             self._answer = model
@@ -73,6 +76,21 @@ class Predictor:
         """
         return self.probabilities(prepare_faces(frame, boxes, self.preprocessing))
 
+    def face_shares(self, frame: np.ndarray, boxes: list[Box]) -> np.ndarray | None:
+        """How sure the network is that there is a face in each box; None: it has no opinion.
+
+        Args:
+            frame, boxes: see `predict_faces`.
+
+        Returns:
+            float, (boxes,), 0–1.
+        """
+        if self.opinion is None:
+            return None
+        if not boxes:
+            return np.empty(0)
+        return self.opinion(opinion_features(self, frame, boxes))
+
     def predict_batches(self, images, progress: bool = True) -> np.ndarray:
         """Class probabilities of a whole table of images, in its order.
 
@@ -103,11 +121,12 @@ def load(path: str | Path = DEFAULT_MODEL) -> Predictor:
     if litert_model is not None and litert.installed():
         preprocessing = read_preprocessing(path)
         try:
-            network = litert.LiteRTNetwork(litert_model)
+            features = int(read_metadata(path).get(litert.FEATURES, 0))
+            network = litert.LiteRTNetwork(litert_model, features)
             check_shapes(network.input_shape, network.output_shape, preprocessing)
         except ModelFileError as error:
             raise ModelFileError(f"{path} is refused. {error}") from error
-        return Predictor(network, preprocessing)
+        return Predictor(network, preprocessing, read_opinion(path, features))
     if litert_model is not None:
         warnings.warn(
             f"{path} holds a LiteRT model, but LiteRT is not installed, so Keras runs the network: "

@@ -3,11 +3,33 @@
 A box is (left, top, width, height) in pixels of the frame it lies in.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from math import hypot
+
+import numpy as np
 
 Box = tuple[int, int, int, int]
 """A face: left, top, width, height in whole pixels of the frame it was found in."""
+
+Judge = Callable[[np.ndarray, list[Box]], np.ndarray]
+"""Of a frame and boxes in it, how sure it is that each holds a face: float, (boxes,), 0–1."""
+
+
+def believed(frame: np.ndarray, boxes: list[Box], judge: Judge, least: float = 0.5) -> list[Box]:
+    """The boxes that a judge takes for faces, apart from each other, the surest first.
+
+    Args:
+        frame: uint8, (height, width) grey or (height, width, 3) BGR, 0–255.
+        boxes: (left, top, width, height) in pixels of the frame.
+        judge: see `Judge`.
+        least: share from which it is sure enough.
+    """
+    kept: list[Box] = []
+    if boxes:
+        for share, box in sorted(zip(judge(frame, boxes), boxes, strict=True), reverse=True):
+            if share >= least and apart(box, kept):
+                kept.append(box)
+    return kept
 
 
 def clip_box(box: Iterable[float], shape: tuple[int, ...]) -> Box | None:

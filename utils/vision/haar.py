@@ -13,24 +13,29 @@ Frames are in OpenCV's form: uint8, (height, width) grey or (height, width, 3)
 BGR, 0–255. Boxes are (left, top, width, height) in whole pixels of that frame.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from threading import Lock
 
 import numpy as np
 
-from utils.vision.boxes import Box, clip_box, nearest_box, whole_boxes
+from utils.vision.boxes import Box, Judge, believed, clip_box, nearest_box, whole_boxes
 from utils.vision.images import to_grey
 from utils.vision.opencv import INSTALL, cv2
 
 LEAST_FACE = 24  # pixels; a smaller face says too little to a 48-pixel network
 _WINDOW = 30  # pixels of the least face in the copy that the cascade searches
+_SMALL = 30  # pixels from which `propose` looks for faces at first
 _STEP = 1.1  # growth of the search window from one round to the next
 _COARSE = 1.2  # the same where time counts
+_FAR = 0.12  # share of the shorter side: where a face is smaller, others may be, too
+_ALONE = 0.2  # the same of a face in a still for which `detect` makes further passes
+_SURE = 0.7  # how sure the second opinion must be of what those find
 _KEPT = 16_000_000  # pixels for which a cascade may keep memory
 _FILES = {
     "alt": "haarcascade_frontalface_alt.xml",
     "alt2": "haarcascade_frontalface_alt2.xml",
+    "default": "haarcascade_frontalface_default.xml",
     "profile": "haarcascade_profileface.xml",
 }
 # Passes for a still in which the first found nothing: cascade, neighbours, degrees, mirrored.
@@ -72,7 +77,9 @@ class FaceDetector:
         self._reach = dict.fromkeys(_FILES, (0, 0))
         self._lock = Lock()  # a cascade keeps the image that it searches
 
-    def detect(self, frame: np.ndarray, thorough: bool = False) -> list[Box]:
+    def detect(
+        self, frame: np.ndarray, thorough: bool = False, judge: Judge | None = None
+    ) -> list[Box]:
         """The boxes of all faces of a frame, the largest first.
 
         Args:
@@ -80,17 +87,54 @@ class FaceDetector:
             thorough: where the usual pass finds nothing, also look for faces that
                 fill the image, badly lit, half-turned or tilted ones. Meant for
                 stills: an image without a face then costs some six times as much.
+            judge: a second opinion, such as `utils.models.predictor.Predictor.face_shares`.
+                With it far smaller faces are found, and fewer boxes that are none.
 
         Returns:
             (left, top, width, height) in whole pixels, inside the frame, apart
             from each other. Empty where no face was found.
         """
         grey = to_grey(frame)
+        if judge is not None:
+            return self._judged(frame, grey, thorough, judge)
         least = max(LEAST_FACE, self.least_share * min(grey.shape))
         boxes = self._search(grey, least, "alt2", 3)
         if not boxes and thorough:
-            boxes = self._search_again(grey, least)
+            boxes = next(filter(None, self._search_again(grey, least)), [])
         return whole_boxes(boxes, grey.shape)
+
+    def _judged(self, frame, grey, thorough, judge) -> list[Box]:
+        """What the cascades propose and the second opinion takes for faces."""
+        boxes = believed(frame, self.propose(grey), judge)
+        shorter = min(grey.shape)
+        if len(boxes) > 1 or any(box[2] < _FAR * shorter for box in boxes):  # a group, or far away
+            boxes = believed(frame, boxes + self.propose(grey, generous=True), judge)
+        if not boxes and thorough:
+            for found in self._search_again(grey, max(LEAST_FACE, _ALONE * shorter)):
+                boxes = believed(frame, whole_boxes(found, grey.shape), judge, _SURE)
+                if boxes:
+                    break
+        return sorted(boxes, key=lambda box: (-box[2] * box[3], box))
+
+    def propose(self, frame: np.ndarray, generous: bool = False) -> list[Box]:
+        """Boxes that may hold a face, for who has a second opinion; many hold none.
+
+        Args:
+            frame: as for `detect`.
+            generous: look for faces down to 24 pixels with two cascades, at twice to three
+                times the cost.
+
+        Returns:
+            As `detect`, but boxes of one face by two cascades may lie on each other.
+        """
+        grey = to_grey(frame)
+        if not generous:
+            found = self._run("default", grey, _COARSE, 1, _SMALL)
+        else:
+            passes = (("default", 1), ("alt2", 1))
+            found = [b for name, n in passes for b in self._run(name, grey, _COARSE, n, LEAST_FACE)]
+        boxes = (clip_box(map(float, box), grey.shape) for box in found)
+        return [box for box in boxes if box is not None]
 
     def scan(self, frame: np.ndarray) -> list[Box]:
         """New faces of a live frame, in about half the time of `detect`.
@@ -134,23 +178,21 @@ class FaceDetector:
         found = self._run(cascade, copy, _STEP, neighbours, least, most)
         return [(x + a / scale, y + b / scale, c / scale, d / scale) for a, b, c, d in found]
 
-    def _search_again(self, grey: np.ndarray, least: float) -> list[tuple]:
+    def _search_again(self, grey: np.ndarray, least: float) -> Iterator[list[tuple]]:
+        """What each further pass over a still finds, from the cheapest on."""
         # The cascade wants some surroundings, which a tight crop of a face lacks.
         border = min(grey.shape) // 4
         bordered = cv2.copyMakeBorder(grey, *[border] * 4, cv2.BORDER_REPLICATE)
         large = max(LEAST_FACE, 0.4 * min(grey.shape))
         boxes = self._search(bordered, large, "alt2", 3, window=2 * _WINDOW)
-        if boxes:
-            return [(left - border, top - border, *side) for left, top, *side in boxes]
+        yield [(left - border, top - border, *side) for left, top, *side in boxes]
         scale = min(1.0, _WINDOW / least)
         small = cv2.equalizeHist(_resize(grey, scale))
         for cascade, neighbours, degrees, mirrored in _FALLBACK:
             boxes = self._search_turned(
                 small, least * scale, cascade, neighbours, degrees, mirrored
             )
-            if boxes:
-                return [tuple(value / scale for value in box) for box in boxes]
-        return []
+            yield [tuple(value / scale for value in box) for box in boxes]
 
     def _search_turned(self, grey, least, cascade, neighbours, degrees, mirrored) -> list[tuple]:
         height, width = grey.shape

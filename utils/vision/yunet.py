@@ -17,7 +17,7 @@ from threading import Lock
 
 import numpy as np
 
-from utils.vision.boxes import Box, apart, clip_box, nearest_box, whole_boxes
+from utils.vision.boxes import Box, Judge, apart, believed, clip_box, nearest_box, whole_boxes
 from utils.vision.images import check_image
 from utils.vision.opencv import cv2
 from utils.vision.yunet_file import WHERE, find_yunet, why_not_yunet
@@ -26,6 +26,7 @@ SCORE = 0.7  # least score of a face; at the customary 0.9 one in five of a grou
 _SIDE = 480  # pixels of the shorter side of the copy searched; YuNet sees faces of 10 to 300
 _LEAST = 10  # pixels of the least face there, and of a face in the frame: what is looked for
 _LEAST_FACE = 24
+_DOUBT = 0.1  # how sure a second opinion must at least be: YuNet is seldom wrong
 _NEAR = 128  # pixels of the shorter side around a known face
 _TIGHT = 192  # the same of a face that fills the image, with a border of half its side
 
@@ -70,13 +71,16 @@ class YuNetDetector:
                 f"reads. {WHERE}"
             ) from error
 
-    def detect(self, frame: np.ndarray, thorough: bool = False) -> list[Box]:
+    def detect(
+        self, frame: np.ndarray, thorough: bool = False, judge: Judge | None = None
+    ) -> list[Box]:
         """The boxes of all faces of a frame, the largest first.
 
         Args:
             frame: uint8, (height, width) grey or (height, width, 3) BGR, 0–255.
             thorough: where nothing is found, look again for a face that fills the
                 image.
+            judge: a second opinion, asked of each box; see `utils.vision.boxes.Judge`.
 
         Returns:
             (left, top, width, height) in whole pixels, inside the frame, apart
@@ -95,7 +99,10 @@ class YuNetDetector:
             # Smaller ones would have been found without a border.
             found = [box for box in found if box[2] > 0.4 * shorter]
             boxes = [(x - border, y - border, *side) for x, y, *side in found]
-        return whole_boxes(boxes, frame.shape)
+        boxes = whole_boxes(boxes, frame.shape)
+        if judge is not None:
+            boxes = sorted(believed(frame, boxes, judge, _DOUBT), key=lambda box: -box[2] * box[3])
+        return boxes
 
     def scan(self, frame: np.ndarray) -> list[Box]:
         """New faces of a live frame: the same search as `detect`."""

@@ -1,0 +1,87 @@
+"""A second opinion: whether a box holds a face at all, by what the network's trunk sees in it.
+
+A cascade that is to find every face also takes wheels and folds for some. The trunk of an
+expression network has learned what faces look like; a logistic regression on the mean of each of
+its channels, over the box and over one 1.6 times as wide, tells them apart. Its weights travel in
+the model file's metadata (`benchmarks.release.opinion` finds them); a file without them has no
+opinion, and boxes are then taken as the detector gives them.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from utils.models.metadata import ModelFileError, add_metadata, read_metadata
+from utils.vision.boxes import Box
+from utils.vision.preprocessing import prepare_faces
+
+ENTRY = "opinion"  # in the metadata
+WIDER = 1.6  # the second box, against the first
+LEAST = 0.5  # share from which a box is taken for a face
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """Weights of the regression: float, (2 × features,), and what is added to their sum."""
+
+    weights: np.ndarray
+    bias: float
+
+    def __call__(self, features: np.ndarray) -> np.ndarray:
+        """How sure it is of a face: float, (n,), 0–1.
+
+        Args:
+            features: float, (n, 2 × features), as `opinion_features` has them.
+        """
+        sums = np.clip(features @ self.weights + self.bias, -50, 50)
+        return 1 / (1 + np.exp(-sums))
+
+
+def opinion_features(predictor, frame: np.ndarray, boxes: list[Box]) -> np.ndarray:
+    """The trunk's features of each box and of a wider one: float32, (n, 2 × features).
+
+    Args:
+        predictor: a `utils.models.predictor.Predictor` that runs a LiteRT model with features.
+        frame: uint8, (height, width) grey or (height, width, 3) BGR, 0–255.
+        boxes: (left, top, width, height) in pixels of the frame; at least one.
+    """
+    both = [*boxes, *map(_wider, boxes)]
+    crops = prepare_faces(frame, both, predictor.preprocessing)
+    features = predictor.model.with_features(crops)[1]
+    return np.hstack(np.split(features, 2))
+
+
+def read_opinion(path: str | Path, features: int) -> Opinion | None:
+    """The opinion in a model file, or None where it holds none.
+
+    Raises:
+        ModelFileError: it does not fit the model's features.
+    """
+    stored = read_metadata(path).get(ENTRY)
+    if stored is None or not features:
+        return None
+    try:
+        opinion = Opinion(np.asarray(stored["weights"], np.float64), float(stored["bias"]))
+        fits = opinion.weights.shape == (2 * features,) and np.isfinite(opinion.weights).all()
+    except (KeyError, TypeError, ValueError):
+        fits = False
+    if not fits:
+        raise ModelFileError(
+            f"{path} is refused: its opinion of what is a face needs {2 * features} weights and a "
+            "bias. Write it again with benchmarks.release.opinion."
+        )
+    return opinion
+
+
+def write_opinion(path: str | Path, opinion: Opinion) -> Path:
+    """Put an opinion into a model file, in one step; an older one is replaced."""
+    weights = [float(f"{weight:.6g}") for weight in opinion.weights]
+    return add_metadata(path, {ENTRY: {"weights": weights, "bias": opinion.bias}})
+
+
+def _wider(box: Box) -> Box:
+    left, top, width, height = box
+    more = (WIDER - 1) / 2
+    across, down = round(width * more), round(height * more)
+    return left - across, top - down, width + 2 * across, height + 2 * down
