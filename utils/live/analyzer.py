@@ -57,6 +57,9 @@ class FaceAnalyzer:
         self.read_every, self.smoothing, self.threshold = read_every, smoothing, threshold
         self._detected = self._scanned = -np.inf
         self._before: np.ndarray | None = None
+        # A model with a second opinion lets the detector look for small faces, in parts.
+        self._judged = getattr(predictor, "opinion", None) is not None
+        self._part = self._quiet = 0  # the next part, and parts since the last new face
 
     @property
     def used(self) -> bool:
@@ -98,10 +101,23 @@ class FaceAnalyzer:
         boxes = merge_boxes(box for box in known if box is not None)
         content = boxes and len(boxes) == len(known)
         pause = self.scan_every if content else min(2 * self.detect_every, self.scan_every)
+        if self._judged and self._quiet < self.detector.scan_parts:
+            pause = self.detect_every  # sizes are left in which new faces may be found
         if _due(seconds, self._scanned, pause):
             self._scanned = seconds
-            boxes += [box for box in self.detector.scan(frame) if apart(box, boxes)]
+            boxes += [box for box in self._scan(frame) if apart(box, boxes)]
         return boxes
+
+    def _scan(self, frame: np.ndarray) -> list[Box]:
+        """New faces, of some sizes where the detector searches in parts."""
+        if not self._judged:
+            return self.detector.scan(frame)
+        found = self.detector.scan(frame, self.predictor.face_shares, self._part)
+        self._part = (self._part + 1) % self.detector.scan_parts
+        known = [track.box for track in self.tracker.tracks]
+        fresh = any(apart(box, known) for box in found)
+        self._quiet = 0 if fresh else self._quiet + 1
+        return found
 
     def _follow(self, grey: np.ndarray, seconds: float) -> None:
         scale = min(1.0, _FLOW_SIDE / min(grey.shape))

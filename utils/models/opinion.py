@@ -18,7 +18,6 @@ from utils.vision.preprocessing import prepare_faces
 
 ENTRY = "opinion"  # in the metadata
 WIDER = 1.6  # the second box, against the first
-LEAST = 0.5  # share from which a box is taken for a face
 
 
 @dataclass(frozen=True)

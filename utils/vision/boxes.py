@@ -15,7 +15,7 @@ Judge = Callable[[np.ndarray, list[Box]], np.ndarray]
 """Of a frame and boxes in it, how sure it is that each holds a face: float, (boxes,), 0–1."""
 
 
-def believed(frame: np.ndarray, boxes: list[Box], judge: Judge, least: float = 0.5) -> list[Box]:
+def believed(frame: np.ndarray, boxes: list[Box], judge: Judge, least: float = 0.6) -> list[Box]:
     """The boxes that a judge takes for faces, apart from each other, the surest first.
 
     Args:
@@ -30,6 +30,21 @@ def believed(frame: np.ndarray, boxes: list[Box], judge: Judge, least: float = 0
             if share >= least and apart(box, kept):
                 kept.append(box)
     return kept
+
+
+def distinct(boxes: Iterable[Box], known: Iterable[Box] = (), overlap: float = 0.5) -> list[Box]:
+    """Boxes without those that say the same as an earlier or a known one.
+
+    Args:
+        boxes, known: (left, top, width, height) in pixels.
+        overlap: intersection over union from which two boxes say the same.
+    """
+    kept = list(known)
+    count = len(kept)
+    for box in boxes:
+        if all(intersection_over_union(box, other) < overlap for other in kept):
+            kept.append(box)
+    return kept[count:]
 
 
 def clip_box(box: Iterable[float], shape: tuple[int, ...]) -> Box | None:

@@ -50,6 +50,8 @@ class YuNetDetector:
         ValueError: the file holds something else, or ``score`` is no share.
     """
 
+    scan_parts = 1
+
     def __init__(self, model_file: str | Path | None = None, score: float = SCORE):
         if not 0 < score < 1:
             raise ValueError(f"score is a share between 0 and 1. Received: {score}")
@@ -104,9 +106,9 @@ class YuNetDetector:
             boxes = sorted(believed(frame, boxes, judge, _DOUBT), key=lambda box: -box[2] * box[3])
         return boxes
 
-    def scan(self, frame: np.ndarray) -> list[Box]:
-        """New faces of a live frame: the same search as `detect`."""
-        return self.detect(frame)
+    def scan(self, frame: np.ndarray, judge: Judge | None = None, part: int = 0) -> list[Box]:
+        """New faces of a live frame: the same search as `detect`, of all sizes in one part."""
+        return self.detect(frame, judge=judge)
 
     def refind(self, frame: np.ndarray, box: Iterable[float]) -> Box | None:
         """A known face, looked for only near its place.
