@@ -68,13 +68,16 @@ def main() -> None:
     parser.add_argument("--json", metavar="FILE", help="where the figures of PHOTOS go")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="of PHOTOS, only these finders")
     parser.add_argument("--sheet", metavar="FOLDER", help="contact sheets of PHOTOS go there")
+    parser.add_argument("--model", default="models/expressions.keras", help="for PHOTOS")
     parser.add_argument("--data", default="data/fer2013")
     parser.add_argument("--faces", type=int, default=700, help="how many pictures to search")
     parser.add_argument("--video", help="a file with faces; the drawn clip by default")
     parser.add_argument("--yunet", help="YuNet's model file, to measure it as well")
     options = parser.parse_args()
     if options.photos:
-        measured = photographs.measure(options.photos, options.yunet, options.only, options.sheet)
+        measured = photographs.measure(
+            options.photos, options.yunet, options.only, options.sheet, project_path(options.model)
+        )
         save("photographs", measured, options.json)
         return
 

@@ -40,19 +40,22 @@ Finder = Callable[[np.ndarray], tuple[list[Box], float, np.ndarray]]
 """A BGR picture in; boxes, processor milliseconds, and the faces' shift (x, y) in pixels out."""
 
 
-def measure(photos: str | Path, yunet: str | None = None, names=None, sheet=None) -> dict:
+def measure(
+    photos: str | Path, yunet: str | None = None, names=None, sheet=None, model=DEFAULT_MODEL
+) -> dict:
     """Every finder's figures over all pictures.
 
     Args:
         photos: folder or zip with ``boxes.csv``.
         yunet: YuNet's model file, to measure it as well.
         names: only these finders.
+        model: whose second opinion is asked, where it has one.
         sheet: a folder for contact sheets of found, missed and false boxes, one a finder.
     """
     pictures = dict(read_photographs(photos))
     cv2.setNumThreads(1)
     found = {}
-    for name, find in finders(yunet).items():
+    for name, find in finders(yunet, model).items():
         if names and name not in names:
             continue
         rows, marked = [], []
@@ -105,9 +108,9 @@ def _entries(path: Path):
     return sorted(n for n in archive.namelist() if not n.endswith("/")), archive.open
 
 
-def finders(yunet: str | None = None) -> dict[str, Finder]:
+def finders(yunet: str | None = None, model=DEFAULT_MODEL) -> dict[str, Finder]:
     """What is compared, by name."""
-    predictor, detector = load(DEFAULT_MODEL), FaceDetector()
+    predictor, detector = load(model), FaceDetector()
     second = {"judge": predictor.face_shares} if predictor.opinion else {}
     compared = {
         "still": _timed(lambda picture: detector.detect(picture, thorough=True, **second)),

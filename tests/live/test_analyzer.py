@@ -5,6 +5,7 @@ from functools import cache
 import numpy as np
 import pytest
 
+from tests.vision.test_haar import scene
 from utils.config import CLASS_NAMES
 from utils.drawn.character import EXPRESSIONS, paint_head
 from utils.drawn.face import random_character
@@ -177,3 +178,48 @@ def test_a_new_face_is_read_at_once():
     paste(frame, 32, (460, 240))
     assert len(analyzer.read(frame, 0.1)) == 2
     assert predictor.calls == [1, 2]
+
+
+class _Crowd:
+    """Reads every face alike, and takes every box for one; counts the calls."""
+
+    class_names = ("happy", "sad")
+    opinion = "all of them"
+
+    def __init__(self):
+        self.calls = []
+
+    def predict_faces(self, frame, boxes):
+        self.calls.append(len(boxes))
+        return np.tile((0.75, 0.25), (len(boxes), 1))
+
+    def face_shares(self, frame, boxes):
+        return np.ones(len(boxes))
+
+
+def test_a_group_from_36_to_180_pixels_is_tracked_and_read_in_one_call():
+    places = [(20 + 70 * n, 20, 36 + 2 * n) for n in range(8)]
+    places += [(20, 120, 180), (240, 120, 120), (420, 120, 80), (20, 340, 60), (500, 330, 120)]
+    frame = scene(480, 640, places)
+    predictor = _Crowd()
+    analyzer = FaceAnalyzer(predictor, read_every=0)
+    for number in range(30):
+        faces = analyzer.read(frame, number / 30)
+    centres = [(x + side / 2, y + side / 2, side) for x, y, side in places]
+    found = [
+        any(
+            abs(box[0] + box[2] / 2 - x) < 0.3 * side and abs(box[1] + box[3] / 2 - y) < 0.3 * side
+            for box in (face.box for face in faces)
+        )
+        for x, y, side in centres
+    ]
+    assert all(found)
+    assert len({face.track for face in faces}) == len(faces)
+    assert len(predictor.calls) <= 30 and predictor.calls[-1] == len(faces)
+
+
+def test_a_judge_that_believes_nothing_lets_no_face_in():
+    predictor = _Crowd()
+    predictor.face_shares = lambda frame, boxes: np.zeros(len(boxes))
+    analyzer = FaceAnalyzer(predictor)
+    assert not any(analyzer.read(scene(), number / 30) for number in range(20))
