@@ -40,7 +40,7 @@ _STEP = 1.1  # growth of the search window from one round to the next
 _COARSE = 1.2  # the same where time counts
 _FAR = 0.12  # share of the shorter side: where a face is smaller, others may be, too
 _ALONE = 0.3  # the same of a face in a still for which `detect` makes further passes
-_SURE = 0.7  # how sure the second opinion must be of what those find
+_SURE = 0.5  # how sure the second opinion must be of what those find
 _KEPT = 16_000_000  # pixels for which a cascade may keep memory
 _FILES = {
     "alt": "haarcascade_frontalface_alt.xml",
