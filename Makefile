@@ -44,10 +44,12 @@ demo: setup  ## train on drawn faces and label a clip: nothing to download, no c
 train: setup  ## train on DATA=data/fer2013 for EPOCHS=20; again to go on after a stop
 	$(BIN)/python -m utils train $(DATA) --epochs $(EPOCHS)
 
+# PHOTOS=photos.zip, photographs with a boxes.csv, teaches what is a face and what is none.
 # On CPUs alone: make release TRAIN="--teachers 1 --teacher-width 0.5 --epochs 0.25", a night.
 release: $(PACK)  ## make the released models again, from ARCHIVE=fer2013.zip and VOTES=fer2013new.csv
 	$(BIN)/python -m benchmarks.release.train $(TRAIN)
 	$(BIN)/python -m benchmarks.release.finish
+	test -z "$(PHOTOS)" || $(BIN)/python -m benchmarks.release.opinion $(PHOTOS)
 
 $(PACK): $(BIN)/.ready-dev
 	$(BIN)/python -m benchmarks.release.pack $(ARCHIVE) $(VOTES) $@

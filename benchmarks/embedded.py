@@ -2,7 +2,6 @@
 
     python -m benchmarks.embedded
 
-It also draws the README's picture, from the clip of a character in none of the splits.
 Beside it a control: the same training on labels that were shuffled. If that one did
 better than chance, something other than the expression would be telling the answer.
 """
@@ -13,13 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.measuring import save
-from utils import datasets, plots, training
+from utils import datasets, training
 from utils.cli.notebooks import DEMO_BATCH_SIZE, DEMO_EPOCHS
-from utils.config import RESULTS, SPLITS
-from utils.drawn.clip import clip_frames, clip_timeline
+from utils.config import SPLITS
 from utils.drawn.dataset import MARGIN, draw_dataset
-from utils.live.loop import annotate_video
-from utils.live.sources import VideoFile
 from utils.models import networks
 from utils.models.backend import keras
 from utils.models.predictor import Predictor
@@ -39,9 +35,8 @@ def main() -> None:
         for split in ("train", "validation"):
             rows = shuffled["split"] == split
             shuffled.loc[rows, "class"] = random.permutation(shuffled.loc[rows, "class"])
-        true_labels, seconds, predictor = _train_and_test(table, Path(folder, "true"))
-        control, _, _ = _train_and_test(shuffled, Path(folder, "shuffled"))
-        _draw_strip(predictor, Path(folder, "annotated.mp4"))
+        true_labels, seconds = _train_and_test(table, Path(folder, "true"))
+        control, _ = _train_and_test(shuffled, Path(folder, "shuffled"))
         counts = datasets.count_classes(table).loc["total"].to_dict()
     chance = 1 / len(datasets.class_order(table))
     save(
@@ -57,7 +52,7 @@ def main() -> None:
     )
 
 
-def _train_and_test(table, runs: Path) -> tuple[dict, float, Predictor]:
+def _train_and_test(table, runs: Path) -> tuple[dict, float]:
     preprocessing = Preprocessing(datasets.class_order(table), margin=MARGIN)
     learn, choose, test = (datasets.split_of(table, split) for split in SPLITS)
     keras.utils.set_random_seed(0)
@@ -76,19 +71,7 @@ def _train_and_test(table, runs: Path) -> tuple[dict, float, Predictor]:
     probabilities = predictor.predict_batches(pictures)
     interval = evaluation.bootstrap_intervals(pictures.labels, probabilities)
     accuracy = interval.loc["accuracy"].round(4).to_dict()
-    return accuracy, float(run.log["seconds"].sum()), predictor
-
-
-def _draw_strip(predictor: Predictor, video: Path) -> None:
-    """One annotated frame from the middle of each expression, as `results/demo.png`."""
-    clip = [(seconds, frame) for seconds, frame, _ in clip_frames()]
-    annotate_video(clip, predictor, video)
-    with VideoFile(video) as annotated:
-        frames = list(annotated)
-    middles = clip_timeline()[["start", "end"]].mean(axis=1) + 0.4
-    chosen = [min(frames, key=lambda one: abs(one[0] - middle))[1] for middle in middles]
-    figure = plots.frame_strip(chosen, columns=4)
-    figure.savefig(RESULTS / "demo.png", dpi=100)
+    return accuracy, float(run.log["seconds"].sum())
 
 
 if __name__ == "__main__":

@@ -14,8 +14,9 @@ of its own, twice, the faster run counting:
   ``python3 -m venv fer_env``, then ``fer_env/bin/pip install fer==25.10.3 "setuptools<80"
   "opencv-contrib-python>=4.14,<5"`` and ``--fer-python fer_env/bin/python``;
 - detect: our detector alone on every frame, with rectangles;
-- baseline: "ours" by the code of another commit, from a worktree of its own, with the same
-  model. What this commit costs or gains is the ratio of the two.
+- baseline: "ours" by the code of another commit, from a worktree of its own, with the
+  model that it released, unless --model names one for both. What this commit costs or gains is
+  the ratio of the two.
 
 Every contender decodes the file itself, which counts in its frames a second. Frames lower
 than ``--height`` are enlarged to it, which counts for nobody. The latency is that from
@@ -40,7 +41,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from benchmarks.measuring import in_a_process, peak_megabytes, save
-from utils.config import PROJECT, project_path
+from utils.config import DEFAULT_MODEL, PROJECT, project_path
 from utils.live.frames import FrameSource
 from utils.live.sources import VideoFile
 from utils.vision.opencv import cv2
@@ -53,7 +54,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("video", nargs="?", metavar="VIDEO", help="the drawn clip by default")
     parser.add_argument("--height", type=int, default=480, help="least height of a frame")
-    parser.add_argument("--model", default="models/expressions.keras")
+    parser.add_argument("--model", help="models/expressions.keras by default")
     parser.add_argument("--fer-python", metavar="PYTHON", help="of an environment with fer")
     parser.add_argument("--baseline", metavar="COMMIT", help="earlier code to race against")
     parser.add_argument("--json", metavar="FILE", help="results/live.json by default")
@@ -62,7 +63,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if options.contender:
         clip = Clip(options.video, options.height, options.started)
-        CONTENDERS[options.contender](clip, project_path(options.model))
+        CONTENDERS[options.contender](clip, project_path(options.model or DEFAULT_MODEL))
         print(json.dumps(clip.measured()))
         return
     with tempfile.TemporaryDirectory() as folder, checkout(options.baseline) as earlier:
@@ -242,8 +243,9 @@ def _measure(video: Path, options, earlier: Path | None) -> dict[str, dict]:
         del pythons["fer"]
     if earlier:
         pythons["baseline"] = sys.executable
-    model = str(project_path(options.model))
-    arguments = (str(video), "--height", str(options.height), "--model", model)
+    arguments = (str(video), "--height", str(options.height))
+    if options.model:
+        arguments += ("--model", str(project_path(options.model)))
     runs = {name: [] for name in pythons}
     turns = [(name, python) for _ in range(RUNS) for name, python in pythons.items()]
     for name, python in tqdm(turns, "contenders in turn"):

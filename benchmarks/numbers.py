@@ -12,11 +12,7 @@ from utils.files import write_text
 
 TITLES = {
     "scorecard": "The released models",
-    "fer2013_publictest": "The released model on FER-2013's PublicTest",
-    "released": "The released model, and the models that led to it",
-    "calibration": "Whether the released model is as sure as it is right",
-    "thresholds": "What saying unsure gains and costs",
-    "crops": "Other crops, blur, noise and light",
+    "photographs": "Finding faces in photographs",
     "faults": "What the audit finds in FER-2013",
     "ablations": "What each part of the recipe brings",
     "fer2013_training": "The training notebook on FER-2013",
@@ -26,14 +22,15 @@ TITLES = {
     "training_speed": "Training speed",
     "detection": "Finding faces",
     "live": "A video, live",
+    "live_baseline": "A video, live, beside the first round's code",
     "runtimes": "What runs the network",
     "soak": "Many frames in a row",
     "explanations": "Maps of what spoke for an answer",
     "web": "The page under load",
 }
 COMMANDS = {
-    "fer2013_publictest": "python -m utils evaluate models/fer2013.keras data/fer2013/validation "
-    "--json results/fer2013_publictest.json",
+    "photographs": "python -m benchmarks.detection photos.zip --yunet FILE",
+    "live_baseline": "python -m benchmarks.live VIDEO --baseline ef30b19",
     "fer2013_training": "notebooks/FacialExpressionRecognition.ipynb",
 }
 _SHARES = re.compile(

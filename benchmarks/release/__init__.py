@@ -1,5 +1,6 @@
 """How the released models were made: `make release` runs pack, train and finish, in this order.
 
 `pack` gathers the images into one file, `train` (on JAX) teaches large networks and then the
-small ones, `finish` chooses the last settings and writes the models.
+small ones, `finish` sets the last layers and writes the models,
+`opinion` teaches one of them what is no face at all.
 """
