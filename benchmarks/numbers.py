@@ -34,7 +34,7 @@ COMMANDS = {
     "fer2013_training": "notebooks/FacialExpressionRecognition.ipynb",
 }
 _SHARES = re.compile(
-    r"accuracy|coverage|recall|precision|share|^found|held_out|shuffled|^chance$|gets_the_same|"
+    r"accuracy|coverage|recall|precision|share|^found|_found|held_out|shuffled|^chance$|gets_the_same|"
     r"mean_confidence"
 )
 _DECIMALS = re.compile(r"log_loss|(^|_)ece|area|^p$|f1|threshold")
