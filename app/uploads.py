@@ -11,12 +11,9 @@ from flask import request
 from PIL import Image
 
 from app.problems import Problem
-from utils.vision.images import FORMATS, open_image
+from utils.vision.image_kinds import FORMATS, HEAD_BYTES, image_kind
+from utils.vision.images import open_image, open_lazily
 
-_PICTURES = {
-    b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"GIF87a": "GIF", b"GIF89a": "GIF",
-    b"BM": "BMP", b"II*\x00": "TIFF", b"MM\x00*": "TIFF",
-}  # fmt: skip
 _QUICKTIME = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 
 
@@ -47,12 +44,12 @@ def read_image(stream: BinaryIO, max_pixels: int) -> np.ndarray:
     data = stream.read()
     if not data:
         raise Problem(422, "The body is empty. Send a picture file as the body of the request.")
-    kind = picture_kind(data)
+    kind = image_kind(data[:HEAD_BYTES])
     if kind is None:
         raise Problem(
             415,
             f"This is no picture of a known kind. Send one of {', '.join(FORMATS)}; "
-            "convert others, such as HEIC or SVG, first.",
+            "convert others, such as SVG, first.",
         )
     _check_header(data, kind, max_pixels)
     try:
@@ -90,17 +87,6 @@ def save_video(path: Path, max_bytes: int) -> Path:
     return path
 
 
-def picture_kind(data: bytes) -> str | None:
-    """The kind of picture that the first bytes announce, as Pillow calls it.
-
-    >>> picture_kind(b"GIF89a..."), picture_kind(b"<svg>")
-    ('GIF', None)
-    """
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "WEBP"
-    return next((kind for start, kind in _PICTURES.items() if data.startswith(start)), None)
-
-
 def video_suffix(head: bytes) -> str | None:
     """The suffix for a video, by its first bytes; None for every other content.
 
@@ -120,7 +106,7 @@ def _check_header(data: bytes, kind: str, max_pixels: int) -> None:
     try:
         with warnings.catch_warnings():  # of what is refused just below
             warnings.simplefilter("ignore")
-            width, height = Image.open(io.BytesIO(data), formats=(kind,)).size
+            width, height = open_lazily(io.BytesIO(data), kind).size
     except Image.DecompressionBombError:
         width = height = max_pixels + 1
     except Exception:  # decoders raise almost anything on damaged data

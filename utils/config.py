@@ -4,6 +4,7 @@ Every path follows from this file's own place, so a notebook finds the project
 from whatever folder it was opened in. Nothing heavy is imported here.
 """
 
+import re
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -16,7 +17,10 @@ CACHE = PROJECT / ".cache"
 
 CLASS_NAMES = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 SPLITS = ("train", "validation", "test")
-IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+IMAGE_SUFFIXES = (
+    *(".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png"),
+    *(".tif", ".tiff", ".webp"),
+)
 
 _SYNONYMS = {
     "angry": ("anger",),
@@ -27,6 +31,13 @@ _SYNONYMS = {
     "sad": ("sadness",),
     "surprise": ("surprised",),
 }
+_SPLIT_WORDS = {
+    "train": ("train", "training"),
+    "validation": ("validation", "val", "valid", "dev", "development", "publictest"),
+    "test": ("test", "testing", "privatetest"),
+}
+_SPLIT_OF = {word: split for split, words in _SPLIT_WORDS.items() for word in words}
+_SYSTEM_NAMES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "__pycache__", "@eadir"}
 _CANONICAL = {word: name for name, words in _SYNONYMS.items() for word in (name, *words)}
 
 
@@ -43,6 +54,24 @@ def class_name(label: str) -> str:
     """
     label = label.strip()
     return _CANONICAL.get(label.lower(), label)
+
+
+def split_name(word: str) -> str:
+    """The split that a folder's name or a csv's word means, or "".
+
+    >>> split_name("val"), split_name("Training Set"), split_name("happy")
+    ('validation', 'train', '')
+    """
+    return _SPLIT_OF.get(re.sub(r"[\s_-]|(set|data|images)$", "", word.lower()), "")
+
+
+def is_system_name(name: str) -> bool:
+    """Whether a file or folder is hidden, or one that systems and editors leave behind.
+
+    >>> is_system_name(".ipynb_checkpoints"), is_system_name("Thumbs.db"), is_system_name("sad")
+    (True, True, False)
+    """
+    return name.startswith(".") or name.lower() in _SYSTEM_NAMES
 
 
 def project_path(path: str | Path) -> Path:

@@ -6,6 +6,7 @@ import warnings
 import zlib
 
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image
 
@@ -119,8 +120,72 @@ def test_other_pixel_kinds():
     assert (open_image(encode(GREY.astype(np.uint16) * 257, "TIFF")) == GREY).all()
     bits = open_image(encode(Image.fromarray(GREY > 100), "PNG"))
     assert (bits == np.where(GREY > 100, 255, 0)).all()
-    with pytest.raises(ImageError, match="no known range"):
-        open_image(encode(GREY.astype(np.float32), "TIFF"))
+    grey_alpha = Image.merge("LA", [Image.fromarray(GREY), Image.new("L", (48, 32), 255)])
+    assert (open_image(encode(grey_alpha, "PNG")) == GREY).all()
+    palette = Image.fromarray(RGB).convert("P")
+    assert (open_image(encode(palette, "TIFF")) == BGR).all()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+def test_more_than_8_bits_are_scaled_by_their_own_range(kind, bits, tmp_path):
+    suffix = f".{kind.lower()}"
+    top = 2**bits - 1
+    for values, expected in ((GREY, GREY), (BGR, BGR), (RGB[:24], RGB[:24])):
+        deep = np.round(values.astype(float) * top / 255).astype(np.uint16)
+        deep[0, 0] = top  # or a dark image could be one of fewer bits
+        path = tmp_path / f"deep{suffix}"
+        path.write_bytes(cv2.imencode(suffix, deep)[1].tobytes())
+        for opened in (open_image(path), read_image(path)):
+            assert opened.dtype == np.uint8 and opened.shape == expected.shape
+            difference = np.abs(opened.astype(int) - expected)
+            difference[0, 0] = 0
+            assert difference.max() <= 1
+            assert (opened[0, 0] == 255).all()
+
+
+def test_transparent_images_of_16_bits():
+    alpha = np.full((32, 48), 65535, np.uint16)
+    alpha[:16] = 0
+    deep = np.dstack([BGR.astype(np.uint16) * 16, alpha])
+    opened = open_image(cv2.imencode(".png", deep)[1].tobytes())
+    assert (opened[:16] == 255).all() and (opened[16:] == BGR[16:]).all()
+
+
+def test_numbers_of_32_bits():
+    for values in (GREY.astype(np.float32), GREY.astype(np.int32), GREY / np.float32(255)):
+        assert (open_image(encode(values, "TIFF")) == GREY).all()
+    twelve = np.round(GREY.astype(np.float32) * 4095 / 255)
+    twelve[0, 0] = 4095
+    assert np.abs(open_image(encode(twelve, "TIFF")).astype(int) - GREY)[1:].max() <= 1
+    for wrong in (GREY - np.float32(1), GREY * np.float32(np.nan), GREY * np.float32(1e6)):
+        with pytest.raises(ImageError, match="no known range"):
+            open_image(encode(wrong, "TIFF"))
+
+
+def test_grey_of_which_the_least_is_white():
+    deep = np.round(GREY.astype(float) * 4095 / 255).astype(np.uint16)
+    deep[0, 0] = 4095
+    negative = encode(4095 - deep, "TIFF", tiffinfo={262: 0})
+    assert np.abs(open_image(negative).astype(int) - GREY)[1:].max() <= 1
+
+
+@pytest.mark.parametrize("kind", ["AVIF", "HEIF"])
+def test_phones_formats(kind, tmp_path):
+    if kind == "HEIF":
+        pillow_heif.register_heif_opener()
+    tag = Image.Exif()
+    tag[0x0112] = 6
+    stored = Image.fromarray(np.ascontiguousarray(np.rot90(RGB)))
+    for exif, upright in ((tag, BGR), (Image.Exif(), np.rot90(BGR))):
+        path = tmp_path / "photo.jpg"  # what messengers make of the name
+        path.write_bytes(encode(stored, kind, quality=95, exif=exif.tobytes()))
+        for opened in (open_image(path), read_image(path)):
+            assert opened.shape == upright.shape
+            assert np.abs(opened[4::8, 4::8].astype(int) - upright[4::8, 4::8]).max() < 40
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(ImageError, match="unreadable"):
+        open_image(path)
 
 
 def test_of_an_animation_the_first_frame():
@@ -138,7 +203,7 @@ def test_very_small_images(side):
 
 HOSTILE = {
     "nothing": (b"", "file is empty"),
-    "text": (b"This is no image." * 50, "no image, or a damaged header; expected BMP"),
+    "text": (b"This is no image." * 50, "no image, or a damaged header; expected AVIF"),
     "page": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "no image"),
     "postscript": (
         b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",

@@ -6,17 +6,21 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
+from PIL import ImageOps
 
+from utils.config import IMAGE_SUFFIXES
 from utils.datasets.splits import share_of_distinct
 from utils.files import digest
 from utils.importing.entries import Layout, Reject
 from utils.importing.face_crops import FaceCropper
 from utils.progress import progress_bar
+from utils.vision.image_kinds import HEAD_BYTES, image_kind
 from utils.vision.images import load_image, open_image
 from utils.vision.opencv import cv2
 
-KERAS_FORMATS = {"BMP", "GIF", "JPEG", "PNG"}
-KERAS_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png")  # image_dataset_from_directory's
+KERAS_SUFFIXES = {"BMP": ".bmp", "GIF": ".gif", "JPEG": ".jpg", "PNG": ".png"}
+"""What Keras reads, and the suffix by which `image_dataset_from_directory` finds it."""
+_PNG_MODES = ("1", "L", "LA", "I;16", "P", "RGB", "RGBA")
 
 
 def stage_images(
@@ -87,19 +91,21 @@ def _keras_readable(data: bytes, name: str, database: bool) -> tuple[bytes, str]
 
     Of a face database BMP and RGBA images become plain PNGs as well.
     """
-    image = load_image(data)
-    plain = not database or (image.format != "BMP" and image.mode != "RGBA")
-    if plain and image.format in KERAS_FORMATS and name.lower().endswith(KERAS_SUFFIXES):
-        return data, name
-    if database and image.mode == "RGBA":
+    image, kind = load_image(data), image_kind(data[:HEAD_BYTES])
+    plain = not database or (kind != "BMP" and image.mode != "RGBA")
+    path = PurePosixPath(name)
+    stem = path.stem if path.suffix.lower() in IMAGE_SUFFIXES else name
+    if plain and kind in KERAS_SUFFIXES:
+        known = path.suffix.lower() in KERAS_SUFFIXES.values() or path.suffix.lower() == ".jpeg"
+        return data, name if known else f"{stem}{KERAS_SUFFIXES[kind]}"
+    if (database and image.mode == "RGBA") or image.mode not in _PNG_MODES:
         png = cv2.imencode(".png", open_image(data))[1].tobytes()
     else:
-        if image.mode not in ("1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA"):
-            image = image.convert("RGB")
+        ImageOps.exif_transpose(image, in_place=True)
         file = io.BytesIO()
         image.save(file, "PNG")
         png = file.getvalue()
-    return png, f"{PurePosixPath(name).stem}.png"
+    return png, f"{stem}.png"
 
 
 def _free_name(

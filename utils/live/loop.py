@@ -13,7 +13,6 @@ from threading import Event
 
 import pandas as pd
 
-from utils.config import IMAGE_SUFFIXES
 from utils.files import check_outputs
 from utils.live.addresses import is_address
 from utils.live.analyzer import FaceAnalyzer
@@ -22,6 +21,7 @@ from utils.live.results import Reading, ResultsTable
 from utils.live.sinks import CsvSink, Sink, VideoSink
 from utils.live.sources import ImageSequence, VideoFile, open_source
 from utils.progress import progress_bar
+from utils.vision.image_kinds import images_in
 
 _COMPLETE = ("end of source", "stopped")
 
@@ -179,7 +179,7 @@ def source_files(source) -> Iterator[Path]:
     elif isinstance(source, str | Path) and not is_address(source):
         path = Path(os.path.expanduser(source))
         if path.is_dir():
-            yield from (file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
+            yield from images_in(path)
         else:
             yield path
 

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from numbers import Integral
 from pathlib import Path
 
-from utils.config import IMAGE_SUFFIXES
 from utils.live.addresses import has_an_end, is_address, open_device, safe_address
 from utils.live.camera import LiveCamera
 from utils.live.frames import FrameSource, TimedFrame
+from utils.vision.image_kinds import FORMATS, images_in
 from utils.vision.images import ImageError, open_image
 from utils.vision.opencv import cv2
 
@@ -100,16 +100,14 @@ class ImageSequence(FrameSource):
     ):
         if isinstance(images, str | Path):
             folder = _expanded(images)
-            found = folder.iterdir() if folder.is_dir() else ()
-            paths = [path for path in found if path.suffix.lower() in IMAGE_SUFFIXES]
-            paths = sorted((path for path in paths if path.name[0] != "."), key=_natural)
+            paths = sorted(images_in(folder) if folder.is_dir() else (), key=_natural)
             name = folder.name
         else:
             paths, name = [_expanded(path) for path in images], "images"
         if not paths:
             raise FileNotFoundError(
-                f"There are no images in {images}; expected a folder with files such as "
-                f"{', '.join(IMAGE_SUFFIXES)}."
+                f"There are no images in {images}; expected a folder with files of the "
+                f"kinds {', '.join(FORMATS)}."
             )
         super().__init__(name=name, fps=fps)
         self.paths, self._say, self.length = paths, say, len(paths)

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from utils.config import IMAGE_SUFFIXES
 from utils.live.results import Face, face_columns, labelled_face
 from utils.models.predictor import load
 from utils.progress import progress_bar
 from utils.vision.detectors import make_detector
+from utils.vision.image_kinds import images_in
 from utils.vision.images import ImageError, ImageSource, open_image
 from utils.vision.opencv import cv2
 from utils.vision.preprocessing import prepare
@@ -121,8 +121,7 @@ def opinionated(predictor) -> bool:
 def _flatten(images) -> Iterator[ImageSource]:
     """Every single image, with folders and iterables opened."""
     if isinstance(images, str | Path) and os.path.isdir(images):
-        files = [file for file in sorted(Path(images).iterdir()) if _is_image(file)]
-        yield from files or [images]  # an empty folder gets its row, too
+        yield from images_in(images) or [images]  # an empty folder gets its row, too
     elif isinstance(images, _SINGLE) or images is None or hasattr(images, "read"):
         yield images
     elif isinstance(images, Iterable):
@@ -130,7 +129,3 @@ def _flatten(images) -> Iterator[ImageSource]:
             yield from _flatten(one)
     else:
         yield images  # refused where it is opened
-
-
-def _is_image(file: Path) -> bool:
-    return file.suffix.lower() in IMAGE_SUFFIXES and file.name[0] != "." and file.is_file()

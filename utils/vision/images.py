@@ -2,7 +2,8 @@
 
 `read_image` is for data sets, whose files the importer has looked through: some
 thirty thousand an epoch, so OpenCV decodes them. `open_image` is for everything
-else a person may hand over; on complete, opaque 8-bit files both give the same pixels.
+else a person may hand over; on complete, opaque files both give the same pixels.
+What is an image is told by its content (`image_kinds`), never by its name.
 """
 
 import io
@@ -14,11 +15,13 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from utils.vision.image_kinds import FORMATS, HEAD_BYTES, image_kind
 from utils.vision.opencv import cv2
 
 MAX_PIXELS = 64_000_000  # the largest usual photographs, of 50 megapixels, pass
 MAX_ASPECT = 10  # a Haar cascade keeps memory for the widest times the highest it has seen
-FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")  # Pillow's EPS would run Ghostscript
+_PHOTOMETRIC, _ORIENTATION = 0x0106, 0x0112  # tags of TIFF and EXIF
+_BITS = (8, 10, 12, 14, 16)  # of the sensors whose values are kept in wider numbers
 
 ImageSource = str | Path | bytes | memoryview | BinaryIO | Image.Image | np.ndarray
 """What `open_image` takes."""
@@ -32,24 +35,33 @@ def read_image(path: str | Path) -> np.ndarray:
     """Decode an image file of a data set.
 
     Args:
-        path: a file in any format that OpenCV reads.
+        path: a file of one of `FORMATS`.
 
     Returns:
         uint8, (height, width) for a grey file or (height, width, 3) in BGR order,
-        0–255, turned upright as its EXIF tag says; an alpha channel is dropped.
+        0–255, turned upright as its EXIF tag says. An alpha channel is dropped, but from
+        those kinds that OpenCV cannot read (AVIF, HEIF) or not as it should (TIFF, 16 bits a
+        channel): these are read as by `open_image`.
 
     Raises:
         OSError: the file cannot be opened.
-        ValueError: it holds no image that OpenCV can decode.
+        ImageError: a ValueError; it holds no image that can be decoded.
     """
     # cv2.imread only returns None on every kind of failure, and cannot open
     # paths beyond the code page on Windows; reading the bytes apart tells which.
     data = np.fromfile(path, np.uint8)
-    image = cv2.imdecode(data, cv2.IMREAD_ANYCOLOR) if data.size else None
+    head = data[:HEAD_BYTES].tobytes()
+    kind = image_kind(head)
+    if kind in ("AVIF", "HEIF", "TIFF") or (kind == "PNG" and head[24:25] == b"\x10"):
+        try:
+            return open_image(data.data)
+        except ImageError as error:
+            raise ImageError(f"Not a readable image: {path} ({data.size} bytes): {error}") from None
+    image = cv2.imdecode(data, cv2.IMREAD_ANYCOLOR) if kind else None
     if image is None:
         raise ImageError(
             f"Not a readable image: {path} ({data.size} bytes). "
-            "Expected a complete JPEG, PNG, BMP, GIF, TIFF or WebP file."
+            f"Expected a complete file of one of {', '.join(FORMATS)}."
         )
     return image
 
@@ -57,8 +69,11 @@ def read_image(path: str | Path) -> np.ndarray:
 def open_image(source: ImageSource, colour_order: str = "bgr") -> np.ndarray:
     """Any image a person may hand over, upright and in OpenCV's form.
 
-    Only the first frame of an animation is taken, only the upper 8 of 16 bits.
-    Transparent parts become white, the ground on which browsers and viewers show them.
+    Only the first frame of an animation is taken. Transparent parts become white, the ground
+    on which browsers and viewers show them. Grey or colour of more than 8 bits is scaled by its
+    own range: that of 8, 10, 12, 14 or 16 bits, whichever is the least that holds the greatest
+    value, becomes 0–255, so a sensor's 12 bits in a file of 16 are not taken for darkness.
+    Numbers of 32 bits are taken likewise; floats that all lie in 0–1 have that range.
 
     Args:
         source: path of an image file, its bytes, a binary file (read from its beginning
@@ -152,10 +167,36 @@ def to_grey(image: np.ndarray) -> np.ndarray:
 
 def _load(file) -> Image.Image:
     with _refusing_clearly():
-        if not file.seek(0, io.SEEK_END):
+        head = file.read(HEAD_BYTES)
+        if not head:
             raise ImageError("unreadable image: the file is empty")
+        kind = image_kind(head)
+        if kind is None:
+            raise UnidentifiedImageError
         file.seek(0)
-        return _decoded(Image.open(file, formats=FORMATS))  # which reads the header alone
+        image = open_lazily(file, kind)
+        deep = kind in ("PNG", "TIFF") and ";16" in str(image.tile)
+        negative = kind == "TIFF" and image.tag_v2.get(_PHOTOMETRIC) == 0  # least is white
+        image = _decoded(image)
+        if image.mode in ("F", "I;16", "I;16B"):
+            return _like(image, 255 - _by_own_range(np.asarray(image))) if negative else image
+        if deep and image.mode != "CMYK":
+            file.seek(0)
+            return _all_bits(image, file.read())
+        return image
+
+
+def open_lazily(file: BinaryIO, kind: str) -> Image.Image:
+    """An image file of a known kind, of which the header alone is read.
+
+    Raises:
+        Exception: almost anything, on damaged data.
+    """
+    if kind == "HEIF":
+        from pillow_heif import register_heif_opener  # libheif, for those who need it
+
+        register_heif_opener()
+    return Image.open(file, formats=(kind,))
 
 
 def _decoded(image: Image.Image) -> Image.Image:
@@ -164,17 +205,33 @@ def _decoded(image: Image.Image) -> Image.Image:
     return image
 
 
+def _all_bits(image: Image.Image, data: bytes) -> Image.Image:
+    """Colour of 16 bits, scaled by its own range; Pillow has taken the upper 8."""
+    values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if values is None or values.dtype != np.uint16 or values.ndim != 3:
+        return image
+    colour = cv2.cvtColor(_by_own_range(values[..., :3]), cv2.COLOR_BGR2RGB)
+    if values.shape[2] == 4:
+        colour = np.dstack([colour, _by_own_range(values[..., 3])])
+    return _like(image, colour)
+
+
+def _like(image: Image.Image, values: np.ndarray) -> Image.Image:
+    """An image of other pixels in the mode, of the format and turned as the first."""
+    other = Image.fromarray(values)
+    if other.mode != image.mode and image.mode in ("LA", "RGB", "RGBA"):
+        other = other.convert(image.mode)
+    other.format = image.format
+    other.getexif()[_ORIENTATION] = image.getexif().get(_ORIENTATION, 1)
+    return other
+
+
 def _as_array(image: Image.Image) -> np.ndarray:
     """The pixels; the image itself is turned upright, which saves a copy of it."""
     with _refusing_clearly():
         ImageOps.exif_transpose(image, in_place=True)
-        if image.mode.startswith("I;16"):
-            return (np.asarray(image) >> 8).astype(np.uint8)
-        if image.mode in ("I", "F"):
-            raise ImageError(
-                f"unreadable image: 32-bit pixels (mode {image.mode}) have no known range; "
-                "expected 8 or 16 bits a channel"
-            )
+        if image.mode.startswith("I") or image.mode == "F":
+            return _by_own_range(np.asarray(image))
         mode = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
         if image.has_transparency_data:
             image = image.convert("RGBA")
@@ -183,6 +240,20 @@ def _as_array(image: Image.Image) -> np.ndarray:
             image = white
         values = np.array(image if image.mode == mode else image.convert(mode))
     return values if mode == "L" else cv2.cvtColor(values, cv2.COLOR_RGB2BGR)
+
+
+def _by_own_range(values: np.ndarray) -> np.ndarray:
+    """Whole numbers or floats as uint8, 0–255; see `open_image`."""
+    least, greatest = values.min(), values.max()
+    if not (least >= 0 and greatest < 2 ** _BITS[-1]):  # nor is it where one is not a number
+        raise ImageError(
+            f"unreadable image: values from {least:g} to {greatest:g} have no known range; "
+            f"expected 0–1, or whole numbers of up to {_BITS[-1]} bits"
+        )
+    if values.dtype.kind == "f" and greatest <= 1:
+        return np.rint(values * 255).astype(np.uint8)
+    bits = next(bits for bits in _BITS if greatest < 2**bits)
+    return (values.astype(np.uint16) >> (bits - 8)).astype(np.uint8)
 
 
 @contextmanager

@@ -1,0 +1,74 @@
+"""What is an image, told by its first bytes and never by its name.
+
+Phones, browsers and converters write `.jfif`, `.jpe`, no suffix or a wrong one; and what is
+called `.jpg` may be a text, such as the page that told of a failed download.
+"""
+
+from pathlib import Path
+
+from utils.config import IMAGE_SUFFIXES
+
+FORMATS = ("AVIF", "BMP", "GIF", "HEIF", "JPEG", "PNG", "TIFF", "WEBP")
+HEAD_BYTES = 64  # what `image_kind` wants to see of a file
+
+_FIRST_BYTES = {
+    b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"GIF87a": "GIF", b"GIF89a": "GIF",
+    b"II*\x00": "TIFF", b"MM\x00*": "TIFF", b"II+\x00": "TIFF", b"MM\x00+": "TIFF",
+}  # fmt: skip
+_BRANDS = {
+    "AVIF": (b"avif", b"avis"),
+    "HEIF": (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"),
+}
+
+
+def image_kind(head: bytes) -> str | None:
+    """The kind of image that the first bytes announce: one of `FORMATS`; None if it is none.
+
+    Args:
+        head: the first `HEAD_BYTES` of a file, or all of it.
+
+    >>> image_kind(b"GIF89a..."), image_kind(b"<svg>")
+    ('GIF', None)
+    """
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "WEBP"
+    if head[4:8] == b"ftyp":
+        # The second brand, of four bytes, is a version. A "mif1" is told by what else it names.
+        end = min(int.from_bytes(head[:4], "big"), HEAD_BYTES)
+        named = [head[8:12], *(head[start : start + 4] for start in range(16, end, 4))]
+        kinds = (kind for brand in named for kind, brands in _BRANDS.items() if brand in brands)
+        return next(kinds, None)
+    if head[:2] == b"BM" and head[15:18] == bytes(3) and head[14] in (12, 40, 52, 56, 64, 108, 124):
+        return "BMP"  # "BM" alone begins many a text
+    return next((kind for start, kind in _FIRST_BYTES.items() if head.startswith(start)), None)
+
+
+def is_image_file(path: str | Path) -> bool:
+    """Whether a file begins as an image does, whatever it is called.
+
+    Raises:
+        OSError: the file cannot be opened.
+    """
+    with open(path, "rb", buffering=0) as file:
+        return image_kind(file.read(HEAD_BYTES)) is not None
+
+
+def images_in(folder: str | Path) -> list[Path]:
+    """The images that lie in a folder, by name; hidden files and its own folders are left out.
+
+    What is only called an image is among them, and so is what may not be read: whoever opens
+    it tells why.
+
+    Raises:
+        OSError: the folder cannot be listed.
+    """
+    return [file for file in sorted(Path(folder).iterdir()) if _may_be_image(file)]
+
+
+def _may_be_image(file: Path) -> bool:
+    if file.name.startswith(".") or not file.is_file():
+        return False
+    try:
+        return file.suffix.lower() in IMAGE_SUFFIXES or is_image_file(file)
+    except OSError:
+        return True
