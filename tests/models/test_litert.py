@@ -13,7 +13,7 @@ from utils.config import CLASS_NAMES, DEFAULT_MODEL
 from utils.models import litert, networks
 from utils.models.backend import compiled, keras
 from utils.models.litert import LiteRTNetwork, read_litert_model
-from utils.models.metadata import ModelFileError, read_preprocessing
+from utils.models.metadata import LITERT_MODEL, ModelFileError, read_preprocessing
 from utils.models.model_file import add_litert_model, load_model, save_model
 from utils.models.predictor import load
 from utils.training.batches import Batches
@@ -158,10 +158,57 @@ def test_litert_model_under_another_metadata_is_refused(finished):
 
 
 @pytest.mark.parametrize("content", [b"", b"not a network" * 9, b"\x1c\0\0\0TFL3" + bytes(99)])
-def test_litert_model_that_is_none_is_refused(finished, content):
-    replace_entry(finished, litert.ENTRY, content)
+def test_litert_model_that_is_none_is_refused(content):
     with pytest.raises(ModelFileError, match="LiteRT cannot run"):
+        LiteRTNetwork(content)
+
+
+def test_litert_model_of_another_file_is_refused(finished, network, preprocessing, tmp_path):
+    other = keras.models.clone_model(network)
+    other.set_weights([weight * 0.9 for weight in network.get_weights()])
+    path = save_model(other, preprocessing, tmp_path / "other.keras")
+    replace_entry(finished, LITERT_MODEL, read_litert_model(path))
+    with pytest.raises(ModelFileError, match="made from another network"):
         load(finished)
+
+
+def test_file_from_before_the_digest_is_held_to_its_checksums(finished):
+    with zipfile.ZipFile(finished) as archive:
+        metadata = json.loads(archive.read("metadata.json"))
+        sums = {name: archive.getinfo(name).CRC for name in ("config.json", "model.weights.h5")}
+    assert len(metadata.pop("fast_form_digest")) == 64
+    for made_from in (sums, {}):
+        metadata["fast_form_made_from"] = made_from
+        replace_entry(finished, "metadata.json", json.dumps(metadata))
+        if made_from:
+            load(finished)
+    with pytest.raises(ModelFileError, match="made from another network"):
+        load(finished)
+
+
+@pytest.mark.parametrize("features", ["2", None, [], 1e999, -1, 10**30, True])
+def test_number_of_features_that_is_none_is_refused(finished, features):
+    with zipfile.ZipFile(finished) as archive:
+        metadata = json.loads(archive.read("metadata.json"))
+    metadata["fast_form_features"] = features
+    replace_entry(finished, "metadata.json", json.dumps(metadata))
+    with pytest.raises(ModelFileError, match="is refused"):
+        load(finished)
+
+
+def test_litert_model_with_weights_that_are_no_numbers_is_refused(finished):
+    content = bytearray(read_litert_model(finished))
+    place = content.find(max(_half_precision_weights(content), key=len))
+    content[place : place + 2] = np.float16("nan").tobytes()
+    with pytest.raises(ModelFileError, match="no finite numbers"):
+        LiteRTNetwork(bytes(content))
+
+
+def _half_precision_weights(content):
+    interpreter = LiteRTNetwork(bytes(content))._interpreter()
+    for tensor in interpreter.get_tensor_details():
+        if tensor["dtype"] == np.float16:
+            yield interpreter.get_tensor(tensor["index"]).tobytes()
 
 
 def test_damaged_litert_model_is_refused(finished):

@@ -1,9 +1,12 @@
 import json
+import struct
+import tracemalloc
 import zipfile
 
 import numpy as np
 import pytest
 
+from utils.models import metadata
 from utils.models.backend import keras
 from utils.models.model_file import ModelFileError, load_model, read_preprocessing, save_model
 from utils.vision.preprocessing import Preprocessing
@@ -130,7 +133,17 @@ def test_metadata_that_does_not_fit_the_network_is_refused(saved, changes):
         load_model(saved)
 
 
-@pytest.mark.parametrize("changes", [{"value_range": [0, 1]}, {"size": "48"}, {"surprise": 1}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"value_range": [0, 1]},
+        {"size": "48"},
+        {"surprise": 1},
+        {"size": 10**9},
+        {"class_names": [1, 2]},
+        {"class_names": ["a", "\ud800"]},
+    ],
+)
 def test_unusable_metadata_is_refused(saved, changes):
     rewrite_metadata(saved, **changes)
     with pytest.raises(ModelFileError, match="unusable preprocessing"):
@@ -141,3 +154,69 @@ def test_saving_under_a_wrong_metadata_is_refused(small_network, tmp_path):
     with pytest.raises(ModelFileError, match="differ"):
         save_model(small_network, Preprocessing(("a", "b")), tmp_path / "model.keras")
     assert not (tmp_path / "model.keras").exists()
+
+
+def entries_of(path) -> dict:
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def write_entries(path, entries, compression=zipfile.ZIP_DEFLATED):
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, content in entries.items():
+            archive.writestr(name, content)
+
+
+@pytest.mark.parametrize("announced", [None, 100], ids=["as large as it is", "as small"])
+@pytest.mark.parametrize("name", ["metadata.json", "config.json", "model.weights.h5"])
+def test_a_bomb_is_refused_unexploded(saved, monkeypatch, name, announced):
+    monkeypatch.setitem(metadata.MOST_BYTES, "model.weights.h5", 1 << 20)
+    write_entries(saved, entries_of(saved) | {name: bytes(60_000_000)})
+    if announced:
+        packed = saved.read_bytes()
+        saved.write_bytes(packed.replace(struct.pack("<I", 60_000_000), struct.pack("<I", 100)))
+    tracemalloc.start()
+    with pytest.raises(ModelFileError, match=r"larger than|announces"):
+        load_model(saved)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 30_000_000
+
+
+def test_only_a_model_files_own_entries_are_unpacked(saved):
+    whole = entries_of(saved)
+    write_entries(saved, whole | {"assets/other": b"x"})
+    with pytest.raises(ModelFileError, match="unknown or repeated entries: 'assets/other'"):
+        load_model(saved)
+    write_entries(saved, whole, zipfile.ZIP_BZIP2)
+    with pytest.raises(ModelFileError, match="compressed in another way"):
+        load_model(saved)
+    write_entries(saved, whole)
+    load_model(saved)
+
+
+def test_a_layer_that_would_fill_the_memory_is_refused_before_it_is_made(saved):
+    whole = entries_of(saved)
+    config = json.loads(whole["config.json"])
+    text = json.dumps(config).replace('"units": 7', '"units": 7000000000')
+    assert "7000000000" in text
+    write_entries(saved, whole | {"config.json": text})
+    with pytest.raises(ModelFileError, match="more weights than its file holds"):
+        load_model(saved)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_no_numbers_are_neither_saved_nor_loaded(
+    small_network, preprocessing, tmp_path, saved, value
+):
+    broken = keras.models.clone_model(small_network)
+    weights = small_network.get_weights()
+    weights[0].flat[3] = value
+    broken.set_weights(weights)
+    with pytest.raises(ModelFileError, match="no finite numbers"):
+        save_model(broken, preprocessing, tmp_path / "new.keras")
+    broken.save(tmp_path / "broken.keras")
+    whole = entries_of(tmp_path / "broken.keras")
+    write_entries(saved, whole | {"metadata.json": entries_of(saved)["metadata.json"]})
+    with pytest.raises(ModelFileError, match=r"is refused.*no finite numbers"):
+        load_model(saved)

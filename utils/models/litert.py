@@ -7,23 +7,41 @@ do so LiteRT is not the quickest, but the smallest, and TensorFlow itself writes
 format (`benchmarks/runtimes.py` compares them).
 """
 
+import hashlib
 import os
 import zipfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
 import numpy as np
 
-from utils.models.metadata import CONFIG, UNREADABLE, WEIGHTS, ModelFileError, read_metadata
+from utils.models.metadata import (
+    CONFIG,
+    LITERT_MODEL,
+    UNREADABLE,
+    WEIGHTS,
+    ModelFileError,
+    entry_blocks,
+    read_entry,
+    read_metadata,
+)
 from utils.models.quiet import quiet_start
 
-ENTRY = "fast.tflite"  # the LiteRT model, in the zip
 FEATURES = "fast_form_features"  # how many it answers with beside the classes, in the metadata
 MADE_FROM = "fast_form_made_from"  # checksums of what it was made from, in the metadata
+DIGEST = "fast_form_digest"  # SHA-256 of that and of itself, in the metadata
 
 _MOST_THREADS = 8  # each holds the weights once more
+_REFUSALS = (
+    IndexError,
+    TypeError,
+    ValueError,
+    RuntimeError,
+)  # what LiteRT raises for hostile content
 
 
 def installed() -> bool:
@@ -31,35 +49,47 @@ def installed() -> bool:
     return find_spec("ai_edge_litert") is not None
 
 
-def checksums(archive: zipfile.ZipFile) -> dict[str, int]:
-    """The CRC-32 of a model file's layers and of its weights, as its directory has them."""
-    return {name: archive.getinfo(name).CRC for name in (CONFIG, WEIGHTS)}
+def digest_of(archive: zipfile.ZipFile, litert_model: bytes) -> str:
+    """The SHA-256 of a model file's layers, its weights, and the LiteRT model made from them."""
+    state = hashlib.sha256()
+    for name in (CONFIG, WEIGHTS):
+        for block in entry_blocks(archive, name):
+            state.update(block)
+    state.update(litert_model)
+    return state.hexdigest()
 
 
 def read_litert_model(path: str | Path) -> bytes | None:
     """The LiteRT model in a model file, or None where it holds none.
 
+    Files that were written before there was a digest tell the CRC-32 of layers and weights
+    instead. It is held to them too, but does not notice another LiteRT model beside them.
+
     Raises:
         FileNotFoundError: no such file.
         ModelFileError: damaged, or made from other layers or weights than the file's.
     """
-    made_from = read_metadata(path).get(MADE_FROM)
+    metadata = read_metadata(path)
     try:
         with zipfile.ZipFile(path) as archive:
-            if ENTRY not in archive.namelist():
+            if LITERT_MODEL not in archive.namelist():
                 return None
-            if checksums(archive) != made_from:
-                raise ModelFileError(
-                    f"{path} is refused: its LiteRT model was made from another network than the "
-                    "one it holds. Call utils.models.model_file.add_litert_model on it again."
-                )
-            return archive.read(ENTRY)
-    except ModelFileError:
-        raise
+            content = read_entry(archive, LITERT_MODEL)
+            if DIGEST in metadata:
+                fits = metadata[DIGEST] == digest_of(archive, content)
+            else:
+                announced = {name: archive.getinfo(name).CRC for name in (CONFIG, WEIGHTS)}
+                fits = metadata.get(MADE_FROM) == announced
     except UNREADABLE as error:
         raise ModelFileError(
             f"{path} is refused: it is damaged ({error}). Download or train it again."
         ) from error
+    if not fits:
+        raise ModelFileError(
+            f"{path} is refused: its LiteRT model was made from another network than the one it "
+            "holds. Call utils.models.model_file.add_litert_model on it again."
+        )
+    return content
 
 
 class LiteRTNetwork:
@@ -80,7 +110,8 @@ class LiteRTNetwork:
         output_shape: (None, classes).
 
     Raises:
-        ModelFileError: the content is not a network that LiteRT can run.
+        ModelFileError: the content is not a network that LiteRT can run, or holds weights that
+            are no finite numbers.
     """
 
     def __init__(self, content: bytes, features: int = 0, threads: int | None = None):
@@ -90,12 +121,12 @@ class LiteRTNetwork:
         self._idle = SimpleQueue()
         try:
             with quiet_start():
-                first = self._interpreter()
-        except (ValueError, RuntimeError) as error:
+                first = self._interpreter(check=True)
+            self.input_shape = _shape(first.get_input_details())
+            count, columns = _shape(first.get_output_details())
+            self.output_shape = count, columns - features
+        except _REFUSALS as error:
             raise ModelFileError(f"LiteRT cannot run the model: {error}") from error
-        self.input_shape = _shape(first.get_input_details())
-        count, columns = _shape(first.get_output_details())
-        self.output_shape = count, columns - features
         self._idle.put(first)
 
     def __call__(self, faces: np.ndarray) -> np.ndarray:
@@ -108,6 +139,15 @@ class LiteRTNetwork:
             float32, (n, classes).
         """
         return self.with_features(faces)[0]
+
+    def check_answer(self) -> None:
+        """Answer one black face; `ModelFileError` where that fails, or gives no finite numbers."""
+        try:
+            answer = self._run(np.zeros((1, *self.input_shape[1:]), np.uint8))
+        except _REFUSALS as error:
+            raise ModelFileError(f"LiteRT cannot run the model: {error}") from error
+        if not np.isfinite(answer).all():
+            raise ModelFileError("The LiteRT model's answers are no finite numbers.")
 
     def with_features(self, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Class probabilities, and the trunk's features: float32, (n, classes) and (n, features).
@@ -140,12 +180,22 @@ class LiteRTNetwork:
         finally:
             self._idle.put(interpreter)
 
-    def _interpreter(self):
+    def _interpreter(self, check: bool = False):
         from ai_edge_litert.interpreter import Interpreter
 
         interpreter = Interpreter(model_content=self._content, num_threads=1)
+        if check and not all(np.isfinite(weights).all() for weights in _constants(interpreter)):
+            raise ValueError("it has weights that are no finite numbers")
         interpreter.allocate_tensors()
         return interpreter
+
+
+def _constants(interpreter) -> Iterator[np.ndarray]:
+    """The weights of an interpreter whose tensors are not allocated yet: no others have values."""
+    for tensor in interpreter.get_tensor_details():
+        if np.issubdtype(tensor["dtype"], np.floating):
+            with suppress(ValueError):
+                yield interpreter.get_tensor(tensor["index"])
 
 
 def _shape(details: list[dict]) -> tuple:

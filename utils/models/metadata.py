@@ -8,13 +8,20 @@ Keras writes, the preprocessing: class names, size, colour, margin and range of 
 import json
 import zipfile
 import zlib
+from collections.abc import Iterator
+from copy import copy
 from pathlib import Path
 
 from utils.files import replacing
 from utils.vision.preprocessing import Preprocessing
 
 CONFIG, WEIGHTS, METADATA = "config.json", "model.weights.h5", "metadata.json"
+LITERT_MODEL = "fast.tflite"  # where a finished model's network stands a second time
 PREPROCESSING = "preprocessing"
+# Most bytes of each entry, unpacked, and there may be no other: a zip of 8 MB can hold 8 GB.
+# The largest networks of keras.applications have a config of 2 MB and weights of 550 MB.
+MOST_BYTES = {METADATA: 8 << 20, CONFIG: 8 << 20, WEIGHTS: 2 << 30, LITERT_MODEL: 1 << 30}
+_BLOCK = 1 << 20
 # What zipfile and json raise for a damaged or hostile file. Encryption and unknown compression
 # are RuntimeErrors, as is a nesting without end.
 UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, OSError, RuntimeError, ValueError)
@@ -56,13 +63,61 @@ def read_metadata(path: str | Path) -> dict:
         )
     try:
         with zipfile.ZipFile(path) as archive:
-            metadata = json.loads(archive.read(METADATA))
+            metadata = json.loads(read_entry(archive, METADATA))
     except UNREADABLE as error:
         raise ModelFileError(
             f"{path} is no complete .keras file ({error}). "
             "Expected one saved by this project; download or train it again."
         ) from error
     return metadata if isinstance(metadata, dict) else {}
+
+
+def read_entry(archive: zipfile.ZipFile, name: str) -> bytes:
+    """An entry of a model file, unpacked within `MOST_BYTES`, whatever size it announces.
+
+    Raises:
+        One of `UNREADABLE`: no such entry, damaged, or too large.
+    """
+    return b"".join(entry_blocks(archive, name))
+
+
+def entry_blocks(archive: zipfile.ZipFile, name: str) -> Iterator[bytes]:
+    """The same in blocks, for what need not be held."""
+    told, most = archive.getinfo(name), MOST_BYTES[name]
+    if told.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise zipfile.BadZipFile(f"{name} is compressed in another way than Keras's")
+    # zipfile believes the announced size: it unpacks all there is, and cuts. So none is told here.
+    found, size = copy(told), 0
+    found.file_size = most + 2 * _BLOCK
+    with archive.open(found) as entry:
+        while block := entry.read(_BLOCK):
+            size += len(block)
+            if size > most:
+                raise zipfile.BadZipFile(f"{name} is larger than {most:,} bytes")
+            yield block
+    if size != told.file_size:
+        raise zipfile.BadZipFile(f"{name} has {size:,} bytes and announces {told.file_size:,}")
+
+
+def check_entries(path: str | Path) -> None:
+    """See, before Keras unpacks a model file, that every entry is known, sound and in bounds.
+
+    Raises:
+        ModelFileError: it is not.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            odd = sorted(name for name in names if name not in MOST_BYTES or names.count(name) > 1)
+            if odd:
+                raise zipfile.BadZipFile(f"unknown or repeated entries: {', '.join(odd[:3])!r}")
+            for name in {CONFIG, WEIGHTS, *names}:
+                for _ in entry_blocks(archive, name):
+                    pass
+    except UNREADABLE as error:
+        raise ModelFileError(
+            f"{path} is refused: it is damaged ({error}). Download or train it again."
+        ) from error
 
 
 def check_shapes(input_shape: tuple, output_shape: tuple, preprocessing: Preprocessing) -> None:
@@ -101,7 +156,7 @@ def rewrite(source: Path, target: Path, entries: dict[str, bytes]) -> None:
     ):
         for member in old.infolist():
             if member.filename not in entries:
-                new.writestr(member, old.read(member))
+                new.writestr(member, read_entry(old, member.filename))
         for name, content in entries.items():
             new.writestr(zipfile.ZipInfo(name), content)
 

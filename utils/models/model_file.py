@@ -9,10 +9,12 @@ runs.
 
 import io
 import json
+import math
 import tempfile
 import warnings
 import zipfile
-from contextlib import redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +23,14 @@ from utils.models import litert
 from utils.models.backend import all_layers, compiled, keras
 from utils.models.metadata import (
     CONFIG,
+    LITERT_MODEL,
     METADATA,
     PREPROCESSING,
+    WEIGHTS,
     ModelFileError,
+    check_entries,
     check_shapes,
+    read_entry,
     read_metadata,
     read_preprocessing,
     readable,
@@ -67,7 +73,7 @@ def save_model(
         plain = Path(folder, "plain.keras")
         keras.saving.save_model(model, plain)
         with zipfile.ZipFile(plain) as archive:
-            config = json.loads(archive.read(CONFIG))
+            config = json.loads(read_entry(archive, CONFIG))
         metadata = read_metadata(plain) | {PREPROCESSING: preprocessing.to_dict()}
         portable = json.dumps(_portable(config)).encode()
         rewrite(plain, path, {CONFIG: portable, METADATA: readable(metadata)})
@@ -88,12 +94,15 @@ def load_model(path: str | Path, compile: bool = False) -> tuple[keras.Model, Pr
 
     Raises:
         FileNotFoundError: no such file.
-        ModelFileError: damaged, of another kind, without preprocessing, with a layer
-            that runs arbitrary code (Lambda), or in disagreement with its metadata.
+        ModelFileError: damaged, of another kind, larger than `metadata.MOST_BYTES`, without
+            preprocessing, with a layer that runs arbitrary code (Lambda), with weights that
+            are no finite numbers, or in disagreement with its metadata.
     """
     preprocessing = read_preprocessing(path)
+    check_entries(path)
     try:
-        model = keras.saving.load_model(path, compile=compile, safe_mode=True)
+        with _weights_at_most(zipfile.ZipFile(path).getinfo(WEIGHTS).file_size):
+            model = keras.saving.load_model(path, compile=compile, safe_mode=True)
     except Exception as error:  # Keras raises many kinds for a file it cannot use
         reason = (
             "it holds a Lambda layer, which may run any code when it is loaded"
@@ -106,6 +115,28 @@ def load_model(path: str | Path, compile: bool = False) -> tuple[keras.Model, Pr
     except ModelFileError as error:
         raise ModelFileError(f"{path} is refused. {error}") from error
     return model, preprocessing
+
+
+@contextmanager
+def _weights_at_most(most: int) -> Iterator[None]:
+    """Refuse, before it is made, a layer with more weights than a model file has bytes of them.
+
+    A config of some hundred bytes can ask for a layer that fills the memory.
+    """
+    add_weight, left = keras.Layer.add_weight, most
+
+    def counted(layer, shape=None, *arguments, **settings):
+        nonlocal left
+        left -= math.prod(shape or ())
+        if left < 0:
+            raise ModelFileError("its layers have more weights than its file holds")
+        return add_weight(layer, shape, *arguments, **settings)
+
+    keras.Layer.add_weight = counted
+    try:
+        yield
+    finally:
+        keras.Layer.add_weight = add_weight
 
 
 def add_litert_model(path: str | Path) -> Path:
@@ -136,9 +167,9 @@ def add_litert_model(path: str | Path) -> Path:
     content = _converted(whole)
     _check_answers(model, litert.LiteRTNetwork(content, features))
     with zipfile.ZipFile(path) as archive:
-        made = {litert.MADE_FROM: litert.checksums(archive), litert.FEATURES: features}
-        metadata = read_metadata(path) | made
-    rewrite(path, path, {METADATA: readable(metadata), litert.ENTRY: content})
+        made = {litert.DIGEST: litert.digest_of(archive, content), litert.FEATURES: features}
+    metadata = {key: value for key, value in read_metadata(path).items() if key != litert.MADE_FROM}
+    rewrite(path, path, {METADATA: readable(metadata | made), LITERT_MODEL: content})
     return path
 
 
@@ -198,7 +229,8 @@ def check_fit(model: keras.Model, preprocessing: Preprocessing) -> None:
     """Refuse a network that its metadata does not describe, or that could not be loaded.
 
     Raises:
-        ModelFileError: other shapes than the metadata's, or a Lambda layer.
+        ModelFileError: other shapes than the metadata's, a Lambda layer, or weights that are no
+            finite numbers.
     """
     check_shapes(model.input_shape, model.output_shape, preprocessing)
     if any(isinstance(layer, keras.layers.Lambda) for layer in all_layers(model)):
@@ -206,3 +238,9 @@ def check_fit(model: keras.Model, preprocessing: Preprocessing) -> None:
             "The network holds a Lambda layer, which may run any code when it is loaded. "
             "Build it of other keras.layers, or of functions from keras.ops."
         )
+    for weight, values in zip(model.weights, model.get_weights(), strict=True):
+        if not np.isfinite(values).all():
+            raise ModelFileError(
+                f"The weights {weight.path} are no finite numbers: training has failed. Train "
+                "again with a lower learning rate."
+            )

@@ -62,8 +62,9 @@ def read_opinion(path: str | Path, features: int) -> Opinion | None:
         return None
     try:
         opinion = Opinion(np.asarray(stored["weights"], np.float64), float(stored["bias"]))
-        fits = opinion.weights.shape == (2 * features,) and np.isfinite(opinion.weights).all()
-    except (KeyError, TypeError, ValueError):
+        finite = np.isfinite([*opinion.weights.ravel(), opinion.bias]).all()
+        fits = opinion.weights.shape == (2 * features,) and finite
+    except (KeyError, OverflowError, TypeError, ValueError):
         fits = False
     if not fits:
         raise ModelFileError(

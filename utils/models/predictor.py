@@ -120,10 +120,13 @@ def load(path: str | Path = DEFAULT_MODEL) -> Predictor:
     litert_model = litert.read_litert_model(path)
     if litert_model is not None and litert.installed():
         preprocessing = read_preprocessing(path)
+        features = read_metadata(path).get(litert.FEATURES, 0)
         try:
-            features = int(read_metadata(path).get(litert.FEATURES, 0))
+            if not isinstance(features, int):
+                raise ModelFileError(f"Expected a number of features. Received: {features!r}")
             network = litert.LiteRTNetwork(litert_model, features)
             check_shapes(network.input_shape, network.output_shape, preprocessing)
+            network.check_answer()
         except ModelFileError as error:
             raise ModelFileError(f"{path} is refused. {error}") from error
         return Predictor(network, preprocessing, read_opinion(path, features))

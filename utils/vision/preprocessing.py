@@ -47,8 +47,10 @@ class Preprocessing:
         problems = []
         if len(self.class_names) < 2 or len(set(self.class_names)) < len(self.class_names):
             problems.append("class_names must be two or more different names")
-        if not isinstance(self.size, int) or self.size < 8:
-            problems.append("size must be a whole number of at least 8 pixels")
+        if not all(isinstance(name, str) and name.isprintable() for name in self.class_names):
+            problems.append("class_names must be printable texts")
+        if not isinstance(self.size, int) or not 8 <= self.size <= 1024:
+            problems.append("size must be a whole number from 8 to 1,024 pixels")
         if self.colour not in ("grey", "rgb"):
             problems.append('colour must be "grey" or "rgb"')
         if not 0 <= self.margin <= 1:
