@@ -12,6 +12,7 @@ from app.problems import Problem
 from app.uploads import body, read_image, save_video
 from app.videos import Video, VideoJobs
 from app.workers import DetectorPool, SharedPredictor
+from utils.live.stills import find_faces
 from utils.models.saliency import occlusion_map
 from utils.vision.boxes import Box, clip_box
 from utils.vision.haar import FaceDetector
@@ -50,7 +51,7 @@ def blueprint(
 
         def search(detector: FaceDetector):
             picture = read_image(sent, limits.picture_pixels)
-            boxes = detector.detect(picture, thorough=True)
+            boxes = find_faces(picture, predictor, detector)
             crops = prepare_faces(picture, boxes[: limits.faces], predictor.preprocessing)
             return picture.shape[:2], boxes, crops
 

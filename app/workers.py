@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from utils.models.opinion import face_shares
 from utils.vision.boxes import Box
 from utils.vision.detectors import make_detector
 from utils.vision.haar import FaceDetector
@@ -44,6 +45,7 @@ class SharedPredictor:
     def __init__(self, predictor, waiting: int = 64, batch: int = 64, patience: float = 30.0):
         self.class_names = tuple(predictor.class_names)
         self.preprocessing = predictor.preprocessing
+        self.opinion = getattr(predictor, "opinion", None)
         self._predictor, self._batch, self._patience = predictor, batch, patience
         self._queue: Queue = Queue(waiting)
         self._closed = threading.Event()
@@ -62,18 +64,21 @@ class SharedPredictor:
         Raises:
             Busy: the queue stayed full, or the server is ending.
         """
-        if self._closed.is_set():
-            raise Busy(_ENDING)
-        answer: Future = Future()
-        try:
-            self._queue.put((faces, answer), timeout=self._patience)
-            return answer.result(timeout=self._patience)
-        except (Full, NoAnswer):
-            raise Busy("Too many faces wait to be read. Try again in a moment.") from None
+        if not len(faces):
+            return np.empty((0, len(self.class_names)), np.float32)
+        return self._ask(faces)[0]
+
+    def with_features(self, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Class probabilities and the trunk's features, see `Predictor.with_features`."""
+        return self._ask(faces)
 
     def predict_faces(self, frame: np.ndarray, boxes: list[Box]) -> np.ndarray:
         """Class probabilities of the boxed faces of a frame, see `Predictor.predict_faces`."""
         return self.probabilities(prepare_faces(frame, boxes, self.preprocessing))
+
+    def face_shares(self, frame: np.ndarray, boxes: list[Box]) -> np.ndarray | None:
+        """How sure the network is of a face in each box, see `Predictor.face_shares`."""
+        return face_shares(self, frame, boxes)
 
     def close(self) -> None:
         """Answer what is in the queue, then end."""
@@ -81,6 +86,20 @@ class SharedPredictor:
             self._closed.set()
             self._queue.put(_STOP)
             self._thread.join()
+
+    def _ask(self, faces: np.ndarray) -> tuple[np.ndarray, ...]:
+        """The network's answers, in parts: between those of a crowd others have their turn."""
+        if self._closed.is_set():
+            raise Busy(_ENDING)
+        parts = [faces[at : at + self._batch] for at in range(0, len(faces), self._batch)]
+        answers: list[Future] = [Future() for _ in parts]
+        try:
+            for call in zip(parts, answers, strict=True):
+                self._queue.put(call, timeout=self._patience)
+            rows = [answer.result(timeout=self._patience) for answer in answers]
+        except (Full, NoAnswer):
+            raise Busy("Too many faces wait to be read. Try again in a moment.") from None
+        return tuple(map(np.concatenate, zip(*rows, strict=True)))
 
     def _answer(self) -> None:
         going_on = True
@@ -100,13 +119,18 @@ class SharedPredictor:
         if not calls:
             return
         try:
-            rows = self._predictor.probabilities(np.concatenate([faces for faces, _ in calls]))
+            faces = np.concatenate([faces for faces, _ in calls])
+            if self.opinion is None:
+                answers = (self._predictor.probabilities(faces),)
+            else:
+                answers = self._predictor.with_features(faces)
         except Exception as error:  # belongs to those who asked; the thread goes on
             for _, answer in calls:
                 answer.set_exception(error)
             return
         ends = np.cumsum([len(faces) for faces, _ in calls])[:-1]
-        for (_, answer), part in zip(calls, np.split(rows, ends), strict=True):
+        parts = zip(*(np.split(rows, ends) for rows in answers), strict=True)
+        for (_, answer), part in zip(calls, parts, strict=True):
             answer.set_result(part)
 
 

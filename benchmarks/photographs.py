@@ -24,6 +24,7 @@ from tqdm.auto import tqdm
 
 from utils.config import DEFAULT_MODEL, IMAGE_SUFFIXES
 from utils.live.analyzer import FaceAnalyzer
+from utils.live.stills import find_faces
 from utils.models.predictor import load
 from utils.vision.boxes import Box
 from utils.vision.haar import FaceDetector
@@ -111,16 +112,15 @@ def _entries(path: Path):
 def finders(yunet: str | None = None, model=DEFAULT_MODEL) -> dict[str, Finder]:
     """What is compared, by name."""
     predictor, detector = load(model), FaceDetector()
-    second = {"judge": predictor.face_shares} if predictor.opinion else {}
     compared = {
-        "still": _timed(lambda picture: detector.detect(picture, thorough=True, **second)),
+        "still": _timed(lambda picture: find_faces(picture, predictor, detector)),
         "live": lambda picture: pan(picture, FaceAnalyzer(predictor, detector)),
         "haar_1.3_5": _timed(_cascade(1.3, 5)),
         "haar_1.1_5": _timed(_cascade(1.1, 5)),
     }
     if yunet:
         network = YuNetDetector(yunet)
-        compared["yunet"] = _timed(lambda picture: network.detect(picture, thorough=True, **second))
+        compared["yunet"] = _timed(lambda picture: find_faces(picture, predictor, network))
     return compared
 
 

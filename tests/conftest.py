@@ -3,13 +3,16 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from tests.groups import group_scene
 from tests.single_images import image
 from utils import datasets
 from utils.config import CLASS_NAMES
 from utils.drawn.dataset import draw_dataset
 from utils.models import networks
+from utils.vision.boxes import Box
 from utils.vision.preprocessing import Preprocessing
 
 
@@ -45,6 +48,12 @@ def fer2013_archive() -> Path:
     if not path:
         pytest.skip("FER2013_ARCHIVE does not name the FER-2013 archive")
     return Path(path)
+
+
+@pytest.fixture(scope="session")
+def group() -> tuple[np.ndarray, list[Box]]:
+    """Drawn heads of 24 to 200 pixels on one image, uint8 BGR, and where their faces are."""
+    return group_scene()
 
 
 @pytest.fixture

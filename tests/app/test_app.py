@@ -49,6 +49,7 @@ from utils.drawn.clip import clip_frames, draw_clip
 from utils.live.analyzer import FaceAnalyzer
 from utils.live.frames import FrameSource
 from utils.live.results import Reading
+from utils.live.stills import read_stills
 from utils.models.predictor import load
 from utils.vision import detectors
 from utils.vision.haar import FaceDetector
@@ -204,6 +205,21 @@ def test_a_picture_as_body_or_form_gives_its_faces(client, frames):
 
 def test_a_picture_without_a_face_has_none(client):
     assert client("POST", "/api/v1/faces", data=encoded("PNG")).json["faces"] == []
+
+
+def test_the_page_finds_what_predict_finds(client, predictor, group):
+    """The same boxes and answers of the same image, small faces and the second opinion included."""
+    picture, places = group
+    data = cv2.imencode(".png", picture)[1].tobytes()
+    table = read_stills(data, predictor)
+    faces = client("POST", "/api/v1/faces", data=data).json["faces"]
+    assert len(faces) == len(table) >= 0.8 * len(places)
+    columns = {"x": "left", "y": "top", "width": "width", "height": "height"}
+    for face, row in zip(faces, table.to_dict("records"), strict=True):
+        assert face["box"] == {there: row[here] for here, there in columns.items()}
+        assert face["label"] == row["label"]
+        expected = [row[name] for name in CLASS_NAMES]
+        assert list(face["probabilities"].values()) == pytest.approx(expected, abs=1e-4)
 
 
 def test_only_so_many_faces_are_read(make, frames):
@@ -713,7 +729,10 @@ def test_pictures_live_on_the_pools_threads_and_not_while_the_network_is_asked(
 
 
 def test_a_shared_predictor_serves_the_reader(predictor, frames):
-    shared = SharedPredictor(predictor)
+    shared = SharedPredictor(predictor, batch=3)
+    boxes = [(60 + n, 40, 120 + n, 120 + n) for n in range(7)]  # judged in several batches
+    shares = shared.face_shares(frames[0], boxes)
+    assert shares == pytest.approx(predictor.face_shares(frames[0], boxes), abs=1e-5)
     (face,) = FaceAnalyzer(shared).read(frames[0], 0.0)
     assert np.allclose(face.probabilities, predictor.predict_faces(frames[0], [face.box])[0])
     shared.close()
@@ -987,10 +1006,13 @@ class _WholeFrame:
     def __init__(self, model_file=None):
         pass
 
-    def detect(self, frame, thorough=False):
+    scan_parts = 1
+
+    def detect(self, frame, thorough=False, judge=None):
         return [(0, 0, frame.shape[1], frame.shape[0])]
 
-    scan = detect
+    def scan(self, frame, judge, part):
+        return self.detect(frame)
 
     def refind(self, frame, box):
         return self.detect(frame)[0]

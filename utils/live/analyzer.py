@@ -8,6 +8,7 @@ server can all feed it.
 import numpy as np
 
 from utils.live.results import Face, labelled_face
+from utils.models.opinion import judge_of
 from utils.vision.boxes import Box, apart, clip_box, merge_boxes
 from utils.vision.detectors import make_detector
 from utils.vision.images import to_grey
@@ -58,7 +59,7 @@ class FaceAnalyzer:
         self._detected = self._scanned = -np.inf
         self._before: np.ndarray | None = None
         # A model with a second opinion lets the detector look for small faces, in parts.
-        self._judged = getattr(predictor, "opinion", None) is not None
+        self._judge = judge_of(predictor)
         self._part = self._quiet = 0  # the next part, and parts since the last new face
 
     @property
@@ -101,7 +102,7 @@ class FaceAnalyzer:
         boxes = merge_boxes(box for box in known if box is not None)
         content = boxes and len(boxes) == len(known)
         pause = self.scan_every if content else min(2 * self.detect_every, self.scan_every)
-        if self._judged and self._quiet < self.detector.scan_parts:
+        if self._judge and self._quiet < self.detector.scan_parts:
             pause = self.detect_every  # sizes are left in which new faces may be found
         if _due(seconds, self._scanned, pause):
             self._scanned = seconds
@@ -110,9 +111,9 @@ class FaceAnalyzer:
 
     def _scan(self, frame: np.ndarray) -> list[Box]:
         """New faces, of some sizes where the detector searches in parts."""
-        if not self._judged:
+        if not self._judge:
             return self.detector.scan(frame)
-        found = self.detector.scan(frame, self.predictor.face_shares, self._part)
+        found = self.detector.scan(frame, self._judge, self._part)
         self._part = (self._part + 1) % self.detector.scan_parts
         known = [track.box for track in self.tracker.tracks]
         fresh = any(apart(box, known) for box in found)

@@ -9,8 +9,10 @@ import pandas as pd
 from PIL import Image
 
 from utils.live.results import Face, face_columns, labelled_face
+from utils.models.opinion import judge_of
 from utils.models.predictor import load
 from utils.progress import progress_bar
+from utils.vision.boxes import Box
 from utils.vision.detectors import make_detector
 from utils.vision.image_kinds import images_in
 from utils.vision.images import ImageError, ImageSource, open_image
@@ -104,8 +106,7 @@ def read_still(
         boxes = [(0, 0, image.shape[1], image.shape[0])]
         answers = predictor.probabilities(prepare(image, predictor.preprocessing)[None])
     else:
-        second = {"judge": predictor.face_shares} if opinionated(predictor) else {}
-        boxes = detector.detect(image, thorough=True, **second)
+        boxes = find_faces(image, predictor, detector)
         answers = predictor.predict_faces(image, boxes) if boxes else ()
     return [
         labelled_face(number, box, answer, predictor.class_names, threshold)
@@ -113,9 +114,19 @@ def read_still(
     ]
 
 
-def opinionated(predictor) -> bool:
-    """Whether a predictor can say of boxes that they hold no face."""
-    return getattr(predictor, "opinion", None) is not None
+def find_faces(image: np.ndarray, predictor, detector) -> list[Box]:
+    """The boxes of a still's faces, the largest first; the predictor is asked for its opinion.
+
+    Args:
+        image: uint8, (height, width) grey or (height, width, 3) BGR, 0–255.
+        predictor, detector: see `read_stills`.
+
+    Returns:
+        (left, top, width, height) in whole pixels, inside the image.
+    """
+    judge = judge_of(predictor)
+    second = {} if judge is None else {"judge": judge}  # a detector need not know of judges
+    return detector.detect(image, thorough=True, **second)
 
 
 def _flatten(images) -> Iterator[ImageSource]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from utils.models.metadata import ModelFileError, add_metadata, read_metadata
-from utils.vision.boxes import Box
+from utils.vision.boxes import Box, Judge
 from utils.vision.preprocessing import prepare_faces
 
 ENTRY = "opinion"  # in the metadata
@@ -41,14 +41,26 @@ def opinion_features(predictor, frame: np.ndarray, boxes: list[Box]) -> np.ndarr
     """The trunk's features of each box and of a wider one: float32, (n, 2 × features).
 
     Args:
-        predictor: a `utils.models.predictor.Predictor` that runs a LiteRT model with features.
+        predictor: has ``preprocessing`` and ``with_features(faces)``, as
+            `utils.models.predictor.Predictor`.
         frame: uint8, (height, width) grey or (height, width, 3) BGR, 0–255.
         boxes: (left, top, width, height) in pixels of the frame; at least one.
     """
     both = [*boxes, *map(_wider, boxes)]
     crops = prepare_faces(frame, both, predictor.preprocessing)
-    features = predictor.model.with_features(crops)[1]
-    return np.hstack(np.split(features, 2))
+    return np.hstack(np.split(predictor.with_features(crops)[1], 2))
+
+
+def face_shares(predictor, frame: np.ndarray, boxes: list[Box]) -> np.ndarray | None:
+    """How sure a predictor is of a face in each box: float, (boxes,), 0–1; None: no opinion."""
+    if predictor.opinion is None:
+        return None
+    return predictor.opinion(opinion_features(predictor, frame, boxes)) if boxes else np.empty(0)
+
+
+def judge_of(predictor) -> Judge | None:
+    """What a detector may ask about boxes; None where the predictor has no opinion of them."""
+    return predictor.face_shares if getattr(predictor, "opinion", None) is not None else None
 
 
 def read_opinion(path: str | Path, features: int) -> Opinion | None:

@@ -8,7 +8,7 @@ import numpy as np
 from utils.config import DEFAULT_MODEL
 from utils.models import litert
 from utils.models.metadata import ModelFileError, check_shapes, read_metadata, read_preprocessing
-from utils.models.opinion import Opinion, opinion_features, read_opinion
+from utils.models.opinion import Opinion, face_shares, read_opinion
 from utils.progress import progress_bar
 from utils.vision.boxes import Box
 from utils.vision.preprocessing import Preprocessing, prepare_faces
@@ -53,6 +53,24 @@ class Predictor:
         Raises:
             ValueError: another shape or type, such as images scaled to 0–1.
         """
+        self._check(faces)
+        if not len(faces):
+            return np.empty((0, len(self.class_names)), np.float32)
+        return self._answer(faces)
+
+    def with_features(self, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Class probabilities, and the trunk's features, for who asks its opinion.
+
+        Args:
+            faces: see `probabilities`; at least one.
+
+        Returns:
+            float32, (n, classes) and (n, features).
+        """
+        self._check(faces)
+        return self.model.with_features(faces)
+
+    def _check(self, faces: np.ndarray) -> None:
         expected = self.preprocessing.input_shape
         if faces.dtype != np.uint8 or faces.shape[1:] != expected:
             raise ValueError(
@@ -60,9 +78,6 @@ class Predictor:
                 "utils.vision.preprocessing.prepare makes them. "
                 f"Received: {faces.dtype} of shape {faces.shape}."
             )
-        if not len(faces):
-            return np.empty((0, len(self.class_names)), np.float32)
-        return self._answer(faces)
 
     def predict_faces(self, frame: np.ndarray, boxes: list[Box]) -> np.ndarray:
         """Class probabilities of the boxed faces of a frame.
@@ -85,11 +100,7 @@ class Predictor:
         Returns:
             float, (boxes,), 0–1.
         """
-        if self.opinion is None:
-            return None
-        if not boxes:
-            return np.empty(0)
-        return self.opinion(opinion_features(self, frame, boxes))
+        return face_shares(self, frame, boxes)
 
     def predict_batches(self, images, progress: bool = True) -> np.ndarray:
         """Class probabilities of a whole table of images, in its order.

@@ -15,7 +15,16 @@ Judge = Callable[[np.ndarray, list[Box]], np.ndarray]
 """Of a frame and boxes in it, how sure it is that each holds a face: float, (boxes,), 0–1."""
 
 
-def believed(frame: np.ndarray, boxes: list[Box], judge: Judge, least: float = 0.6) -> list[Box]:
+_DOUBT = 0.2  # by how much less a judge may be sure where a box is confirmed
+
+
+def believed(
+    frame: np.ndarray,
+    boxes: list[Box],
+    judge: Judge,
+    least: float = 0.6,
+    confirm: Callable[[Box], bool] = lambda box: False,
+) -> list[Box]:
     """The boxes that a judge takes for faces, apart from each other, the surest first.
 
     Args:
@@ -23,11 +32,13 @@ def believed(frame: np.ndarray, boxes: list[Box], judge: Judge, least: float = 0
         boxes: (left, top, width, height) in pixels of the frame.
         judge: see `Judge`.
         least: share from which it is sure enough.
+        confirm: asked of a box of which it is less sure, but not much.
     """
     kept: list[Box] = []
     if boxes:
         for share, box in sorted(zip(judge(frame, boxes), boxes, strict=True), reverse=True):
-            if share >= least and apart(box, kept):
+            sure = share >= least or (share >= least - _DOUBT and confirm(box))
+            if sure and apart(box, kept):
                 kept.append(box)
     return kept
 

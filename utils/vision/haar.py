@@ -35,9 +35,10 @@ from utils.vision.opencv import INSTALL, cv2
 LEAST_FACE = 24  # pixels; a smaller face says too little to a 48-pixel network
 _WINDOW = 30  # pixels of the least face in the copy that the cascade searches
 _SHARE = 0.05  # of the shorter side: from where `propose` looks for faces at first
-_COARSEST = 1.3  # the step at which it does
+_COARSEST = 1.4  # the step at which it does
 _STEP = 1.1  # growth of the search window from one round to the next
 _COARSE = 1.2  # the same where time counts
+_TINY = 0.02  # of the shorter side: no smaller face is looked for, or large images took seconds
 _FAR = 0.12  # share of the shorter side: where a face is smaller, others may be, too
 _ALONE = 0.3  # the same of a face in a still for which `detect` makes further passes
 _SURE = 0.5  # how sure the second opinion must be of what those find
@@ -117,11 +118,11 @@ class FaceDetector:
 
     def _judged(self, frame, grey, thorough, judge) -> list[Box]:
         """What the cascades propose and the second opinion takes for faces."""
-        boxes = believed(frame, self.propose(grey), judge)
+        boxes = self._believed(frame, self.propose(grey), judge)
         shorter = min(grey.shape)
         if len(boxes) > 1 or any(box[2] < _FAR * shorter for box in boxes):  # a group, or far away
             others = distinct(self.propose(grey, generous=True), boxes)
-            boxes += [box for box in believed(frame, others, judge) if apart(box, boxes)]
+            boxes += [box for box in self._believed(frame, others, judge) if apart(box, boxes)]
         if not boxes and thorough:
             for found in self._search_again(grey, max(LEAST_FACE, _ALONE * shorter)):
                 boxes = believed(frame, whole_boxes(found, grey.shape), judge, _SURE)
@@ -129,13 +130,17 @@ class FaceDetector:
                     break
         return sorted(boxes, key=lambda box: (-box[2] * box[3], box))
 
+    def _believed(self, frame, boxes, judge) -> list[Box]:
+        """Boxes that the judge believes; of those it doubts, a stricter cascade must see a face."""
+        return believed(frame, boxes, judge, confirm=lambda box: bool(self.refind(frame, box)))
+
     def propose(self, frame: np.ndarray, generous: bool = False) -> list[Box]:
         """Boxes that may hold a face, for who has a second opinion; many hold none.
 
         Args:
             frame: as for `detect`.
-            generous: look for faces down to 24 pixels with two cascades, at twice to three
-                times the cost.
+            generous: look for faces down to 24 pixels, or a fiftieth of the shorter side where
+                that is more, with two cascades, at three times the cost.
 
         Returns:
             As `detect`, but boxes of one face by two cascades may lie on each other.
@@ -145,8 +150,9 @@ class FaceDetector:
             least = max(LEAST_FACE, _SHARE * min(grey.shape))
             found = self._search(grey, least, "default", 1, _COARSEST, LEAST_FACE)
         else:
-            names = "default", "alt2"
-            found = [b for name in names for b in self._run(name, grey, _COARSE, 1, LEAST_FACE)]
+            least = max(LEAST_FACE, _TINY * min(grey.shape))
+            passes = [(least, name, 1, _COARSE, LEAST_FACE) for name in ("default", "alt2")]
+            found = [box for settings in passes for box in self._search(grey, *settings)]
         boxes = (clip_box(map(float, box), grey.shape) for box in found)
         return [box for box in boxes if box is not None]
 
@@ -169,7 +175,8 @@ class FaceDetector:
         grey = to_grey(frame)
         least = max(LEAST_FACE, 1.2 * self.least_share * min(grey.shape))
         if judge is not None:
-            return believed(frame, whole_boxes(self._band(grey, least, part), grey.shape), judge)
+            found = whole_boxes(self._band(grey, least, part), grey.shape)
+            return self._believed(frame, found, judge)
         boxes = whole_boxes(self._search(grey, least, "alt2", 2, _COARSE), grey.shape)
         return [box for box in boxes if self._search_near(grey, box, "alt", 1, side=48)]
 
