@@ -17,6 +17,7 @@ TITLES = {
     "ablations": "What each part of the recipe brings",
     "fer2013_training": "The training notebook on FER-2013",
     "head_retraining": "Editing the head",
+    "personal": "Learning one person's face",
     "embedded": "Drawn faces",
     "transfer_memory": "Large pictures through VGG16",
     "training_speed": "Training speed",

@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from utils import config
-from utils.cli import commands
+from utils.cli import commands, personal
 from utils.vision.yunet_file import SOURCE
 
 
@@ -227,6 +227,7 @@ def _parser() -> argparse.ArgumentParser:
         "source", nargs="?", default=SOURCE, help="address, or a file brought by hand"
     )
 
+    personal.add_commands(add)
     add("demo", commands.demo)
     add("doctor", commands.doctor)
     return parser

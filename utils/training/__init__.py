@@ -24,6 +24,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "head": ["head_answers", "train_head"],
         "optimizer": ["Muon"],
         "parameters": ["check_parameters"],
+        "personalise": ["personalise"],
         "recipe": ["Finished", "finish", "train_model"],
         "label_review": ["doubtful_labels", "out_of_fold", "review_labels", "unlike_people"],
         "people": ["confusion_with_people", "evaluate_people"],

@@ -1,0 +1,76 @@
+"""Takes: a person's own recordings, in the order and with the names that recording gives them.
+
+A folder of takes holds ``<take>/<class>/<image>`` and a ``manifest.csv`` that names the person on
+each image. Images of one take resemble each other like neighbours in a film, so takes are what is
+set apart when a model is judged.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from utils.config import IMAGE_SUFFIXES, class_name
+from utils.datasets.table import MANIFEST_COLUMNS
+
+
+def find_takes(folder: str | Path, subject: str | None = None) -> pd.DataFrame:
+    """List the images of one person's takes.
+
+    Args:
+        folder: of takes.
+        subject: the person's name; needed where several people were recorded there.
+
+    Returns:
+        One row an image, sorted: ``file`` (path as text), ``take``, ``class``, ``subject``.
+
+    Raises:
+        FileNotFoundError: no such folder.
+        ValueError: it holds no takes, nobody of that name, or several people where none is named.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"No recordings at {folder}. `python -m utils record SOURCE {folder} --class happy "
+            "--subject NAME` makes some."
+        )
+    files = [file for file in sorted(folder.glob("*/*/*")) if file.suffix.lower() in IMAGE_SUFFIXES]
+    names = _subjects(folder)
+    rows = [
+        (str(file), *_place(file), names.get(file.relative_to(folder).as_posix(), ""))
+        for file in files
+        if not any(part.startswith(".") for part in file.relative_to(folder).parts)
+    ]
+    if not rows:
+        raise ValueError(
+            f"No recordings in {folder}. Expected TAKE/CLASS/IMAGE, such as "
+            f"{folder}/first/happy/1.png, as `python -m utils record` writes them."
+        )
+    table = pd.DataFrame(rows, columns=["file", "take", "class", "subject"])
+    people = sorted(set(table["subject"]))
+    if subject is None and len(people) > 1:
+        raise ValueError(
+            f"{folder} holds recordings of several people ({', '.join(map(repr, people))}). Name "
+            "one of them: a model learns one face."
+        )
+    if subject is not None and subject not in people:
+        raise ValueError(
+            f"{folder} holds nobody called {subject!r}. It holds: {', '.join(map(repr, people))}."
+        )
+    return table if subject is None else table[table["subject"] == subject].reset_index(drop=True)
+
+
+def _place(file: Path) -> tuple[str, str]:
+    return file.parent.parent.name, class_name(file.parent.name)
+
+
+def _subjects(folder: Path) -> dict[str, str]:
+    file = folder / "manifest.csv"
+    if not file.is_file():
+        return {}
+    manifest = pd.read_csv(file, dtype=str, keep_default_na=False)
+    missing = sorted(set(MANIFEST_COLUMNS) - set(manifest))
+    if missing:
+        raise ValueError(
+            f"{file} has no column {', '.join(missing)}. Expected {', '.join(MANIFEST_COLUMNS)}."
+        )
+    return dict(zip(manifest["file"], manifest["subject"], strict=True))
