@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import NamedTuple
 
 
 @contextmanager
@@ -125,6 +126,59 @@ def digest(*parts: bytes | str | Path, digits: int = 16) -> str:
         else:
             state.update(part.encode() if isinstance(part, str) else part)
     return state.hexdigest()[:digits]
+
+
+class Found(NamedTuple):
+    """What `walk` found: a path, its names below the folder, and what is wrong with it, or ""."""
+
+    path: str
+    parts: tuple[str, ...]
+    problem: str
+
+
+def walk(folder: str | Path, empty_folders: bool = False) -> Iterator[Found]:
+    """Every file below a folder, in the order of names, a folder's files before its folders.
+
+    Links to files and folders are followed, but never in a circle.
+
+    Args:
+        folder: where to begin.
+        empty_folders: yield folders without anything in them, too; "/" ends their last name.
+
+    Raises:
+        OSError: the folder itself cannot be listed.
+    """
+    waiting = [(str(folder), (), ())]
+    while waiting:
+        place, parts, above = waiting.pop()
+        try:
+            status = os.stat(place)
+            identity = status.st_dev, status.st_ino
+            if identity in above:
+                yield Found(place, parts, "a link in a circle")
+                continue
+            entries = sorted(os.scandir(place), key=lambda entry: entry.name)
+        except OSError as error:
+            if not parts:
+                raise
+            yield Found(place, parts, f"not readable ({error.strerror})")
+            continue
+        folders = []
+        for entry in entries:
+            inside = (*parts, entry.name)
+            try:
+                if entry.is_dir():
+                    folders.append((entry.path, inside, (*above, identity)))
+                    continue
+                problem = "" if entry.is_file() else "not a regular file"
+                if problem and entry.is_symlink():
+                    problem = "a link that leads nowhere"
+            except OSError:  # a link to itself
+                problem = "a link in a circle"
+            yield Found(entry.path, inside, problem)
+        if empty_folders and not entries and parts:
+            yield Found(place, (*parts[:-1], f"{parts[-1]}/"), "")
+        waiting += reversed(folders)
 
 
 def free_path(path: str | Path) -> Path:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from utils.config import CLASS_NAMES, IMAGE_SUFFIXES, SPLITS, class_name
+from utils.config import CLASS_NAMES, SPLITS, class_name, split_name
 from utils.datasets.corrections import correct
+from utils.datasets.found import ALL, images_of
 from utils.datasets.vote_table import NO_VOTES, votes_beside
 from utils.files import digest
 
@@ -18,9 +19,13 @@ def find_images(
 ) -> pd.DataFrame:
     """List the images of a folder-per-class data set.
 
+    A file without an image's name is told by its content, and links are followed. What is
+    left out is counted and told in one line.
+
     Args:
         folder: holds ``train``, ``validation``, ``test`` and ``all`` folders (any of
-            them) with a folder per class in each, or the class folders themselves.
+            them, under whatever name `utils.config.split_name` knows) with a folder per class
+            in each, or the class folders themselves.
         class_names: the classes to take, in the order wanted; None takes all that
             are there. "contempt" needs no folder where there are votes.
         corrections: a file of `corrections.save_corrections`; images that it names get its
@@ -172,21 +177,15 @@ def _images_in(folder: Path) -> pd.DataFrame:
             f"No data set at {folder}. Expected a folder with one folder per class; "
             "`python -m utils import SOURCE DESTINATION` makes one from a download."
         )
-    parts = {name: folder / name for name in (*SPLITS, "all") if (folder / name).is_dir()}
-    rows = [
-        (str(file), split, class_name(file.parent.name), f"{file.parent.name}/{file.name}")
-        for split, part in (parts or {"all": folder}).items()
-        for file in sorted(part.glob("*/*"))
-        if file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".")
-    ]
-    if not rows:
+    images = images_of(folder)
+    if not images:
         raise ValueError(
-            f"No images in {folder}. Expected <class>/<image> or "
-            f"<split>/<class>/<image>, splits named {', '.join(SPLITS)}."
+            f"No images in {folder}. Expected <class>/<image> or <split>/<class>/<image>, "
+            f"splits named {', '.join(SPLITS)} (or train, val, dev, testing …)."
         )
-    table = pd.DataFrame(rows, columns=["file", "split", "class", "inside"])
-    if parts:
-        table["inside"] = table["split"] + "/" + table["inside"]
+    table = pd.DataFrame(images, columns=["file", "split", "class", "inside"])
+    names = {name: class_name(name) for name in set(table["class"])}
+    table["class"] = table["class"].map(names)
     inside = table.pop("inside")
     if (votes := votes_beside(folder)) is not None:
         table["votes"] = [votes.get(file, NO_VOTES) for file in inside]
@@ -228,7 +227,7 @@ def _manifest_of(folder: Path) -> pd.DataFrame:
 def _record_of(folder: Path) -> dict:
     """What importing or drawing wrote down of a data set, or of the one that this is part of."""
     folder = folder.resolve()
-    for place in (folder, *([folder.parent] if folder.name in (*SPLITS, "all") else [])):
+    for place in (folder, *([folder.parent] if split_name(folder.name) or folder.name == ALL else [])):
         for file in (place / "import.json", place / "drawing.json"):
             if file.is_file():
                 return json.loads(file.read_text(encoding="utf-8"))

@@ -4,6 +4,7 @@ Phones, browsers and converters write `.jfif`, `.jpe`, no suffix or a wrong one;
 called `.jpg` may be a text, such as the page that told of a failed download.
 """
 
+import os
 from pathlib import Path
 
 from utils.config import IMAGE_SUFFIXES
@@ -62,13 +63,20 @@ def images_in(folder: str | Path) -> list[Path]:
     Raises:
         OSError: the folder cannot be listed.
     """
-    return [file for file in sorted(Path(folder).iterdir()) if _may_be_image(file)]
+    return [
+        file
+        for file in sorted(Path(folder).iterdir())
+        if not file.name.startswith(".") and file.is_file() and may_be_image(file)
+    ]
 
 
-def _may_be_image(file: Path) -> bool:
-    if file.name.startswith(".") or not file.is_file():
-        return False
+def may_be_image(file: str | Path) -> bool:
+    """Whether a file is an image, is called one, or may not be read.
+
+    It is what lists of files are made by: of tens of thousands that are called images none
+    is opened twice, and whoever reads one that is none tells of it.
+    """
     try:
-        return file.suffix.lower() in IMAGE_SUFFIXES or is_image_file(file)
+        return os.path.splitext(file)[1].lower() in IMAGE_SUFFIXES or is_image_file(file)
     except OSError:
         return True

@@ -1,0 +1,74 @@
+"""What lies in a folder-per-class data set: its images, and what is left out with the reason."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from utils.config import SPLITS, is_system_name, split_name
+from utils.files import Found, walk
+from utils.vision.image_kinds import may_be_image
+
+ALL = "all"  # what is not yet parted
+_OWN = (
+    *("manifest.csv", "rejected.csv", "without_face.csv", "votes.csv", "import.json"),
+    "drawing.json",
+)
+
+
+class FoundImage(NamedTuple):
+    """An image of a data set: its path, split, class folder and path inside the data set."""
+
+    file: str
+    split: str
+    folder: str
+    inside: str
+
+
+def images_of(folder: Path) -> list[FoundImage]:
+    """The images of a data set, split by split, in the order of their names.
+
+    Links are followed. What is called an image but is none stays in the list: the audit counts
+    it, and training refuses it. What is left out is counted and told in one line.
+    """
+    images, left_out = [], defaultdict(list)
+    parted = any(_part_of(place.name) for place in folder.iterdir() if place.is_dir())
+    for found in walk(folder):
+        split, reason = _place_of(found, parted)
+        if reason:
+            left_out[reason].append("/".join(found.parts))
+        elif split:
+            images.append(FoundImage(found.path, split, found.parts[-2], "/".join(found.parts)))
+    if left_out:
+        print(f"{folder}: left out {'; '.join(_told(left_out))}.")
+    return sorted(images, key=lambda image: (*SPLITS, ALL).index(image.split))
+
+
+def _part_of(name: str) -> str:
+    return ALL if name == ALL else split_name(name)
+
+
+def _place_of(found: Found, parted: bool) -> tuple[str, str]:
+    """A file's split, or why it is left out; neither, for what the project itself wrote."""
+    *folders, name = found.parts
+    if any(map(is_system_name, found.parts)):
+        return "", "hidden or a system's"
+    if not folders and name in _OWN:
+        return "", ""
+    if found.problem:
+        return "", found.problem
+    if not may_be_image(found.path):
+        return "", "no image"
+    split = _part_of(folders[0]) if parted and folders else "" if parted else ALL
+    if not split:
+        return "", "outside the split folders"
+    depth = len(folders) - parted
+    if depth != 1:
+        return "", "not in a class folder" if depth < 1 else "deeper than a class folder"
+    return split, ""
+
+
+def _told(left_out: dict[str, list[str]]) -> Iterator[str]:
+    for reason, files in left_out.items():
+        example = files[0] if len(files) == 1 else f"such as {files[0]}"
+        yield f"{len(files):,} {reason} ({example})"
