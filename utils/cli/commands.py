@@ -23,6 +23,7 @@ def import_images(options) -> None:
             face_size=options.faces,
             without_face=options.without_face,
             votes=options.votes,
+            password=options.password,
             detector=options.detector,
         )
     )

@@ -91,6 +91,10 @@ def _parser() -> argparse.ArgumentParser:
         help="FER+'s fer2013new.csv, kept beside the images of FER-2013 (default: none)",
     )
 
+    command.add_argument(
+        "--password", metavar="TEXT", help="of an encrypted zip, such as FERG-DB's (default: none)"
+    )
+
     command = add("audit", commands.audit)
     command.add_argument("folder", help="folder per class, with or without split folders")
     command.add_argument(

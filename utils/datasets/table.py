@@ -227,7 +227,8 @@ def _manifest_of(folder: Path) -> pd.DataFrame:
 def _record_of(folder: Path) -> dict:
     """What importing or drawing wrote down of a data set, or of the one that this is part of."""
     folder = folder.resolve()
-    for place in (folder, *([folder.parent] if split_name(folder.name) or folder.name == ALL else [])):
+    is_part = split_name(folder.name) or folder.name == ALL
+    for place in (folder, folder.parent) if is_part else (folder,):
         for file in (place / "import.json", place / "drawing.json"):
             if file.is_file():
                 return json.loads(file.read_text(encoding="utf-8"))

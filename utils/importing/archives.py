@@ -15,10 +15,14 @@ from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 
 from utils.config import IMAGE_SUFFIXES
-from utils.files import digest
+from utils.files import digest, walk
+from utils.vision.image_kinds import HEAD_BYTES, image_kind
 
 MAX_IMAGE_BYTES = 64 << 20
 MAX_BYTES = {".csv": 2 << 30, ".zip": 1 << 40}  # zips are looked into, never read whole
+
+ENCRYPTED = "encrypted"  # begins the problem of a file that needs a password
+_AES = 99  # the compression by which WinZip and 7-Zip mark what they encrypt so
 
 READ_ERRORS = (
     OSError, EOFError, RuntimeError, NotImplementedError,
@@ -34,6 +38,7 @@ class Member:
     size: int
     open: Callable[[], io.BufferedIOBase]
     problem: str = ""
+    is_image: bool = False  # by its name or, where that says nothing, by its first bytes
 
     @property
     def name(self) -> str:
@@ -60,18 +65,23 @@ def fingerprint_source(source: Path) -> str:
 
 
 @contextmanager
-def open_archive(source: Path) -> Iterator[list[Member]]:
+def open_archive(source: Path, password: str | None = None) -> Iterator[list[Member]]:
     """The files of a folder, an archive, or a csv standing alone; nothing is unpacked.
 
     Of a folder that holds zips and no images beside them, as when a set is published
     in several zips, the files in the zips are listed too.
 
+    Args:
+        source: the folder or file.
+        password: of a zip that is encrypted in the traditional way (ZipCrypto).
+
     Raises:
-        ValueError: a file of another kind, or an archive damaged beyond listing.
+        ValueError: a file of another kind, an archive damaged beyond listing, or one that the
+            password does not open.
     """
     if source.is_dir():
         with ExitStack() as opened:
-            yield _with_zips(_folder_members(source), opened)
+            yield _with_zips(_folder_members(source), opened, password)
     elif source.suffix.lower() == ".csv":
         yield [Member(source.name, source.stat().st_size, partial(source.open, "rb"))]
     else:
@@ -88,7 +98,7 @@ def open_archive(source: Path) -> Iterator[list[Member]]:
             raise ValueError(f"{source} cannot be opened: {error}. Download it again.") from error
         with archive:
             try:
-                members = (_tar_members if is_tar else _zip_members)(archive)
+                members = _tar_members(archive) if is_tar else _zip_members(archive, password)
             except READ_ERRORS as error:
                 raise ValueError(f"{source} is damaged: {error}. Download it again.") from error
             yield members
@@ -108,26 +118,19 @@ def read_member(member: Member) -> bytes:
 
 
 def _folder_members(folder: Path) -> list[Member]:
-    def fail(error):
-        raise error
-
     members = []
-    for place, folders, files in os.walk(folder, onerror=fail):
-        folders.sort()
-        place = Path(place)
-        if not folders and not files and place != folder:
-            members.append(_member(f"{place.relative_to(folder).as_posix()}/", 0, None))
-        for file in (place / name for name in sorted(files)):
-            path = file.relative_to(folder).as_posix()
-            if file.is_file():
-                members.append(_member(path, file.stat().st_size, partial(file.open, "rb")))
-            else:
-                members.append(_member(path, 0, None, "not a regular file"))
+    for found in walk(folder, empty_folders=True):
+        path = "/".join(found.parts)
+        if found.problem or path.endswith("/"):
+            members.append(_member(path, 0, None, found.problem))
+        else:
+            size = os.stat(found.path).st_size
+            members.append(_member(path, size, partial(open, found.path, "rb")))
     return members
 
 
-def _with_zips(members: list[Member], opened: ExitStack) -> list[Member]:
-    if any(member.suffix in IMAGE_SUFFIXES for member in members):
+def _with_zips(members: list[Member], opened: ExitStack, password: str | None) -> list[Member]:
+    if any(member.is_image for member in members):
         return members
     listed = []
     for member in members:
@@ -136,22 +139,46 @@ def _with_zips(members: list[Member], opened: ExitStack) -> list[Member]:
                 raise zipfile.BadZipFile
             archive = opened.enter_context(zipfile.ZipFile(opened.enter_context(member.open())))
             listed += [
-                replace(one, path=f"{member.path}/{one.path}") for one in _zip_members(archive)
+                replace(one, path=f"{member.path}/{one.path}")
+                for one in _zip_members(archive, password)
             ]
         except READ_ERRORS:
             listed.append(member)
     return listed
 
 
-def _zip_members(archive: zipfile.ZipFile) -> list[Member]:
+def _zip_members(archive: zipfile.ZipFile, password: str | None) -> list[Member]:
     members = []
+    locked = [
+        info
+        for info in archive.infolist()
+        if info.flag_bits & 1 and info.file_size and info.compress_type != _AES
+    ]
+    if password and locked:
+        _unlock(archive, password, min(locked, key=lambda info: info.file_size))
     for info in archive.infolist():
-        problem = "encrypted" if info.flag_bits & 1 else ""
+        problem = ""
+        if info.flag_bits & 1 and info.compress_type == _AES:
+            problem = f"{ENCRYPTED} with AES"
+        elif info.flag_bits & 1 and not password:
+            problem = ENCRYPTED
         if stat.S_ISLNK(info.external_attr >> 16):
             problem = "link"
         path = info.filename.replace("\\", "/")
         members.append(_member(path, info.file_size, partial(archive.open, info), problem))
     return members
+
+
+def _unlock(archive: zipfile.ZipFile, password: str, smallest: zipfile.ZipInfo) -> None:
+    """Give an archive its password, and see that it opens the smallest file."""
+    archive.setpassword(password.encode())
+    try:
+        archive.read(smallest)
+    except READ_ERRORS as error:  # one of 256 wrong passwords passes the first check
+        raise ValueError(
+            f"The password does not open {archive.filename}: {error}. Ask for it where the archive "
+            "is from; capitals count."
+        ) from error
 
 
 def _tar_members(archive: tarfile.TarFile) -> list[Member]:
@@ -172,4 +199,15 @@ def _member(path: str, size: int, opener, problem: str = "") -> Member:
         problem = problem or f"too large: {size} bytes"
     elif not problem:
         path = f"{pure}/" if path.endswith("/") else str(pure)
-    return Member(path, size, opener, problem)
+    image = not problem and not path.endswith("/") and _is_image(pure, opener)
+    return Member(path, size, opener, problem, image)
+
+
+def _is_image(path: PurePosixPath, opener) -> bool:
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        return True
+    try:
+        with opener() as file:
+            return image_kind(file.read(HEAD_BYTES)) is not None
+    except READ_ERRORS:  # told when it is read, if ever
+        return False

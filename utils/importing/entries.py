@@ -44,6 +44,7 @@ class Layout:
         named: file names tell class and identity. So a second image of the same
             name is a copy, whatever its format, and since such a set holds more than
             was asked for, only the seven expressions are taken unless others are named.
+        hint: what else the source could be taken for, in a sentence, "" if nothing.
     """
 
     entries: Iterator[Entry]
@@ -54,3 +55,4 @@ class Layout:
     domain: str = ""
     expected: dict[str, dict[str, int]] = field(default_factory=dict)
     named: bool = False
+    hint: str = ""

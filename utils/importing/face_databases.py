@@ -55,7 +55,7 @@ def ck_plus_layout(members: list[Member], reject: Reject, peak_frames: int = 3) 
     others = []
     for member in _files(members):
         match = _CK_FRAME.fullmatch(member.name)
-        if match and member.suffix in IMAGE_SUFFIXES and not _expression_folder(member):
+        if match and member.is_image and not _expression_folder(member):
             frames[match[1].upper(), match[2]][int(match[3])].append(member)
         else:
             others.append(member)
@@ -137,7 +137,7 @@ def _layout_by_name(
     """A layout in which ``read`` gives an image's label and subject, or None."""
     entries, left_out = [], []
     for member in _files(members):
-        if member.suffix not in IMAGE_SUFFIXES:
+        if not member.is_image:
             left_out.append((member.path, "not an image"))
         elif found := read(member):
             entries.append(_entry(member, *found))
@@ -193,7 +193,7 @@ def _ck_labels(files: list[Member]) -> tuple[dict[Sequence, str], list[tuple[str
     for member in files:
         match = _CK_LABEL.fullmatch(member.name)
         if not match:
-            image = member.suffix in IMAGE_SUFFIXES
+            image = member.is_image
             left_out.append((member.path, "not named as in CK+" if image else "not an image"))
             continue
         try:

@@ -1,12 +1,13 @@
 """The forms of a download that the importer knows, and how it tells which one it has."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from utils.config import IMAGE_SUFFIXES
-from utils.importing.archives import Member
+from utils.config import is_system_name
+from utils.importing.archives import ENCRYPTED, Member
 from utils.importing.entries import Layout, Reject
 from utils.importing.face_databases import (
     ck48_layout,
@@ -28,7 +29,8 @@ FORMATS = {
     "folders": folder_layout,
 }
 _KNOWN_BY_FILE_NAMES = ("ck+", "ck48", "jaffe", "ferg", "impa")
-_SYSTEM_NAMES = {"thumbs.db", "desktop.ini", "__macosx"}
+_WORTH_A_WORD = 20
+"""So many images named as in a known data set are no chance."""
 
 
 def find_layout(
@@ -57,26 +59,49 @@ def find_layout(
         parts = PurePosixPath(member.path).parts
         if member.problem:
             reject(member.path, member.problem)
-        elif not any(part.startswith(".") or part.lower() in _SYSTEM_NAMES for part in parts):
+        elif not any(map(is_system_name, parts)):
             usable.append(member)
         elif not member.path.endswith("/"):
             reject(member.path, "system file")
+    locked = [member for member in members if member.problem.startswith(ENCRYPTED)]
+    if locked and not any(member.is_image or member.suffix == ".csv" for member in usable):
+        raise ValueError(
+            f"{source} is {locked[0].problem}: {len(locked):,} of its {len(members):,} files. "
+            + (
+                "Give the password that came with it: --password TEXT."
+                if locked[0].problem == ENCRYPTED
+                else "Unpack it with its password, for instance by 7-Zip, and import the folder."
+            )
+        )
     formats = FORMATS | {"ck+": partial(ck_plus_layout, peak_frames=peak_frames)}
-    layout = formats[form](usable, reject) if form else _recognise(usable, reject, formats)
+    if form:
+        layout, hint = formats[form](usable, reject), ""
+    else:
+        layout, hint = _recognise(usable, reject, formats)
     if layout is None:
-        raise ValueError(_nothing_found(source, usable, form))
-    return layout
+        raise ValueError(f"{_nothing_found(source, usable, form)} {hint}".strip())
+    return replace(layout, hint=hint)
 
 
-def _recognise(members: list[Member], reject: Reject, formats: dict) -> Layout | None:
-    images = sum(member.suffix in IMAGE_SUFFIXES for member in members)
+def _recognise(members: list[Member], reject: Reject, formats: dict) -> tuple[Layout | None, str]:
+    """The layout that fits, and a word on a known set that lies beside other folders."""
+    images = sum(member.is_image for member in members)
+    hint = ""
     for name in _KNOWN_BY_FILE_NAMES:
         found = formats[name](members, reject)
         if found and 2 * found.recognised > images:
-            return found
+            return found, ""
+        if found and found.recognised >= _WORTH_A_WORD:
+            hint = (
+                f"{found.recognised:,} of {images:,} images are named as in {found.dataset}: "
+                f"--format {name} imports these, with who is on them, and nothing else."
+            )
     is_ckextended = any(member.name.lower() == "ckextended.csv" for member in members)
     table = ckextended_layout if is_ckextended else table_layout
-    return folder_layout(members, reject) or table(members, reject)
+    try:
+        return folder_layout(members, reject) or table(members, reject), hint
+    except ValueError as error:  # a csv of another kind
+        raise ValueError(f"{error} {hint}".strip()) from error
 
 
 def _nothing_found(source: Path, members: list[Member], form: str | None) -> str:

@@ -40,6 +40,7 @@ def import_dataset(
     without_face: str = "centre",
     detector: str = "haar",
     votes: str | Path | None = None,
+    password: str | None = None,
     progress: bool = True,
 ) -> ImportReport:
     """Sort labelled images into ``destination/<split>/<class>/``.
@@ -82,6 +83,7 @@ def import_dataset(
         detector: "haar" or "yunet": what finds faces when cropping.
         votes: FER+'s `fer2013new.csv`, if the source is FER-2013; the ten votes of each
             image go into ``votes.csv`` beside the manifest.
+        password: of an encrypted zip; it is written nowhere.
         progress: show a progress bar.
 
     Raises:
@@ -130,12 +132,13 @@ def import_dataset(
         rejected.append((path, reason))
 
     try:
-        with replacing_folder(destination) as staging, open_archive(source) as members:
+        with replacing_folder(destination) as staging, open_archive(source, password) as members:
             layout = find_layout(source, members, reject, form, peak_frames)
             choose = class_chooser(class_names or (CLASS_NAMES if layout.named else None))
             domain = layout.domain or domain
             cropper = FaceCropper(face_size, domain, without_face, detector) if face_size else None
             table, notes = stage_images(layout, staging, choose, cropper, reject, progress)
+            notes += filter(None, [layout.hint])
             _check_classes(table, layout, choose, class_names, source, rejected)
             notes += cut_missing_splits(table, staging, validation_share, seed)
             notes += _remarks_on_content(table, layout.named)

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from utils.config import CLASS_NAMES, IMAGE_SUFFIXES, class_name
+from utils.config import CLASS_NAMES, class_name, split_name
 from utils.importing.archives import READ_ERRORS, Member, read_member
 from utils.importing.entries import Entry, Layout, Reject
 from utils.vision.opencv import cv2
@@ -28,12 +28,6 @@ FER2013_COUNTS = {
 https://arxiv.org/abs/1307.0414)."""
 _FER2013 = {"dataset": "FER-2013", "expected": FER2013_COUNTS}
 
-_SPLIT_WORDS = {
-    "train": ("train", "training", "trainset", "trainingset"),
-    "validation": ("val", "valid", "validation", "validationset", "publictest"),
-    "test": ("test", "testing", "testset", "privatetest"),
-}
-_SPLIT_OF = {word: split for split, words in _SPLIT_WORDS.items() for word in words}
 _OFFICIAL_NAME = re.compile(r"(Training|PublicTest|PrivateTest)_\d+\.", re.IGNORECASE)
 _AUGMENTED_NAME = re.compile(r"\.(jpe?g|png|bmp|gif|tiff?|webp)\d+\.\w+$", re.IGNORECASE)
 
@@ -119,30 +113,26 @@ def table_layout(
 
 
 def _fault(member: Member) -> str:
-    if member.suffix not in IMAGE_SUFFIXES:
+    if not member.is_image:
         return "not an image"
     if _AUGMENTED_NAME.search(member.name):
         return "augmentation leftover"
-    if not member.folders or _split_word(member.folders[-1]):
+    if not member.folders or split_name(member.folders[-1]):
         return "not in a class folder"
     return ""
 
 
-def _split_word(word: str) -> str:
-    return _SPLIT_OF.get(re.sub(r"[\s_-]", "", word.lower()), "")
-
-
 def _split_of(member: Member) -> str:
     if official := _OFFICIAL_NAME.match(member.name):
-        return _split_word(official[1])
-    return next(filter(None, map(_split_word, reversed(member.folders[:-1]))), "")
+        return split_name(official[1])
+    return next(filter(None, map(split_name, reversed(member.folders[:-1]))), "")
 
 
 def _empty_classes(members: list[Member]) -> frozenset[str]:
     """Names of folders that stand beside class folders and hold nothing."""
     full = {member.folders[:end] for member in members for end in range(len(member.folders) + 1)
             if not member.path.endswith("/")}  # fmt: skip
-    images = [member for member in members if member.suffix in IMAGE_SUFFIXES]
+    images = [member for member in members if member.is_image]
     parents = {member.folders[:-1] for member in images if member.folders}
     folders = [member for member in members if member.path.endswith("/")]
     return frozenset(
@@ -151,7 +141,7 @@ def _empty_classes(members: list[Member]) -> frozenset[str]:
         if folder.name
         and folder.folders in parents
         and (*folder.folders, folder.name) not in full
-        and not _split_word(folder.name)
+        and not split_name(folder.name)
     )
 
 
@@ -183,7 +173,7 @@ def _table_entries(table: Member, codes: tuple[str, ...], reject: Reject) -> Ite
                 continue
             fields = dict(zip(header, map(str.strip, row), strict=True))
             usage = fields.get("usage", stem)
-            split = _split_word(usage)
+            split = split_name(usage)
             if "usage" in fields and not split:
                 reject(source, f"unknown usage: {usage!r}")
             elif fields["emotion"] not in map(str, range(len(codes))):
