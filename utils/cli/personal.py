@@ -3,6 +3,48 @@
 from utils import config
 
 
+def record(options) -> None:
+    """keep a face of a video or camera as images of a class, to personalise a model with"""
+    from utils.live.loop import read_live
+    from utils.live.recording import GuidedRound, TakeRecorder
+    from utils.models.predictor import load
+
+    if (options.expression is None) != options.guided:
+        raise ValueError("Name one class with --class, or be led through all with --guided.")
+    predictor = load(options.model)
+    margin = predictor.preprocessing.margin
+    recorder = TakeRecorder(options.folder, options.subject, margin)
+    sinks = [recorder]
+    if options.guided:
+        classes = sorted(predictor.class_names, key=lambda name: name != "neutral")
+        sinks.insert(0, GuidedRound(recorder, classes, lambda text: print(f"\a{text}")))
+    else:
+        recorder.hold(options.expression)
+    table = read_live(options.source, predictor, sinks)
+    if table.empty:
+        print("No face was found; nothing was kept.")
+    counts = ", ".join(f"{name} {count}" for name, count in recorder.counts().items())
+    print(f"{options.folder} holds of {recorder.subject}: {counts or 'nothing'}")
+
+
+def recordings(options) -> None:
+    """say whose recordings there are; pack or delete one person's, with the models"""
+    from utils.live import recordings as kept
+
+    if options.pack:
+        names = kept.pack_person(
+            options.folder, options.subject or "", options.pack, options.models
+        )
+        print(f"{options.pack}: {len(names)} files")
+    if options.delete:
+        images, models = kept.delete_person(options.folder, options.subject or "", options.models)
+        print(f"Deleted {images} images and {len(models)} models.")
+    if not (options.pack or options.delete):
+        for name, counts in kept.people(options.folder).items():
+            print(f"{name}: {', '.join(f'{label} {count}' for label, count in counts.items())}")
+        print("Nothing else is kept.")
+
+
 def personalise(options) -> None:
     """teach a model one person's face, from that person's takes"""
     from utils.training.personalise import personalise as teach
@@ -16,6 +58,31 @@ def add_commands(add) -> None:
     Args:
         add: makes a parser from a name and a function, as `cli.parser` has it.
     """
+    command = add("record", record)
+    command.add_argument("source", help="video, camera's index (Ctrl-C ends it) or stream's URL")
+    command.add_argument("folder", help="takes go there, such as data/mine")
+    command.add_argument(
+        "--class", dest="expression", metavar="NAME", help="what is shown (default: none, name it)"
+    )
+    command.add_argument(
+        "--guided", action="store_true", help="be led through all classes (default: no)"
+    )
+    command.add_argument(
+        "--subject", required=True, metavar="NAME", help="who is shown (default: none, name them)"
+    )
+    command.add_argument("--model", default=config.DEFAULT_MODEL, help="says how faces are framed")
+
+    command = add("recordings", recordings)
+    command.add_argument("folder", help="takes, such as data/mine")
+    command.add_argument("--subject", metavar="NAME", help="whose (default: nobody's)")
+    command.add_argument("--pack", metavar="FILE", help="zip to put them into (default: none)")
+    command.add_argument(
+        "--delete", action="store_true", help="delete them, after packing (default: no)"
+    )
+    command.add_argument(
+        "--models", default=config.MODELS, help="folder of the person's models, packed or deleted"
+    )
+
     command = add("personalise", personalise)
     command.add_argument("folder", help="takes, such as data/mine: TAKE/CLASS/IMAGE")
     command.add_argument(

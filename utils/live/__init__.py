@@ -15,6 +15,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "overlay": ["draw_faces"],
         "panel": ["LivePanel"],
         "predict": ["read_sources"],
+        "recording": ["GuidedRound", "TakeRecorder"],
+        "recordings": ["delete_person", "pack_person"],
         "sinks": ["CsvSink", "NotebookSink", "Sink", "VideoSink", "WindowSink"],
         "sources": ["VideoFile", "open_source"],
         "stills": ["read_stills"],

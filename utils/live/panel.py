@@ -13,6 +13,7 @@ import pandas as pd
 from utils.config import RESULTS
 from utils.live.analyzer import FaceAnalyzer
 from utils.live.loop import read_live
+from utils.live.record_controls import RecordControls
 from utils.live.sinks import NotebookSink, Sink
 from utils.vision.opencv import cv2
 
@@ -35,9 +36,12 @@ class LivePanel:
             the next one.
         width: greatest width of the image, in pixels.
         snapshots: folder for what Snapshot keeps, as PNG; made when first needed.
+        record: folder for takes of a person, such as data/mine; with it there are buttons to
+            record, see `utils.live.record_controls`. None: without.
         **settings: of `utils.live.analyzer.FaceAnalyzer`, such as ``threshold``.
 
     Attributes:
+        recording: the buttons to record, or None.
         widget: what to display; displaying the panel itself does the same.
         table: the last run's table, see `utils.live.loop.read_live`; None before its end.
         error: what kept the last run from its first frame, if anything did; also written
@@ -54,6 +58,7 @@ class LivePanel:
         sinks: Sequence = (),
         width: int = 800,
         snapshots: str | Path = RESULTS / "live",
+        record: str | Path | None = None,
         **settings,
     ):
         import ipywidgets  # only notebooks have it
@@ -66,6 +71,11 @@ class LivePanel:
         self._source, self._predictor, self._settings = source, predictor, settings
         self._image, self._sinks = NotebookSink(width), tuple(sinks)
         self._snapshots, self._newest = Path(snapshots), _Newest()
+        self.recording = None
+        if record is not None:
+            margin = predictor.preprocessing.margin
+            self.recording = RecordControls(record, predictor.class_names, margin)
+            self._sinks += (self.recording,)
         self._analyzer = self._new_analyzer()
         self._stop, self._thread = Event(), None
         self.table: pd.DataFrame | None = None
@@ -97,7 +107,12 @@ class LivePanel:
             [*buttons, self.threshold_slider, self.smoothing_slider], layout={"flex_flow": "wrap"}
         )
         self.widget = ipywidgets.VBox(
-            [controls, self.status, self._image.widget],
+            [
+                controls,
+                *([self.recording.widget] if self.recording else []),
+                self.status,
+                self._image.widget,
+            ],
             layout={"align_items": "flex-start"},  # or the image would be stretched
         )
 
