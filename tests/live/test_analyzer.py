@@ -223,3 +223,32 @@ def test_a_judge_that_believes_nothing_lets_no_face_in():
     predictor.face_shares = lambda frame, boxes: np.zeros(len(boxes))
     analyzer = FaceAnalyzer(predictor)
     assert not any(analyzer.read(scene(), number / 30) for number in range(20))
+
+
+def test_a_track_of_what_is_no_face_any_more_ends():
+    """The cascade goes on seeing one, as it does in some wheels and folds."""
+    predictor = _Crowd()
+    analyzer = FaceAnalyzer(predictor)
+    counts = [len(analyzer.read(scene(), number / 15)) for number in range(60)]
+    assert counts[-1] == 1
+    predictor.face_shares = lambda frame, boxes: np.zeros(len(boxes))
+    analyzer._judge = predictor.face_shares
+    counts = [len(analyzer.read(scene(), number / 15)) for number in range(60, 120)]
+    assert counts[0] == 1 and counts[-1] == 0
+
+
+def test_a_crowd_is_looked_for_in_turns():
+    places = [(20 + 90 * (n % 7), 20 + 90 * (n // 7), 60) for n in range(28)]
+    frame, sought = scene(480, 680, places), []
+
+    class Counting(FaceDetector):
+        def refind(self, frame, box):
+            sought[-1] += 1
+            return super().refind(frame, box)
+
+    analyzer = FaceAnalyzer(_Crowd(), Counting())
+    for number in range(45):
+        sought.append(0)
+        faces = analyzer.read(frame, number / 30)
+    assert len(faces) == len(places)
+    assert max(sought) <= 8 and sum(sought[15:]) >= 2 * len(places)  # each, twice a second or more

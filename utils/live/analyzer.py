@@ -9,13 +9,17 @@ import numpy as np
 
 from utils.live.results import Face, labelled_face
 from utils.models.opinion import judge_of
-from utils.vision.boxes import Box, apart, clip_box, merge_boxes
+from utils.vision.boxes import Box, apart, clip_box, distinct, merge_boxes
 from utils.vision.detectors import make_detector
 from utils.vision.images import to_grey
 from utils.vision.opencv import cv2
 from utils.vision.tracking import FaceTracker, follow_boxes
 
 _FLOW_SIDE = 240  # pixels of the shorter side of the copies on which faces are followed
+_AT_ONCE = 8  # known faces looked for in a frame, of a crowd those that have waited longest
+_ASK_EVERY = 1.0  # seconds after which the second opinion is asked about a known face again
+_ASKED_AT_ONCE = 2  # faces about which it is asked in a frame
+_NO_FACE = 0.1  # below this share it takes a known face for none; twice, and the track ends
 
 
 class FaceAnalyzer:
@@ -56,7 +60,7 @@ class FaceAnalyzer:
         self.tracker = tracker or FaceTracker()
         self.detect_every, self.scan_every = detect_every, max(scan_every, detect_every)
         self.read_every, self.smoothing, self.threshold = read_every, smoothing, threshold
-        self._detected = self._scanned = -np.inf
+        self._scanned = self._time = -np.inf
         self._before: np.ndarray | None = None
         # A model with a second opinion lets the detector look for small faces, in parts.
         self._judge = judge_of(predictor)
@@ -79,9 +83,11 @@ class FaceAnalyzer:
             frame or of one less than ``read_every`` ago.
         """
         self._follow(to_grey(frame), seconds)
-        if _due(seconds, self._detected, self.detect_every):
-            self.tracker.update(self._detect(frame, seconds), seconds)
-            self._detected = seconds
+        elapsed, self._time = seconds - self._time, seconds
+        reading = any(_due(seconds, t.read, self.read_every) for t in self.tracker.tracks)
+        # Where frames are frequent, those on which the network reads are left to it.
+        if not reading or elapsed >= 0.9 * min(self.read_every, self.detect_every):
+            self._detect(frame, seconds)
         shown = []
         for track in self.tracker.visible(seconds):
             box = clip_box(track.box, frame.shape)
@@ -97,25 +103,53 @@ class FaceAnalyzer:
             for track, box in shown
         ]
 
-    def _detect(self, frame: np.ndarray, seconds: float) -> list[Box]:
-        known = [self.detector.refind(frame, track.box) for track in self.tracker.tracks]
+    def _detect(self, frame: np.ndarray, seconds: float) -> None:
+        """Look for known faces whose time it is, and for new ones."""
+        due = [t for t in self.tracker.tracks if _due(seconds, t.sought, self.detect_every)]
+        due = sorted(due, key=lambda track: track.sought)[:_AT_ONCE]
+        known = [self.detector.refind(frame, track.box) for track in due]
+        for track, box in zip(due, known, strict=True):
+            track.sought, track.missed = seconds, box is None
         boxes = merge_boxes(box for box in known if box is not None)
-        content = boxes and len(boxes) == len(known)
+        missed = len(boxes) < len(due) or any(track.missed for track in self.tracker.tracks)
+        content = self.tracker.tracks and not missed
         pause = self.scan_every if content else min(2 * self.detect_every, self.scan_every)
         if self._judge and self._quiet < self.detector.scan_parts:
             pause = self.detect_every  # sizes are left in which new faces may be found
-        if _due(seconds, self._scanned, pause):
+        scans = _due(seconds, self._scanned, pause)
+        if scans:
             self._scanned = seconds
             boxes += [box for box in self._scan(frame) if apart(box, boxes)]
-        return boxes
+        elif self._judge and (not due or len(due) == _AT_ONCE):  # else on a frame that has time
+            self._doubt(frame, seconds)
+        if due or scans:
+            self.tracker.update(boxes, seconds)
+
+    def _doubt(self, frame: np.ndarray, seconds: float) -> None:
+        """End tracks of what is no face any more."""
+        due = [t for t in self.tracker.tracks if _due(seconds, t.asked, _ASK_EVERY) and not t.lost]
+        due = sorted(due, key=lambda track: track.asked)[:_ASKED_AT_ONCE]
+        boxes = [clip_box(track.box, frame.shape) for track in due]
+        asked = [(track, box) for track, box in zip(due, boxes, strict=True) if box is not None]
+        shares = self._judge(frame, [box for _, box in asked])
+        for (track, _), share in zip(asked, shares, strict=True):
+            track.asked, track.refused = seconds, track.refused + 1 if share < _NO_FACE else 0
+        self.tracker.tracks = [track for track in self.tracker.tracks if track.refused < 2]
 
     def _scan(self, frame: np.ndarray) -> list[Box]:
         """New faces, of some sizes where the detector searches in parts."""
         if not self._judge:
             return self.detector.scan(frame)
-        found = self.detector.scan(frame, self._judge, self._part)
-        self._part = (self._part + 1) % self.detector.scan_parts
         known = [track.box for track in self.tracker.tracks]
+
+        def judge_new(frame, boxes):  # about known faces `_doubt` asks
+            shares = np.ones(len(boxes))
+            new = [number for number, box in enumerate(boxes) if distinct([box], known)]
+            shares[new] = self._judge(frame, [boxes[number] for number in new])
+            return shares
+
+        found = self.detector.scan(frame, judge_new, self._part)
+        self._part = (self._part + 1) % self.detector.scan_parts
         fresh = any(apart(box, known) for box in found)
         self._quiet = 0 if fresh else self._quiet + 1
         return found

@@ -40,6 +40,10 @@ class Track:
         lost: neither detected nor followed at last, or behind another; its box is a guess.
         probabilities: float64, (classes,), smoothed; None before the first reading.
         read: time of the last reading; -inf before the first.
+        sought: when a detector last looked for it near its place.
+        missed: whether it was not seen then.
+        asked: when a second opinion was last asked about it.
+        refused: how often in a row that took it for no face.
     """
 
     id: int
@@ -50,6 +54,10 @@ class Track:
     lost: bool = False
     probabilities: np.ndarray | None = None
     read: float = -np.inf
+    sought: float = -np.inf
+    missed: bool = False
+    asked: float = -np.inf
+    refused: int = 0
 
     def expected(self, seconds: float) -> np.ndarray:
         """Where the box will be at that time if the face keeps its velocity."""
@@ -157,7 +165,7 @@ class FaceTracker:
         ]
 
     def _begin(self, box: np.ndarray, seconds: float) -> Track:
-        track = Track(self._next_id, box.copy(), seconds, seconds)
+        track = Track(self._next_id, box.copy(), seconds, seconds, sought=seconds, asked=seconds)
         self._next_id += 1
         return track
 
