@@ -4,6 +4,8 @@ BIN := .venv/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 DATA ?= data/fer2013
 EPOCHS ?= 20
+# A process a core, up to four: each takes 2 GB. One file stays in one process.
+TESTS ?= -n auto --maxprocesses 4 --dist loadfile
 PORT ?= 8000
 PACK := .cache/release/images.npz.xz
 BENCHMARKS := $(filter-out __init__ card conditions measuring numbers photographs,$(basename $(notdir $(wildcard benchmarks/*.py))))
@@ -38,7 +40,7 @@ $(BIN)/.ready-dev: requirements-dev.txt $(BIN)/.ready
 	$(PIP) -r requirements-dev.txt -c constraints.txt
 	touch $@
 
-demo: setup  ## train on drawn faces and label a clip: nothing to download, no camera
+demo: setup  ## train a head on drawn faces and label a clip: nothing to download, no camera
 	$(BIN)/python -m utils demo
 
 train: setup  ## train on DATA=data/fer2013 for EPOCHS=20; again to go on after a stop

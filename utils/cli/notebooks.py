@@ -45,7 +45,7 @@ def execute(notebook: str | Path, output: str | Path, parameters: dict | None = 
 
 
 def run_demo(folder: str | Path) -> dict:
-    """Train on drawn faces, read the matrices, and label a clip, in the notebooks for that.
+    """Train a head for drawn faces, read the matrices, and label a clip, in their notebooks.
 
     Args:
         folder: gets the executed notebooks, the model, the annotated clip, its table
@@ -62,6 +62,7 @@ def run_demo(folder: str | Path) -> dict:
         {
             "SOURCE": "drawn",
             "DATA": str(folder / "animated"),
+            "METHOD": "bottleneck",
             "EPOCHS": DEMO_EPOCHS,
             "BATCH_SIZE": DEMO_BATCH_SIZE,
             "MODEL": str(folder / "animated.keras"),
