@@ -83,10 +83,10 @@ lock:  ## write the newest versions that go together into constraints.txt
 	echo 'backports.strenum<1.3' > .venv-lock/limits
 	.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --no-annotate --no-header \
 		--constraint .venv-lock/limits --no-emit-package facial-expression-recognition \
-		requirements-dev.txt > .venv-lock/versions
+		requirements-dev.txt requirements-export.txt > .venv-lock/versions
 	printf '%s\n' \
 		'# The versions that the tests ran with, of all that the requirements files bring along, for' \
 		'# every system and Python from 3.11 on. `make lock` writes this file (uv pip compile' \
-		'# --universal requirements-dev.txt); run `make test` before you commit it.' > constraints.txt
+		'# --universal requirements-dev.txt requirements-export.txt); run `make test` before you commit it.' > constraints.txt
 	cat .venv-lock/versions >> constraints.txt
 	rm -r .venv-lock

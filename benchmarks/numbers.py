@@ -25,6 +25,7 @@ TITLES = {
     "live": "A video, live",
     "live_baseline": "A video, live, beside the first round's code",
     "runtimes": "What runs the network",
+    "exports": "The model in other formats",
     "soak": "Many frames in a row",
     "explanations": "Maps of what spoke for an answer",
     "web": "The page under load",

@@ -1,4 +1,4 @@
-"""Commands for one person's face, and for taking a model along."""
+"""Commands for one person's face, and for taking a model elsewhere."""
 
 from utils import config
 
@@ -52,6 +52,33 @@ def personalise(options) -> None:
     print(teach(options.folder, options.save, options.model, options.subject, options.way))
 
 
+def export(options) -> None:
+    """write a model for another runtime, and check it there"""
+    import tempfile
+
+    import numpy as np
+
+    from utils.datasets.table import find_images
+    from utils.drawn.dataset import draw_dataset
+    from utils.models.export import export_model
+    from utils.models.metadata import read_preprocessing
+    from utils.vision.images import read_image
+    from utils.vision.preprocessing import prepare
+
+    preprocessing = read_preprocessing(options.model)
+    with tempfile.TemporaryDirectory() as folder:
+        if options.faces is None:
+            folder = f"{folder}/drawn"
+            draw_dataset(
+                folder, characters={"validation": 72}, images_per_expression=1, progress=False
+            )
+        files = find_images(options.faces or folder)["file"]
+        if len(files) > options.most:
+            files = files.sample(options.most, random_state=0)
+        faces = np.stack([prepare(read_image(file), preprocessing) for file in files])
+    print(export_model(options.model, options.to, options.save, faces, options.precision))
+
+
 def add_commands(add) -> None:
     """Add them to the command line.
 
@@ -103,3 +130,25 @@ def add_commands(add) -> None:
         default="auto",
         help="shift the answers by a resting face, or learn from all classes",
     )
+
+    command = add("export", export)
+    command.add_argument("model", help=".keras file saved by this project")
+    command.add_argument(
+        "--to",
+        required=True,
+        choices=("onnx", "litert", "openvino", "saved-model"),
+        help="the format (default: none, name it)",
+    )
+    command.add_argument(
+        "--save", required=True, metavar="FILE", help="where to write it (default: none, name it)"
+    )
+    command.add_argument(
+        "--precision",
+        choices=("float32", "float16", "int8"),
+        default="float32",
+        help="of the weights; float32 that answers otherwise than Keras is refused",
+    )
+    command.add_argument(
+        "--faces", metavar="FOLDER", help="folder per class to check it with (default: drawn ones)"
+    )
+    command.add_argument("--most", type=int, default=1000, help="faces to check with at most")
