@@ -139,7 +139,7 @@ def blueprint(
 
     @routes.get("/api/v1/videos/<name>/video")
     def annotated_video(name):
-        return send_file(videos.finished(name).picture, mimetype="video/webm", conditional=True)
+        return send_file(videos.finished(name).picture, mimetype="video/mp4", conditional=True)
 
     @routes.get("/api/v1/videos/<name>/table")
     def video_table(name):

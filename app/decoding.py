@@ -17,7 +17,6 @@ from utils.config import PROJECT
 from utils.live.frames import FrameSource, TimedFrame
 
 _PROGRAM = Path(__file__).with_name("decoder.py")
-_THREADS = 2  # of FFmpeg: each holds frames, and the network takes longer than two do
 _UNREADABLE = (
     "The video cannot be read: it is damaged, or its codec is not known. Convert it to MP4 (H.264) "
     "and try again."
@@ -48,13 +47,14 @@ class UploadedVideo(FrameSource):
 
     def __enter__(self):
         modules = os.pathsep.join([str(PROJECT), *filter(None, sys.path)])
+        bounds = str(self._limits.video_memory), str(self._limits.video_pixels)
         # As a file and not as a module, which would load the whole application.
         self._process = subprocess.Popen(
-            [sys.executable, str(_PROGRAM), str(self._path), str(self._limits.video_memory)],
+            [sys.executable, str(_PROGRAM), str(self._path), *bounds],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             pipesize=1 << 20,  # a frame is many times that of the usual pipe
-            env=os.environ | {"PYTHONPATH": modules, "OPENCV_FFMPEG_THREADS": str(_THREADS)},
+            env=os.environ | {"PYTHONPATH": modules},
         )
         try:
             self._judge(self._receive())
@@ -84,6 +84,8 @@ class UploadedVideo(FrameSource):
             if part["seconds"] > longest or count > longest * self._limits.video_fps:
                 raise _too_long(longest)
             yield part["seconds"], frame
+        if "error" in part:
+            raise Problem(422, _UNREADABLE)
         self.messages = part["messages"]
 
     def _receive(self) -> dict:
@@ -105,15 +107,15 @@ class UploadedVideo(FrameSource):
 
     def _judge(self, header: dict) -> None:
         limits = self._limits
-        if "error" in header:
-            raise Problem(422, _UNREADABLE)
-        width, height = header["width"], header["height"]
+        width, height = header["size"]
         if width * height > limits.video_pixels:
             raise Problem(
                 413,
                 f"The video's frames are too large: {width}×{height} pixels, at most "
                 f"{limits.video_pixels / 1e6:g} million are taken. Scale it down and try again.",
             )
+        if "error" in header:
+            raise Problem(422, _UNREADABLE)
         self.fps, length = header["fps"], header["length"]
         known = length and self.fps and self.fps <= limits.video_fps
         self.length = length if known else None

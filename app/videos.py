@@ -16,10 +16,9 @@ from app.limits import Limits
 from app.problems import Problem
 from app.timelines import timeline
 from app.trackers import FewFacesTracker
-from app.webm import WebmSink
 from utils.live.analyzer import FaceAnalyzer
 from utils.live.loop import read_live
-from utils.live.sinks import CsvSink, Sink
+from utils.live.sinks import CsvSink, Sink, VideoSink
 
 
 @dataclass
@@ -54,7 +53,7 @@ class Video:
     @property
     def picture(self) -> Path:
         """The annotated video."""
-        return self.folder / "expressions.webm"
+        return self.folder / "expressions.mp4"
 
     @property
     def table(self) -> Path:
@@ -193,7 +192,7 @@ class VideoJobs:
     def _read(self, video: Video) -> str:
         progress = _Progress(video, self.remove_unasked)
         upload = UploadedVideo(video.upload, self._limits)
-        sinks = [progress, CsvSink(video.table), WebmSink(video.picture, self._limits.video_side)]
+        sinks = [progress, CsvSink(video.table), VideoSink(video.picture, self._limits.video_side)]
         table = read_live(
             upload,
             FaceAnalyzer(self._predictor, self._detector, FewFacesTracker(self._limits.faces)),

@@ -35,7 +35,7 @@ from benchmarks.measuring import save
 from utils import datasets
 from utils.config import RESULTS, project_path
 from utils.drawn.clip import clip_frames
-from utils.live.sources import VideoFile
+from utils.live.video_file import VideoFile
 from utils.vision.boxes import Box, intersection_over_union
 from utils.vision.haar import FaceDetector
 from utils.vision.images import read_image, to_grey

@@ -43,7 +43,7 @@ from tqdm.auto import tqdm
 from benchmarks.measuring import in_a_process, peak_megabytes, save
 from utils.config import DEFAULT_MODEL, PROJECT, project_path
 from utils.live.frames import FrameSource
-from utils.live.sources import VideoFile
+from utils.live.video_file import VideoFile
 from utils.vision.opencv import cv2
 
 WARM_UP = 10  # frames

@@ -26,6 +26,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -202,12 +203,12 @@ def _least(runs: list[dict]) -> dict:
 
 
 def _detection(video: str) -> Callable[[], object]:
+    from utils.live.video_file import VideoFile
     from utils.vision.opencv import cv2
 
     cv2.setNumThreads(1)
-    capture = cv2.VideoCapture(video)
-    for _ in range(15):
-        frame = capture.read()[1]
+    with VideoFile(video) as source:
+        frame = next(islice(source, 14, None))[1]
     grey = cv2.cvtColor(cv2.resize(frame, (640, 480)), cv2.COLOR_BGR2GRAY)
     file = Path(cv2.data.haarcascades, "haarcascade_frontalface_default.xml")
     cascade = cv2.CascadeClassifier(str(file))

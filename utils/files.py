@@ -98,16 +98,19 @@ def check_outputs(sources: Iterable[str | Path], outputs: Iterable[str | Path]) 
     Raises:
         ValueError: an output is one of the sources, or named twice.
     """
-    read, written = set(map(_identity, sources)), set()
+    written = {}
     for output in outputs:
-        identity = _identity(output)
-        if identity in read:
-            raise ValueError(
-                f"{output} is a source and would be overwritten. Give the output another name."
-            )
-        if identity in written:
+        if (identity := _identity(output)) in written:
             raise ValueError(f"{output} is the name of two outputs. Give each its own.")
-        written.add(identity)
+        written[identity] = output
+    if not any(os.path.exists(output) for output in written.values()):
+        return  # what is not there is no source, and there may be a million of these
+    for source in sources:
+        if (identity := _identity(source)) in written:
+            raise ValueError(
+                f"{written[identity]} is a source and would be overwritten. Give the output "
+                "another name."
+            )
 
 
 def digest(*parts: bytes | str | Path, digits: int = 16) -> str:

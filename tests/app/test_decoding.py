@@ -15,11 +15,12 @@ from app.problems import Problem
 from app.videos import VideoJobs
 from utils.config import DEFAULT_MODEL
 from utils.drawn.clip import draw_clip
-from utils.live.sources import VideoFile
+from utils.live.video_file import VideoFile
 from utils.models.predictor import load
 from utils.vision.opencv import cv2
 
 MEMORY = 170_000_000  # bytes: the decoder itself takes about 70 million
+WIDE = Limits(video_memory=MEMORY, video_pixels=400_000_000)
 
 
 def jpeg(width: int, height: int) -> bytes:
@@ -73,7 +74,7 @@ def test_frames_may_change_their_size_within_the_memory(growing):
 
 
 def test_frames_that_grow_beyond_the_memory_are_refused(growing):
-    with UploadedVideo(growing(16_000, 12_000), Limits(video_memory=MEMORY)) as video:
+    with UploadedVideo(growing(16_000, 12_000), WIDE) as video:
         frames = iter(video)
         for _ in range(5):
             next(frames)
@@ -82,8 +83,14 @@ def test_frames_that_grow_beyond_the_memory_are_refused(growing):
     assert psutil.Process().children() == []
 
 
+def test_frames_that_grow_beyond_the_size_are_left_out(growing):
+    with UploadedVideo(growing(16_000, 12_000), Limits(video_memory=MEMORY)) as video:
+        assert [frame.shape for _, frame in video] == [(240, 320, 3)] * 5
+    assert "the rest cannot be read" in video.messages[0]
+
+
 def test_such_a_video_fails_with_the_reason_and_leaves_nothing(growing):
-    videos = VideoJobs(load(DEFAULT_MODEL), Limits(video_memory=MEMORY))
+    videos = VideoJobs(load(DEFAULT_MODEL), WIDE)
     source = growing(16_000, 12_000)
     video = videos.add(lambda path: Path(shutil.copy(source, path.with_suffix(".avi"))))
     assert video.length == 10

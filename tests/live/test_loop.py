@@ -24,7 +24,8 @@ from utils.live.overlay import draw_faces
 from utils.live.panel import LivePanel
 from utils.live.results import Face
 from utils.live.sinks import CsvSink, DisplayUnavailable, NotebookSink, Sink, VideoSink, WindowSink
-from utils.live.sources import ImageSequence, VideoFile, open_source
+from utils.live.sources import ImageSequence, open_source
+from utils.live.video_file import VideoFile
 from utils.vision.opencv import cv2
 from utils.vision.preprocessing import Preprocessing, prepare_faces
 

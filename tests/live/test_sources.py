@@ -11,7 +11,8 @@ from PIL import Image
 
 from utils.live.addresses import safe_address
 from utils.live.camera import LiveCamera
-from utils.live.sources import ImageSequence, VideoFile, open_source
+from utils.live.sources import ImageSequence, open_source
+from utils.live.video_file import VideoFile
 from utils.vision.opencv import cv2
 
 FRAME = np.full((24, 32, 3), 90, np.uint8)

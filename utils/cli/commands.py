@@ -166,14 +166,17 @@ def _print_people(metrics: dict) -> None:
 
 def predict(options) -> int:
     """read the faces of images, videos, cameras or streams, without a screen"""
-    from utils.live.predict import read_sources
+    from utils.live.predict import read_into
+    from utils.live.shared_sinks import Tally
     from utils.models.predictor import load
 
     if not 0 <= options.threshold <= 1:
         raise ValueError(f"--threshold is a share from 0 to 1. Received: {options.threshold}")
     if not 0 <= options.smoothing < float("inf"):
         raise ValueError(f"--smoothing is a time of 0 s or more. Received: {options.smoothing}")
-    table, failures = read_sources(
+    tally = Tally()
+    failures = read_into(
+        [tally],
         options.sources,
         load(options.model),
         csv=options.csv,
@@ -183,11 +186,13 @@ def predict(options) -> int:
         smoothing=options.smoothing,
         detector=options.detector,
         whole=options.whole,
+        sequence=options.sequence,
+        start=options.start,
+        end=options.end,
+        every=options.every,
     )
-    for source, labels in table.groupby("source", sort=False)["label"]:
-        counts = ", ".join(f"{label} {count}" for label, count in labels.value_counts().items())
-        print(f"{source}: {len(labels)} readings of a face: {counts}")
-    if table.empty:
+    tally.close(complete=not failures)
+    if not tally.faces:
         print("No face was found.")
     for failure in failures:
         print(failure, file=sys.stderr)

@@ -165,30 +165,34 @@ def opencv() -> Iterator[Finding]:
 
 
 def codecs() -> Iterator[Finding]:
-    """Whether what annotated videos are written in can be written and read again."""
+    """Whether annotated videos can be written and read again, and what PyAV's FFmpeg knows."""
+    import av
     import numpy as np
 
-    from utils.models.quiet import quiet_start
-    from utils.vision.opencv import cv2
+    from utils.live.video_file import VideoFile
+    from utils.vision.mp4 import Mp4Writer
 
-    works, fails = [], []
-    with quiet_start(), tempfile.TemporaryDirectory() as folder:
-        for code, suffix, use in (("mp4v", ".mp4", "predict"), ("VP80", ".webm", "the page")):
-            file = str(Path(folder, f"one{suffix}"))
-            fourcc = cv2.VideoWriter_fourcc(*code)
-            writer = cv2.VideoWriter(file, cv2.CAP_FFMPEG, fourcc, 10.0, (64, 48))
-            for _ in range(3):
-                writer.write(np.zeros((48, 64, 3), np.uint8))
-            writer.release()
-            capture = cv2.VideoCapture(file)
-            there, _ = capture.read()
-            capture.release()
-            (works if there else fails).append(f"{code} ({use})")
-    if works:
-        yield Finding(OK, "codecs", ", ".join(works) + " written and read")
-    if fails:
-        advice = "Install the wheel, which brings FFmpeg: python -m pip install opencv-python"
-        yield Finding(BAD, "codecs", f"{', '.join(fails)} cannot be written", advice)
+    known = ".".join(map(str, av.library_versions["libavcodec"]))
+    text = f"PyAV {av.__version__} with FFmpeg's libavcodec {known}"
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, "one.mp4")
+            writer = Mp4Writer(file, (64, 48), 10.0)
+            for number in range(3):
+                writer.write(number / 10, np.zeros((48, 64, 3), np.uint8))
+            writer.close()
+            with VideoFile(file) as video:
+                frames = sum(1 for _ in video)
+    except (OSError, ValueError) as error:
+        yield Finding(BAD, "videos", f"{text}: {error}", "python -m pip install av")
+        return
+    known = [name for name in ("h264", "hevc", "av1", "vp9") if name in av.codecs_available]
+    also = "" if "bwdif" in av.filter.filters_available else "; no bwdif: interlaced is not read"
+    yield Finding(
+        OK if frames == 3 else BAD,
+        "videos",
+        f"{text}: H.264 in mp4 is written and read; reads {', '.join(known)}{also}",
+    )
 
 
 def models() -> Iterator[Finding]:

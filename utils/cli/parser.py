@@ -19,6 +19,9 @@ class DefaultsFormatter(argparse.ArgumentDefaultsHelpFormatter):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the process's exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a console may not know every letter of a name
+            stream.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
     try:
         return options.command(options) or 0
@@ -197,8 +200,7 @@ def _parser() -> argparse.ArgumentParser:
         "sources",
         nargs="+",
         metavar="SOURCE",
-        help="image, video, folder of images (read as the frames of a film; name the files "
-        "to read each as a still), camera's index (0; Ctrl-C ends it) or stream's URL",
+        help="image, folder of images, video, camera's index (0; Ctrl-C ends it) or stream's URL",
     )
     command.add_argument(
         "--model", default=config.DEFAULT_MODEL, help=".keras file of this project"
@@ -224,6 +226,23 @@ def _parser() -> argparse.ArgumentParser:
         "--whole",
         action="store_true",
         help="take each image, or each in a folder, as one face, as FER-2013's are (default: no)",
+    )
+    command.add_argument(
+        "--sequence",
+        action="store_true",
+        help="read a folder of numbered images, or an animated image, as a film (default: no)",
+    )
+    command.add_argument(
+        "--from", dest="start", type=float, default=0.0, metavar="SECONDS", help="begin of videos"
+    )
+    command.add_argument(
+        "--to", dest="end", type=float, metavar="SECONDS", help="end of videos (default: theirs)"
+    )
+    command.add_argument(
+        "--every",
+        type=float,
+        metavar="SECONDS",
+        help="time between two frames that are read of videos (default: every frame)",
     )
 
     command = add("yunet", commands.yunet)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 from utils.drawn.character import EXPRESSIONS, ActionUnits, paint_head
 from utils.drawn.face import backdrop, expose, random_background, random_character
 from utils.files import replacing
+from utils.vision.mp4 import Mp4Writer
 from utils.vision.opencv import cv2
 
 CLIP_ORDER = ("neutral", "happy", "surprise", "fear", "sad", "angry", "disgust")
@@ -111,8 +113,7 @@ def draw_clip(
 ) -> pd.DataFrame:
     """Writes the clip of `clip_frames` as an mp4 and returns its timeline.
 
-    The codec is MPEG-4 Part 2 ("mp4v"), the one that every OpenCV wheel writes and
-    reads. The file appears under its name only when it is complete.
+    Browsers play it, too. The file appears under its name only when it is complete.
 
     Args:
         path: the mp4 to write; an earlier one is replaced.
@@ -129,7 +130,6 @@ def draw_clip(
     path = Path(path)
     if path.suffix.lower() != ".mp4":
         raise ValueError(f"The clip is an mp4; give a path that ends in .mp4. Received: {path}")
-    codec = cv2.VideoWriter_fourcc(*"mp4v")
     frames = clip_frames(
         size=size,
         frames_per_second=frames_per_second,
@@ -137,13 +137,10 @@ def draw_clip(
         seed=seed,
         characters=characters,
     )
-    with replacing(path) as temporary:
-        writer = cv2.VideoWriter(str(temporary), codec, frames_per_second, size)
-        try:
-            if not writer.isOpened():
-                raise OSError(f"OpenCV cannot write the video {path}. Is its folder writable?")
-            for _, frame, _ in frames:
-                writer.write(frame)
-        finally:
-            writer.release()
+    with (
+        replacing(path) as temporary,
+        closing(Mp4Writer(temporary, size, frames_per_second)) as writer,
+    ):
+        for seconds, frame, _ in frames:
+            writer.write(seconds, frame)
     return clip_timeline(seconds_per_expression)

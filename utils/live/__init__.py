@@ -18,7 +18,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "recording": ["GuidedRound", "TakeRecorder"],
         "recordings": ["delete_person", "pack_person"],
         "sinks": ["CsvSink", "NotebookSink", "Sink", "VideoSink", "WindowSink"],
-        "sources": ["VideoFile", "open_source"],
+        "sources": ["open_source"],
         "stills": ["read_stills"],
+        "video_file": ["VideoFile"],
     },
 )

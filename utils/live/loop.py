@@ -19,7 +19,8 @@ from utils.live.analyzer import FaceAnalyzer
 from utils.live.camera import CameraUnavailable, LiveCamera
 from utils.live.results import Reading, ResultsTable
 from utils.live.sinks import CsvSink, Sink, VideoSink
-from utils.live.sources import ImageSequence, VideoFile, open_source
+from utils.live.sources import AnimatedImage, ImageSequence, open_source
+from utils.live.video_file import VideoFile
 from utils.progress import progress_bar
 from utils.vision.image_kinds import images_in
 
@@ -169,7 +170,7 @@ def source_files(source) -> Iterator[Path]:
     Args:
         source: as `read_live` takes it.
     """
-    if isinstance(source, VideoFile):
+    if isinstance(source, VideoFile | AnimatedImage):
         yield source.path
     elif isinstance(source, ImageSequence):
         yield from source.paths

@@ -1,29 +1,59 @@
-"""Reading images, videos, cameras and streams without a screen, into one table."""
+"""Reading images, videos, cameras and streams without a screen, into one table.
 
-import json
+`read_sources` returns the table; `read_into` sends it to files, however many the sources are.
+"""
+
+import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
 import pandas as pd
+from PIL import Image
 
 from utils.config import IMAGE_SUFFIXES
-from utils.files import check_outputs, check_writable, write_text
+from utils.files import check_outputs, check_writable
 from utils.live.addresses import is_address, safe_address
 from utils.live.camera import LiveCamera
 from utils.live.frames import FrameSource
+from utils.live.json_sink import JsonSink
 from utils.live.loop import explain, read_live, source_files
-from utils.live.results import Reading, ResultsTable, table_columns
+from utils.live.results import Reading, table_columns
+from utils.live.shared_sinks import Kept, Open, Shared
 from utils.live.sinks import CsvSink, Sink, VideoSink
-from utils.live.sources import ImageSequence, open_source
+from utils.live.sources import is_animation, open_source
 from utils.live.stills import read_still
+from utils.live.video_file import check_span
 from utils.vision.detectors import make_detector
+from utils.vision.image_kinds import is_image_file
 from utils.vision.images import ImageError
 from utils.vision.opencv import cv2
 
 
 def read_sources(
+    sources: Iterable[str | Path], predictor, **settings
+) -> tuple[pd.DataFrame, list[str]]:
+    """The faces of every source, one row each.
+
+    Args:
+        sources, predictor, **settings: see `read_into`.
+
+    Returns:
+        The table — source (as it was given), frame, seconds, track, x, y, width, height
+        (pixels), one column a class (0–1), label, confidence — and a sentence for each
+        source or file that could not be read or written to its end.
+
+    Raises: see `read_into`.
+    """
+    kept = Kept(predictor.class_names)
+    failures = read_into([kept], sources, predictor, **settings)
+    return kept.table.to_pandas(), failures
+
+
+def read_into(
+    sinks: Sequence[Sink],
     sources: Iterable[str | Path],
     predictor,
     csv: str | Path | None = None,
@@ -33,142 +63,170 @@ def read_sources(
     progress: bool = True,
     detector="haar",
     whole: bool = False,
-    say=lambda text: print(text, file=sys.stderr),
+    sequence: bool = False,
+    start: float = 0.0,
+    end: float | None = None,
+    every: float | None = None,
+    say: Callable[[str], None] = lambda text: print(text, file=sys.stderr),
     **analyzer_settings,
-) -> tuple[pd.DataFrame, list[str]]:
-    """The faces of every source, one row each.
+) -> list[str]:
+    """Read the faces of every source, and keep nothing in memory but what fails.
 
     An image file is searched thoroughly, as a still; its faces are numbered in place of
-    tracks. All else goes through `utils.live.loop.read_live`: a folder is a sequence of frames.
-    A source that fails is reported, and the others go on. Ctrl-C ends a camera or stream,
-    and is otherwise the end: what was read so far is kept and written.
+    tracks. A folder stands for the images that lie in it, by name. All else goes through
+    `utils.live.loop.read_live`. What fails is reported, and all else goes on. Ctrl-C ends a
+    camera or stream, and is otherwise the end: what was read so far is kept and written.
 
     Args:
-        sources: image, video, folder of frames, camera's index or stream's URL.
+        sinks: take every reading; they are neither begun nor closed.
+        sources: image, folder of images, video, camera's index or stream's URL.
         predictor: has ``class_names`` and ``predict_faces(frame, boxes)``.
         csv: a CSV file, on the disk after every frame; an old one is overwritten.
-        json_file: a list with one object a row, written at the end in one step; an old
-            one is replaced.
+        json_file: a list with one object a row, there in one step at the end; an old one is
+            replaced.
         video: the annotated mp4, for a single source that is no image.
         threshold: least confidence for a label; below it the face is "unsure".
-        progress: show a bar for each source.
+        progress: show a bar for each film.
         detector: "haar", "yunet", or a detector: see `utils.vision.detectors.make_detector`;
             of images and films alike.
-        whole: take each image as one face, as FER-2013's files are, and a folder as its
-            images; no face is looked for.
+        whole: take each image as one face, as FER-2013's files are; no face is looked for.
+        sequence: read a folder of numbered images, and an animated image, as a film.
+        start, end, every: seconds; which part and which frames of video files are read, see
+            `utils.live.video_file.VideoFile`.
         say: where messages go.
         **analyzer_settings: of `utils.live.analyzer.FaceAnalyzer`, such as ``smoothing``.
 
     Returns:
-        The table — source (as it was given), frame, seconds, track, x, y, width, height
-        (pixels), one column a class (0–1), label, confidence — and a sentence for each
-        source that could not be read to its end.
+        A sentence for each source or file that could not be read or written to its end.
 
     Raises:
         ValueError: ``whole`` with what is no image; ``video`` with several sources, or with
-            an image; an output that is a source or another output.
+            an image; an output that is a source or another output; an impossible part.
         OSError: an output cannot be written. Nothing was read then.
     """
     sources = list(sources)
-    if whole:
-        sources = _images(sources)
-    if video is not None and (len(sources) != 1 or _is_image(sources[0])):
-        raise ValueError(
-            "An annotated video is made of one video, folder of frames, camera or stream. "
-            f"Received: {', '.join(safe_address(str(source)) for source in sources)}"
-        )
+    check_span(start, end, every)
+    part = {"start": start, "end": end, "every": every}
+    part = {name: value for name, value in part.items() if value}
+    _check_kinds(sources, whole, sequence, video)
     detector = None if whole else make_detector(detector)
     settings = {"threshold": threshold, "progress": progress, "say": say, "detector": detector}
     settings |= analyzer_settings
-    columns = table_columns(predictor.class_names)
     film = [] if video is None else [VideoSink(video)]
-    rows = [] if csv is None else [CsvSink(csv)]
-    json_files = [] if json_file is None else [json_file]
-    outputs = [file for sink in film + rows for file in sink.files] + json_files
+    files = [] if csv is None else [CsvSink(csv)]
+    files += [] if json_file is None else [JsonSink(json_file)]
+    outputs = [file for sink in film + files for file in sink.files]
     check_outputs(chain.from_iterable(map(source_files, sources)), outputs)
-    for file in json_files:
-        check_writable(file)
-    for sink in film + rows:
-        sink.begin(columns)
-    sinks = film + [_Shared(sink) for sink in rows]
-    tables, failures = [], []
-    for number, source in enumerate(sources, start=1):
-        problem, interrupted = None, False
-        try:
-            if _is_image(source):
-                reading = _read_image(source, predictor, detector, threshold, say)
-                still = ResultsTable(predictor.class_names)
-                still.add(reading)
-                tables.append(still.to_pandas())
-                for sink in sinks:
-                    sink.write(reading)
-            else:
-                table = read_live(_named(source, say), predictor, sinks, **settings)
-                tables.append(table)
-                problem = table.attrs.get("error")
-                interrupted = table.attrs["ended"] == "interrupted"
-        except KeyboardInterrupt:
-            interrupted = True
-        except Exception as error:  # the other sources go on
-            problem = explain(error)
-        if interrupted:
-            left = len(sources) - number
-            problem = "interrupted" + (f"; {left} more not read" if left else "")
-        if problem:
-            failures.append(f"{safe_address(str(source))}: {problem}")
-        if interrupted:
-            break
-    # attrs differ from table to table, and pandas compares them when it concatenates.
-    plain = [pd.DataFrame(table.to_dict("list")) for table in tables if len(table)]
-    result = pd.concat(plain, ignore_index=True) if plain else pd.DataFrame(columns=columns)
+    if json_file is not None:
+        check_writable(json_file)  # before an old CSV file is emptied
+    shared, failures = [Shared(sink) for sink in files], []
     try:
-        for sink in rows:
-            sink.close(complete=not failures)
-    except OSError as error:
-        failures.append(f"{csv}: {explain(error)}")
-    try:
-        for file in json_files:
-            records = result.to_dict("records")
-            write_text(file, json.dumps(records, indent=1, ensure_ascii=False) + "\n")
-    except OSError as error:
-        failures.append(f"{json_file}: {explain(error)}")
-    return result, failures
+        for sink in film + files:
+            sink.begin(table_columns(predictor.class_names))
+        waiting = _each(sources, sequence, say)
+        for source in waiting:
+            problem, interrupted = None, False
+            try:
+                if _is_still(source, sequence):
+                    reading = _read_image(source, predictor, detector, threshold, say)
+                    for sink in [*shared, *sinks]:
+                        sink.write(reading)
+                else:
+                    takers = [*film, *shared, *map(Open, sinks)]
+                    table = read_live(_named(source, say, part), predictor, takers, **settings)
+                    problem = table.attrs.get("error")
+                    interrupted = table.attrs["ended"] == "interrupted"
+            except KeyboardInterrupt:
+                interrupted = True
+            except Exception as error:  # the other sources go on
+                problem = explain(error)
+            lost = bool(shared) and all(one.problem for one in shared)
+            if interrupted or lost:
+                left = sum(1 for _ in waiting)
+                problem = "interrupted" if interrupted else problem or "not kept"
+                problem += f"; {left} more not read" if left else ""
+            if problem:
+                failures.append(f"{safe_address(str(source))}: {problem}")
+            if interrupted or lost:
+                break
+    finally:
+        for one in shared:
+            one.end(complete=not failures)
+    return failures + [one.problem for one in shared if one.problem]
 
 
-class _Shared(Sink):
-    """A sink that stays open from one source to the next."""
-
-    def __init__(self, sink: Sink):
-        self.write = sink.write
-
-
-def _images(sources: list) -> list:
-    """Whole pictures: the images, and those of each folder by name."""
-    images = []
-    for source in sources:
-        inside = is_address(source) or not Path(str(source)).is_dir()
-        found = [source] if inside else sorted(filter(_is_image, Path(source).iterdir()))
-        if not found or not all(map(_is_image, found)):
+def _check_kinds(sources: list, whole: bool, sequence: bool, video) -> None:
+    """Refuse sources that are not of the kind that was asked for."""
+    for source in sources if whole else ():
+        if not any(map(_is_image, _files(source) if _is_folder(source) else [source])):
             raise ValueError(
                 "Whole pictures are image files, or folders that hold some. "
                 f"Received: {safe_address(str(source))}"
             )
-        images += found
-    return images
+    if video is not None:
+        stills = [one for one in sources if _is_still(one, sequence)]
+        if len(sources) != 1 or stills or (_is_folder(sources[0]) and not sequence):
+            raise ValueError(
+                "An annotated video is made of one video, camera, stream, or folder of frames "
+                "that is read as a sequence. "
+                f"Received: {', '.join(safe_address(str(source)) for source in sources)}"
+            )
+
+
+def _each(sources: Sequence, sequence: bool, say) -> Iterator[str | Path]:
+    """Every source, and in a folder's place its images."""
+    for source in sources:
+        if sequence or not _is_folder(source):
+            yield source
+            continue
+        found, others = 0, 0
+        for path in _files(source):
+            if _is_image(path):
+                found += 1
+                yield path
+            else:
+                others += 1
+        if others:
+            say(f"{source}: {others} files are left out that are no images.")
+        if not found:
+            yield source  # says that there are none
+
+
+def _files(folder) -> Iterator[str]:
+    """Paths of a folder's files by name; of its names, and of nothing more, all are held."""
+    folder = os.path.expanduser(folder)
+    with os.scandir(folder) as entries:
+        names = [one.name for one in entries if not one.name.startswith(".") and one.is_file()]
+    for name in sorted(names):
+        yield os.path.join(folder, name)
+
+
+def _is_folder(source) -> bool:
+    return _is_path(source) and os.path.isdir(os.path.expanduser(source))
 
 
 def _is_image(source) -> bool:
-    return not is_address(source) and Path(str(source)).suffix.lower() in IMAGE_SUFFIXES
+    if not _is_path(source):
+        return False
+    path = Path(source).expanduser()
+    if path.suffix.lower() in IMAGE_SUFFIXES:  # whoever opens it tells why it is none
+        return True
+    with suppress(OSError):
+        return is_image_file(path)
+    return False
 
 
-def _named(source, say) -> FrameSource:
+def _is_path(source) -> bool:
+    return isinstance(source, str | Path) and not is_address(source)
+
+
+def _is_still(source, sequence: bool) -> bool:
+    return _is_image(source) and not (sequence and is_animation(source))
+
+
+def _named(source, say, part: dict) -> FrameSource:
     """The source, called in the table what the person called it; cameras name themselves."""
-    opened = open_source(source, say)
-    if isinstance(opened, ImageSequence):
-        say(
-            f"{source} is read as a film, one image after the other; name the files themselves "
-            "to read each as a still."
-        )
+    opened = open_source(source, say, **part)
     if not isinstance(opened, LiveCamera):
         opened.name = safe_address(str(source))
     return opened
@@ -178,6 +236,11 @@ def _read_image(source, predictor, detector, threshold, say) -> Reading:
     """A still's faces, as those of one frame."""
     try:
         faces = read_still(source, predictor, detector, threshold)
+        if is_animation(source):
+            with Image.open(source) as image:
+                count = image.n_frames
+            if count > 1:
+                say(f"{source}: the first of {count} frames is read; --sequence reads them all.")
     except (OSError, ImageError, cv2.error) as error:
         raise ValueError(f"not read: {error}") from error
     if not faces:

@@ -1,6 +1,7 @@
 """Where readings go: an annotated video, a CSV file, a window, a notebook."""
 
 import csv
+import io
 import os
 import sys
 import time
@@ -9,7 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from utils.files import check_writable, free_path
+from utils.live.overlay import draw_faces
 from utils.live.results import Reading, table_columns
+from utils.vision.mp4 import Mp4Writer
 from utils.vision.opencv import cv2
 
 
@@ -46,100 +49,69 @@ class Sink:
 
 
 class VideoSink(Sink):
-    """The annotated frames as an mp4 file.
+    """The annotated frames as an mp4 file that browsers and phones play, in the source's time.
 
-    While it is written, ``NAME.recording.mkv`` grows beside it: a Matroska file can
-    be played even if the process is killed, an mp4 cannot. At the end the mp4 takes
-    its name and the recording is removed. A run that was cut short is kept as
-    ``NAME.interrupted.mp4``. Where an earlier run left a file of one of these names, it
-    stays, and the new one is ``NAME.recording-2.mkv`` or ``NAME.interrupted-2.mp4``, ….
-
-    The clip keeps the source's time: a frame is repeated or left out where the
-    source was slower or faster than ``fps``, but a gap never lasts over 2 seconds.
+    While it is written it is called ``NAME.unfinished.mp4`` and can be played: a kill at any
+    moment loses half a second of it. At the end it takes its name; that of a run that was cut
+    short stays unfinished. Where an earlier run left such a file it is kept, and the new one is
+    ``NAME.unfinished-2.mp4``, ….
 
     Args:
         path: the mp4 file; an old one, of this sink's last run too, is replaced when the
             run is complete.
-        fps: frames a second of the clip; by default those of the source, or 25.
-
-    Attributes:
-        recording: the file that can be played while, and if, the run does not end by itself.
+        side: the longer side, in pixels, to which larger frames are scaled down.
 
     Raises:
         ValueError: the name does not end in .mp4.
         OSError: the file cannot be written.
     """
 
-    def __init__(self, path: str | Path, fps: float | None = None):
-        self.path, self.fps = Path(path), fps
+    def __init__(self, path: str | Path, side: int = 4096):
+        self.path, self._side = Path(path), side
         if self.path.suffix.lower() != ".mp4":
             raise ValueError(f"The annotated video must be named *.mp4. Received: {self.path}")
-        self.recording = self.path.with_suffix(".recording.mkv")
         self._unfinished = self.path.with_suffix(".unfinished.mp4")
-        self._interrupted = self.path.with_suffix(".interrupted.mp4")
-        self.files = (self.path, self.recording, self._unfinished, self._interrupted)
-        self._writers: list = []
-        self._size = (0, 0)
-        self._rate = 0.0  # the clip's frames a second in this run
-        self._next = None  # number of the clip's next frame, in units of 1 / rate
+        self.files = (self.path, self._unfinished)
+        self._writer, self._start = None, 0.0
 
     def begin(self, columns: Sequence[str]) -> None:
         check_writable(self.path)
 
     def write(self, reading) -> None:
-        image = reading.annotated
-        if not self._writers:
-            self._rate = self.fps or reading.source_fps or 25.0
-            self._open(image.shape[1], image.shape[0])
-        if (image.shape[1], image.shape[0]) != self._size:
-            image = cv2.resize(image, self._size, interpolation=cv2.INTER_AREA)
-        due = round(reading.seconds * self._rate)
-        if self._next is None or due - self._next > 2 * self._rate:
-            self._next = due
-        for _ in range(due - self._next + 1):
-            for writer in self._writers:
-                writer.write(image)
-        self._next = max(self._next, due + 1)
+        # Without the loop's frames a second, which say nothing to those who watch later.
+        image = draw_faces(reading.image, reading.faces, reading.class_names)
+        try:
+            if self._writer is None:
+                size, self._start = image.shape[1::-1], reading.seconds
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._kept = free_path(self._unfinished)
+                self._writer = Mp4Writer(self._kept, size, reading.source_fps or 25.0, self._side)
+            self._writer.write(reading.seconds - self._start, image)
+        except OSError as error:
+            raise self._failure("cannot be written", error) from error
 
     def close(self, complete: bool) -> Path | None:
-        writers, self._writers, self._next = self._writers, [], None
-        if not writers:
+        writer, self._writer = self._writer, None
+        if writer is None:
             return None
-        for writer in writers:
-            writer.release()
-        # OpenCV hides write errors.
-        if not cv2.VideoCapture(os.path.abspath(self._unfinished)).isOpened():
-            raise OSError(
-                f"The video {self.path} could not be finished; is the disk full? What was "
-                f"recorded is in {self.recording}."
-            )
-        name = self.path if complete else free_path(self._interrupted)
-        os.replace(self._unfinished, name)
-        self.recording.unlink(missing_ok=True)
-        return None if complete else name
+        try:
+            writer.close()
+            if complete:
+                os.replace(self._kept, self.path)
+        except OSError as error:
+            raise self._failure("could not be finished", error) from error
+        return None if complete else self._kept
 
-    def _open(self, width: int, height: int) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._size = width, height
-        self.recording = free_path(self.path.with_suffix(".recording.mkv"))
-        code = cv2.VideoWriter_fourcc(*"mp4v")
-        for path in (self._unfinished, self.recording):
-            # FFmpeg would take the colon of a relative name for the end of a protocol.
-            name = os.path.abspath(path)
-            writer = cv2.VideoWriter(name, cv2.CAP_FFMPEG, code, self._rate, self._size)
-            self._writers.append(writer)
-            if not writer.isOpened():
-                for opened in self._writers:
-                    opened.release()
-                self._writers = []
-                raise OSError(
-                    f"The video {path} cannot be written ({width}×{height} at {self._rate:g} "
-                    "frames a second). Check that its folder is writable and the disk not full."
-                )
+    def _failure(self, what: str, error: OSError) -> OSError:
+        kept = f" What was recorded is in {self._kept}." if self._kept.exists() else ""
+        return OSError(f"The video {self.path} {what}: {error.strerror or error}.{kept}")
 
 
 class CsvSink(Sink):
     """The table as a CSV file, one row for each face, on the disk after every frame.
+
+    The rows of a frame are written in one step; where a full disk took only a part of them,
+    that part is removed again.
 
     Args:
         path: the file; an old one, of this sink's last run too, is overwritten when a run
@@ -159,28 +131,52 @@ class CsvSink(Sink):
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open("w", newline="", encoding="utf-8")
-            self._rows = csv.writer(self._file)
-            self._rows.writerow(columns)
-            self._file.flush()
+            self._file, self._size = self.path.open("wb", buffering=0), 0
         except OSError as error:
+            raise self._failure(error, "Name a file in a folder that you may write to.") from error
+        try:
+            self._append([columns])
+        except OSError:
             with suppress(OSError):
                 self.close(complete=False)
-            raise OSError(
-                f"The table {self.path} cannot be written: {error.strerror or error}. Name a file "
-                "in a folder that you may write to."
-            ) from error
+            raise
 
     def write(self, reading) -> None:
         if self._file is None:
             self.begin(table_columns(reading.class_names))
-        self._rows.writerows(reading.rows)
-        self._file.flush()
+        self._append(reading.rows)
 
     def close(self, complete: bool) -> None:
         file, self._file = self._file, None
-        if file is not None:
-            file.close()
+        if file is None:
+            return
+        with file:
+            there = self.path.exists() and os.path.samestat(
+                os.fstat(file.fileno()), self.path.stat()
+            )
+        if not there:
+            raise OSError(f"The table {self.path} is lost: it was removed while it was written.")
+
+    def _append(self, rows: Sequence[Sequence]) -> None:
+        text = io.StringIO(newline="")
+        csv.writer(text).writerows(rows)
+        # A file's name may hold bytes that are no text.
+        data = text.getvalue().encode("utf-8", "backslashreplace")
+        try:
+            left = memoryview(data)
+            while left:
+                left = left[self._file.write(left) :]
+        except OSError as error:
+            with suppress(OSError):  # of a device
+                self._file.truncate(self._size)
+                self._file.seek(self._size)
+            raise self._failure(error, "The rows before are kept.") from error
+        self._size += len(data)
+
+    def _failure(self, error: OSError, advice: str) -> OSError:
+        return OSError(
+            f"The table {self.path} cannot be written: {error.strerror or error}. {advice}"
+        )
 
 
 class WindowSink(Sink):

@@ -1,4 +1,4 @@
-"""Where frames come from: a video, a folder of images, any iterable, or a `LiveCamera`.
+"""Where frames come from: a `VideoFile`, images, any iterable, or a `LiveCamera`.
 
 `open_source` finds the one that fits what was given; `frames` says what all of them share.
 """
@@ -9,74 +9,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from numbers import Integral
 from pathlib import Path
 
-from utils.live.addresses import has_an_end, is_address, open_device, safe_address
+from PIL import Image
+
+from utils.live.addresses import has_an_end, is_address
 from utils.live.camera import LiveCamera
 from utils.live.frames import FrameSource, TimedFrame
-from utils.vision.image_kinds import FORMATS, images_in
+from utils.live.video_file import VideoFile
+from utils.vision.image_kinds import FORMATS, HEAD_BYTES, image_kind, images_in, is_image_file
 from utils.vision.images import ImageError, open_image
 from utils.vision.opencv import cv2
 
-
-class VideoFile(FrameSource):
-    """Every frame of a video file, with its own time stamp.
-
-    Args:
-        path: a file that OpenCV's FFmpeg reads, or the http(s):// URL of one.
-        say: where messages go.
-
-    Raises (on entering):
-        FileNotFoundError: no such file.
-        ValueError: the file is no video, or its codec is unknown.
-    """
-
-    def __init__(self, path: str | Path, say: Callable[[str], None] = print):
-        self._address = path if is_address(path) else None
-        self.path, self._say = _expanded(path), say
-        super().__init__(name=safe_address(path) if self._address else self.path.name)
-
-    def __enter__(self):
-        if self._address:
-            self._capture = open_device(self._address)
-        elif self.path.is_file():
-            # FFmpeg takes what stands before a colon for a protocol, unless the path is absolute.
-            self._capture = cv2.VideoCapture(os.path.abspath(self.path))
-        else:
-            raise FileNotFoundError(f"There is no video file {self.path}. Check the path.")
-        if not self._capture.isOpened():
-            self._capture.release()
-            raise ValueError(
-                f"{self.name} cannot be read as a video: it is damaged, or of a kind that OpenCV "
-                "does not know. Convert it to mp4 (H.264) and try again."
-            )
-        fps = self._capture.get(cv2.CAP_PROP_FPS)
-        self.fps = fps if 0 < fps < 1000 else None
-        length = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        self.length = int(length) if 0 < length < 1e9 else None
-        return self
-
-    def __exit__(self, *error) -> None:
-        self._capture.release()
-
-    def __iter__(self) -> Iterator[TimedFrame]:
-        period, last, start, count = 1 / (self.fps or 25), None, 0.0, 0
-        while True:
-            there, frame = self._capture.read()
-            if not there:
-                if self.length and count < 0.98 * self.length:
-                    self._say(
-                        f"{self.name} ended after {count} of {self.length} frames: the rest cannot "
-                        "be read."
-                    )
-                return
-            count += 1
-            seconds = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-            if last is None:
-                start = seconds
-            seconds -= start
-            if last is not None and not seconds > last:  # some containers carry no time stamps
-                seconds = last + period
-            last = seconds
-            yield seconds, frame
+_ANIMATED = ("GIF", "WEBP", "TIFF")
 
 
 class ImageSequence(FrameSource):
@@ -124,31 +67,99 @@ class ImageSequence(FrameSource):
             yield number / self.fps, frame
 
 
-def open_source(source, say: Callable[[str], None] = print) -> FrameSource:
+class AnimatedImage(FrameSource):
+    """The frames of a GIF or an animated WebP, or the pages of a TIFF, as those of a video.
+
+    Args:
+        path: an image file. Frames that cannot be read are left out with a message.
+        say: where messages go.
+
+    Raises (on entering):
+        FileNotFoundError: no such file.
+        ValueError: it is no image.
+    """
+
+    def __init__(self, path: str | Path, say: Callable[[str], None] = print):
+        self.path, self._say = _expanded(path), say
+        super().__init__(name=self.path.name)
+
+    def __enter__(self):
+        try:
+            self._image = Image.open(self.path, formats=_ANIMATED)
+            self.length = getattr(self._image, "n_frames", 1)
+        except FileNotFoundError:
+            raise
+        except Exception as error:  # decoders raise almost anything on damaged data
+            raise ValueError(f"{self.name} cannot be read as an image: {error}") from error
+        return self
+
+    def __exit__(self, *error) -> None:
+        self._image.close()
+
+    def __iter__(self) -> Iterator[TimedFrame]:
+        seconds = 0.0
+        for number in range(self.length):
+            try:
+                self._image.seek(number)
+                frame = open_image(self._image)
+            except Exception as error:
+                left = self.length - number
+                self._say(f"{self.name}: {left} of {self.length} frames cannot be read: {error}")
+                return
+            yield seconds, cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR) if frame.ndim == 2 else frame
+            # Browsers, too, take a tenth of a second for one that is too short to be meant.
+            told = self._image.info.get("duration", 0) / 1000
+            seconds += told if told > 0.01 else 0.1
+
+
+def is_animation(path: str | Path) -> bool:
+    """Whether a file is of a kind of image that may hold several frames or pages."""
+    try:
+        with open(_expanded(path), "rb") as file:
+            return image_kind(file.read(HEAD_BYTES)) in _ANIMATED
+    except OSError:
+        return False
+
+
+def open_source(source, say: Callable[[str], None] = print, **part) -> FrameSource:
     """The source that fits what was given.
 
     Args:
         source: a source; a camera's index (3 or "3"); a stream's URL; the path or
-            http(s):// URL of a video file; the path of a folder of images, or a list of
-            paths of images; an iterable of (seconds, frame).
+            http(s):// URL of a video file; the path of an animated image, of a folder of
+            images, or a list of paths of images; an iterable of (seconds, frame).
         say: where the source's messages go.
+        **part: ``start``, ``end`` and ``every`` of a `VideoFile`.
 
     Raises:
         FileNotFoundError: a path that leads nowhere.
         TypeError: none of these.
-        ValueError: an empty text.
+        ValueError: an empty text; a part of what is no video file.
     """
+    opened = _opened(source, say, part)
+    if part and not isinstance(opened, VideoFile):
+        raise ValueError(
+            f"Only a video file can be read in part or with gaps. Received: {opened.name}"
+        )
+    return opened
+
+
+def _opened(source, say: Callable[[str], None], part: dict) -> FrameSource:
     if isinstance(source, FrameSource):
         return source
     if isinstance(source, Integral) or (isinstance(source, str) and source.isdecimal()):
         return LiveCamera(int(source), say=say)
     if is_address(source):
-        return VideoFile(source, say) if has_an_end(source) else LiveCamera(source, say=say)
+        return VideoFile(source, say, **part) if has_an_end(source) else LiveCamera(source, say=say)
     if isinstance(source, str) and not source.strip():
         raise ValueError("The source is empty. Give a camera's index, a URL or a path.")
     if isinstance(source, str | Path):
-        kind = ImageSequence if _expanded(source).is_dir() else VideoFile
-        return kind(source, say=say)
+        path = _expanded(source)
+        if path.is_dir():
+            return ImageSequence(path, say=say)
+        if not path.is_file() or not is_image_file(path):
+            return VideoFile(path, say, **part)
+        return AnimatedImage(path, say) if is_animation(path) else ImageSequence([path], say=say)
     if isinstance(source, list | tuple) and source and isinstance(source[0], str | Path):
         return ImageSequence(source, say=say)
     if isinstance(source, Iterable):

@@ -1,0 +1,60 @@
+"""The table as a JSON list, written as it is read, and there when it is complete."""
+
+import json
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from utils.files import check_writable, replacing
+from utils.live.results import table_columns
+from utils.live.sinks import Sink
+
+
+class JsonSink(Sink):
+    """A list with one object a row, which takes its name in one step when it is closed.
+
+    Args:
+        path: the file; an old one is replaced.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self.files = (self.path,)
+        self._file = None
+
+    def begin(self, columns: Sequence[str]) -> None:
+        """Raises: OSError, the file cannot be written."""
+        check_writable(self.path)
+        with ExitStack() as opened:
+            new = opened.enter_context(replacing(self.path))
+            # A file's name may hold bytes that are no text; JSON has a form for them.
+            text = {"encoding": "utf-8", "errors": "backslashreplace"}
+            self._file = opened.enter_context(new.open("w", **text))
+            self._opened = opened.pop_all()
+        self._columns, self._before = columns, "[\n"
+
+    def write(self, reading) -> None:
+        if self._file is None:
+            self.begin(table_columns(reading.class_names))
+        for row in reading.rows:
+            record = json.dumps(dict(zip(self._columns, row, strict=True)), ensure_ascii=False)
+            self._told(self._file.write, self._before + record)
+            self._before = ",\n"
+
+    def close(self, complete: bool) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            self._told(self._finish, file)
+
+    def _finish(self, file) -> None:
+        with self._opened:
+            file.write("[]\n" if self._before == "[\n" else "\n]\n")
+
+    def _told(self, write, argument) -> None:
+        try:
+            write(argument)
+        except OSError as error:
+            raise OSError(
+                f"The list {self.path} cannot be written: {error.strerror or error}. Nothing of it "
+                "is kept."
+            ) from error
