@@ -1,6 +1,11 @@
 """Reading sources without a screen: one table of all, whatever some of them are."""
 
 import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
 import time
 from itertools import islice
 from pathlib import Path
@@ -9,9 +14,10 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from utils.cli import main
-from utils.config import CLASS_NAMES
+from utils.config import CLASS_NAMES, PROJECT
 from utils.drawn.clip import clip_frames
 from utils.live import predict
 from utils.live.camera import LiveCamera
@@ -113,7 +119,7 @@ def test_a_source_is_never_an_output(clip, image, tmp_path):
         {"csv": clip},
         {"json_file": image},
         {"csv": rows, "json_file": rows},
-        {"video": tmp_path / "a.mp4", "json_file": tmp_path / "a.interrupted.mp4"},
+        {"video": tmp_path / "a.mp4", "json_file": tmp_path / "a.unfinished.mp4"},
     ):
         with pytest.raises(ValueError, match=r"is a source|two outputs"):
             predict.read_sources([clip] if "video" in outputs else [image, clip], Even(), **outputs)
@@ -215,11 +221,96 @@ def test_passwords_are_not_shown(monkeypatch):
     assert "secret" not in str(told.value)
 
 
-def test_a_folder_is_said_to_be_read_as_a_film(image):
+def test_a_folder_is_its_images_and_a_sequence_where_that_is_asked_for(frames, tmp_path):
+    for number in (2, 10):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), frames[-1])
+    (tmp_path / "10.png").rename(tmp_path / "10.jfif")
+    (tmp_path / "notes.txt").write_text("no image")
     said = []
-    table, _ = predict.read_sources([image.parent], Even(), progress=False, say=said.append)
-    assert set(table["source"]) == {str(image.parent)}
-    assert "as a film" in said[0] and "name the files" in said[0]
+    table, failures = predict.read_sources([tmp_path], Even(), say=said.append)
+    assert failures == [] and said == [f"{tmp_path}: 1 files are left out that are no images."]
+    assert table["source"].tolist() == [str(tmp_path / "10.jfif"), str(tmp_path / "2.png")]
+    assert set(table["frame"]) == {0}
+    film, _ = predict.read_sources([tmp_path], Even(), sequence=True, progress=False)
+    assert set(film["source"]) == {str(tmp_path)} and film["frame"].tolist() == [0, 1]
+    (tmp_path / "empty").mkdir()
+    _, failures = predict.read_sources([tmp_path / "empty"], Even())
+    assert len(failures) == 1 and "no images" in failures[0]
+
+
+def test_an_animation_is_a_still_or_a_film(frames, tmp_path):
+    images = [Image.fromarray(frame[..., ::-1].copy()) for frame in frames[:3]]
+    path = tmp_path / "clip.gif"
+    images[0].save(path, save_all=True, append_images=images[1:], duration=[200, 300, 400])
+    said = []
+    table, _ = predict.read_sources([path], Even(), say=said.append)
+    assert "first of 3 frames" in said[0] and set(table["frame"]) == {0}
+    film, failures = predict.read_sources([path], Even(), sequence=True, progress=False)
+    assert failures == [] and film["seconds"].tolist() == pytest.approx([0, 0.2, 0.5])
+
+
+def test_a_part_of_a_video_is_read_with_gaps(clip, image):
+    table, failures = predict.read_sources(
+        [clip, image], Even(), start=0.08, end=0.3, every=0.08, progress=False
+    )
+    assert failures == []
+    seconds = table.loc[table["source"] == str(clip), "seconds"].tolist()
+    assert seconds == pytest.approx([0.08, 0.16, 0.24])
+    with pytest.raises(ValueError, match="ends after that"):
+        predict.read_sources([clip], Even(), start=2, end=1)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps the folder of an open file")
+def test_outputs_that_vanish_are_told_and_the_other_is_written(image, tmp_path):
+    class Sweeping(Even):
+        def predict_faces(self, frame, boxes):
+            shutil.rmtree(tmp_path / "gone", ignore_errors=True)
+            return super().predict_faces(frame, boxes)
+
+    rows = tmp_path / "rows.csv"
+    for outputs in (
+        {"csv": tmp_path / "gone/rows.csv", "json_file": tmp_path / "rows.json"},
+        {"csv": rows, "json_file": tmp_path / "gone/rows.json"},
+    ):
+        table, failures = predict.read_sources([image, image], Sweeping(), **outputs)
+        assert len(table) == 2
+        assert len(failures) == 1 and f"gone{os.sep}rows" in failures[0]
+    assert len(json.loads((tmp_path / "rows.json").read_text())) == len(pd.read_csv(rows)) == 2
+
+
+def test_a_disk_that_is_full_leaves_whole_rows_and_ends_the_work(image, tmp_path):
+    resource = pytest.importorskip("resource")  # a limit on files' sizes stands for a full disk
+    before, rows = resource.getrlimit(resource.RLIMIT_FSIZE), tmp_path / "rows.csv"
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+        _, failures = predict.read_sources([image] * 50, Even(), csv=rows)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert rows.read_bytes().endswith(b"\n") and 1 < len(pd.read_csv(rows)) < 10
+    assert "more not read" in failures[0] and "rows.csv cannot be written" in failures[1]
+
+
+def test_names_that_are_no_text_are_written(image, tmp_path):
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/\xff.png")
+    try:
+        shutil.copy(image, path)
+    except OSError:
+        pytest.skip("names are text on this system")
+    csv, json_file = tmp_path / "rows.csv", tmp_path / "rows.json"
+    _, failures = predict.read_sources([path], Even(), csv=csv, json_file=json_file)
+    assert failures == [] and "\\udcff" in pd.read_csv(csv)["source"][0]
+    assert json.loads(json_file.read_text())[0]["source"] == path
+
+
+def test_a_console_that_lacks_letters_is_no_end(image):
+    strange = image.rename(image.with_name("lächelnd – 笑顔.png"))
+    environment = os.environ | {"PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"}
+    command = [sys.executable, "-m", "utils", "predict", str(strange)]
+    ended = subprocess.run(command, env=environment, cwd=PROJECT, capture_output=True)
+    assert ended.returncode == 0 and b"Error" not in ended.stderr
+    assert b"\\u7b11\\u9854.png: 1 readings" in ended.stdout
 
 
 @pytest.mark.parametrize("setting", ["--threshold=3", "--threshold=nan", "--smoothing=-1"])
