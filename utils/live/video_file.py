@@ -17,7 +17,14 @@ from utils.live.frames import FrameSource, TimedFrame
 MOST_PIXELS = 36_000_000  # of a frame: 8K, 7,680 × 4,320, passes
 _PATIENCE = 10.0  # seconds for an answer of a server
 _MISSES = 1000  # packets in a row that cannot be read: nothing comes after them
+# FFmpeg also reads playlists, which name other files and may be waited on for ever, images, and
+# texts as videos of their letters.
+_KINDS = (
+    "asf,av1,avi,dhav,dv,flv,gxf,h264,hevc,ivf,live_flv,m4v,matroska,mjpeg,mov,mp4,mpeg,mpegts,"
+    "mpegvideo,mpjpeg,mxf,nsv,nut,obu,ogg,pva,rm,swf,vc1,vvc,webm,wtv,yuv4mpegpipe"
+)
 _THREADS = 2  # reading faces takes longer than decoding them
+_BEFORE = 10.0  # seconds between two frames to begin with, at most, where there is no index
 _NOT_TOLD = 0.5  # seconds at the end that a header may announce too much
 
 
@@ -109,10 +116,11 @@ class VideoFile(FrameSource):
             )
 
     def _open(self) -> None:
-        # Playlists and the like may name other files: those of a disk must not fetch from the web.
-        allowed = "http,https,tcp,tls,crypto" if self._address else "file,crypto,data"
-        most = str(max(self._most, MOST_PIXELS))  # while it looks for the size
-        options = {"protocol_whitelist": allowed, "max_pixels": most}
+        options = {"max_pixels": str(max(self._most, MOST_PIXELS))}  # while it looks for the size
+        if self._address:
+            options |= {"protocol_whitelist": "http,https,tcp,tls,crypto"}
+        else:
+            options |= {"protocol_whitelist": "file", "format_whitelist": _KINDS}
         # FFmpeg takes what stands before a colon for a protocol, unless it is told one.
         name = self._address or f"file:{os.path.abspath(self.path)}"
         patience = _PATIENCE if self._address else None
@@ -174,6 +182,7 @@ class VideoFile(FrameSource):
                     due = self._start + passed * self._every
                     if self._key_frame_between(seconds, due):
                         self._seek(due)
+                        last = None
                         break
             else:
                 return
@@ -225,21 +234,27 @@ class VideoFile(FrameSource):
     def _is_cut_off(self) -> bool:
         if self._missing:
             return True
-        # Others guess their length, or put the longest of their streams there.
-        announced = {"mov", "matroska", "avi"} & set(self._container.format.name.split(","))
+        # Others guess their length; with sound beside it, it may be the sound's.
         alone = len(self._container.streams) == 1
-        if not (announced and alone and self._seconds):
+        if not (self._is_indexed() and alone and self._seconds):
             return False
         most = max(_NOT_TOLD, 0.02 * self._seconds) + self._period
         return self._reached + most < self._seconds
+
+    def _is_indexed(self) -> bool:
+        """Whether the file knows its length, and where the frames to begin with are."""
+        return not {"mov", "matroska", "avi"}.isdisjoint(self._container.format.name.split(","))
 
     def _seek(self, seconds: float) -> None:
         """Go to the last frame at or before a time that can be decoded on its own."""
         if self._origin is None:
             start = self._stream.start_time
             self._origin = float((start or 0) * self._stream.time_base)
-        with suppress(av.FFmpegError):  # then what comes before is decoded and left out
-            self._container.seek(self._ticks(seconds), stream=self._stream)
+        if not self._is_indexed():  # it may land behind the last frame to begin with
+            seconds -= _BEFORE
+        if seconds > 0:
+            with suppress(av.FFmpegError):  # then what comes before is decoded and left out
+                self._container.seek(self._ticks(seconds), stream=self._stream)
 
     def _key_frame_between(self, seconds: float, due: float) -> bool:
         """Whether the file's index knows a frame to begin with that lies nearer to a time."""
@@ -248,7 +263,7 @@ class VideoFile(FrameSource):
         return found >= 0 and entries[found].timestamp > self._ticks(seconds)
 
     def _ticks(self, seconds: float) -> int:
-        return int((seconds + self._origin) / self._stream.time_base)
+        return round((seconds + self._origin) / self._stream.time_base)
 
     def _image(self, frame: av.VideoFrame) -> np.ndarray:
         """A frame as an array: uint8, (height, width, 3) BGR, 0–255."""
