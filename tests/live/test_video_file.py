@@ -211,13 +211,13 @@ def test_a_part_that_is_none_is_refused(part):
 
 
 def test_a_part_beyond_the_end_is_told(tmp_path):
-    with pytest.raises(ValueError, match="no frame .* from 9 seconds on"):
+    with pytest.raises(ValueError, match=r"no frame .* from 9 seconds on"):
         read(write(tmp_path / "a.mp4"), start=9)
 
 
 def test_frames_that_are_too_large_are_refused(tmp_path):
     path = write(tmp_path / "a.mp4", 3)
-    with pytest.raises(ValueError, match="160×96.*at most 0.01 million"):
+    with pytest.raises(ValueError, match=r"160×96.*at most 0.01 million"):
         read(path, most_pixels=10_000)
     huge = tmp_path / "huge.avi"
     with av.open(str(huge), "w") as file:

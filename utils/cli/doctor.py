@@ -184,13 +184,13 @@ def codecs() -> Iterator[Finding]:
             with VideoFile(file) as video:
                 frames = sum(1 for _ in video)
     except (OSError, ValueError) as error:
-        yield Finding(BAD, "videos", f"{text}: {error}", "python -m pip install av")
+        yield Finding(BAD, "codecs", f"{text}: {error}", "python -m pip install av")
         return
     known = [name for name in ("h264", "hevc", "av1", "vp9") if name in av.codecs_available]
     also = "" if "bwdif" in av.filter.filters_available else "; no bwdif: interlaced is not read"
     yield Finding(
         OK if frames == 3 else BAD,
-        "videos",
+        "codecs",
         f"{text}: H.264 in mp4 is written and read; reads {', '.join(known)}{also}",
     )
 
