@@ -1,14 +1,16 @@
 """Writing files whole or not at all, and never over what should stay."""
 
+import errno
 import hashlib
 import json
 import os
+import platform
 import shutil
+import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryFile
-from typing import NamedTuple
+from tempfile import TemporaryFile, gettempdir
 
 
 @contextmanager
@@ -25,8 +27,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
-        yield temporary
-        os.replace(temporary, path)
+        with telling_of_losses(path, "What was there before is kept"):
+            yield temporary
+            os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -43,12 +46,99 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     try:
-        yield temporary
-        if path.exists():
-            path.rmdir()  # Windows cannot rename onto a folder
-        os.replace(temporary, path)
+        with telling_of_losses(path, "Nothing is left of it", place=temporary):
+            yield temporary
+            if path.exists():
+                path.rmdir()  # Windows cannot rename onto a folder
+            os.replace(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def telling_of_losses(
+    path: Path, kept: str, needed: int | None = None, place: Path | None = None
+) -> Iterator[None]:
+    """Say of a full disk, and of a folder that was deleted meanwhile, what to do about it.
+
+    Args:
+        path: what is written.
+        kept: what is left where that fails, as a sentence without its end.
+        needed: bytes to be written, if known; where they do not fit, nothing is begun.
+        place: the folder that is written to, if not that of the path.
+    """
+    place = place or path.parent
+    try:
+        if needed is not None and needed > shutil.disk_usage(path.parent).free:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        yield
+    except Exception as error:  # HDF5 raises an error of its own
+        number = getattr(error, "errno", None)
+        if getattr(error, "told", False):  # by the writing of a file inside
+            raise
+        if number in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error):
+            there = next(folder for folder in path.absolute().parents if folder.is_dir())
+            free = f"{shutil.disk_usage(there).free / 1e6:,.0f} MB are free there"
+            wanted = "" if needed is None else f"{needed / 1e6:,.0f} MB are needed and "
+            raise _told(
+                number or errno.ENOSPC,
+                f"The disk is full: {path} could not be written; {wanted}{free}. {kept}. Free some "
+                "space, or choose a place on another disk",
+            ) from error
+        if isinstance(error, FileNotFoundError) and not place.is_dir():
+            raise _told(
+                errno.ENOENT, f"{place} was deleted while it was written to. Run it again"
+            ) from error
+        raise
+
+
+def _told(number: int, text: str) -> OSError:
+    error = OSError(number, text)
+    error.told = True
+    return error
+
+
+@contextmanager
+def locked(path: str | Path, work: str) -> Iterator[None]:
+    """Be the only process of this machine that works on a file or folder.
+
+    What a killed process held is free again. The lock lies in the temporary folder, so that
+    nothing stays beside the data.
+
+    Args:
+        path: the file or folder.
+        work: what is done with it, such as "imported into".
+
+    Raises:
+        BlockingIOError: another process has it; the text says which, and since when.
+    """
+    from filelock import FileLock, Timeout
+
+    path = Path(path).resolve()
+    file = Path(gettempdir(), f"utils-{digest(str(path))}.lock")
+    lock = FileLock(file, mode=0o666)
+    try:
+        lock.acquire(blocking=False)
+    except (PermissionError, Timeout):  # the first, if it is another person's
+        try:
+            holder = file.read_text(encoding="utf-8") or "another process"
+        except OSError:  # Windows lets nobody read it
+            holder = "another process"
+        raise BlockingIOError(
+            f"{path} is being {work} by {holder}. Wait until that has ended, or choose another "
+            "place."
+        ) from None
+    try:
+        with suppress(OSError):  # a full disk is told by what is written next
+            file.write_text(
+                f"process {os.getpid()} on {platform.node()}, since {time.strftime('%H:%M:%S')}",
+                encoding="utf-8",
+            )
+        yield
+    finally:
+        with suppress(OSError):
+            file.unlink()  # while it is held: whoever waits for it sees that it is gone
+        lock.release()
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -58,8 +148,13 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def write_json(path: str | Path, values: dict) -> None:
-    """Write values as readable JSON, in one step."""
-    write_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+    """Write values as readable JSON, in one step.
+
+    Raises:
+        ValueError: one of them is not a finite number, for which JSON has no word.
+    """
+    text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
+    write_text(path, text + "\n")
 
 
 def copy_file(source: str | Path, destination: str | Path) -> None:
@@ -129,59 +224,6 @@ def digest(*parts: bytes | str | Path, digits: int = 16) -> str:
         else:
             state.update(part.encode() if isinstance(part, str) else part)
     return state.hexdigest()[:digits]
-
-
-class Found(NamedTuple):
-    """What `walk` found: a path, its names below the folder, and what is wrong with it, or ""."""
-
-    path: str
-    parts: tuple[str, ...]
-    problem: str
-
-
-def walk(folder: str | Path, empty_folders: bool = False) -> Iterator[Found]:
-    """Every file below a folder, in the order of names, a folder's files before its folders.
-
-    Links to files and folders are followed, but never in a circle.
-
-    Args:
-        folder: where to begin.
-        empty_folders: yield folders without anything in them, too; "/" ends their last name.
-
-    Raises:
-        OSError: the folder itself cannot be listed.
-    """
-    waiting = [(str(folder), (), ())]
-    while waiting:
-        place, parts, above = waiting.pop()
-        try:
-            status = os.stat(place)
-            identity = status.st_dev, status.st_ino
-            if identity in above:
-                yield Found(place, parts, "a link in a circle")
-                continue
-            entries = sorted(os.scandir(place), key=lambda entry: entry.name)
-        except OSError as error:
-            if not parts:
-                raise
-            yield Found(place, parts, f"not readable ({error.strerror})")
-            continue
-        folders = []
-        for entry in entries:
-            inside = (*parts, entry.name)
-            try:
-                if entry.is_dir():
-                    folders.append((entry.path, inside, (*above, identity)))
-                    continue
-                problem = "" if entry.is_file() else "not a regular file"
-                if problem and entry.is_symlink():
-                    problem = "a link that leads nowhere"
-            except OSError:  # a link to itself
-                problem = "a link in a circle"
-            yield Found(entry.path, inside, problem)
-        if empty_folders and not entries and parts:
-            yield Found(place, (*parts[:-1], f"{parts[-1]}/"), "")
-        waiting += reversed(folders)
 
 
 def free_path(path: str | Path) -> Path:

@@ -2,11 +2,16 @@
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from tests.single_images import image
 from utils.cli import main
+from utils.config import PROJECT
 from utils.models.model_file import read_preprocessing, save_model
 
 
@@ -145,3 +150,16 @@ def test_import_then_audit(faces, tmp_path, capsys):
     assert main(["audit", str(sorted_copy), "--save", str(tmp_path / "audit")]) == 0
     assert "blank images" in capsys.readouterr().out
     assert (tmp_path / "audit" / "summary.csv").is_file()
+
+
+def test_a_console_of_few_letters_shows_every_name(tmp_path):
+    for name in ("喜び", "怒り"):
+        image(tmp_path / "ok" / name / "1.png")
+    result = subprocess.run(
+        [sys.executable, "-m", "utils", "audit", str(tmp_path / "ok")],
+        cwd=PROJECT,
+        env={**os.environ, "PYTHONIOENCODING": "cp1252"},
+        capture_output=True,
+    )
+    assert result.returncode == 0, result.stderr
+    assert rb"\u559c\u3073" in result.stdout

@@ -110,3 +110,9 @@ def test_impossible_settings_are_refused(values):
 def test_metadata_survives_a_dictionary():
     described = Preprocessing(TWO, size=32, colour="rgb", margin=0.2)
     assert Preprocessing.from_dict(described.to_dict()) == described
+
+
+@pytest.mark.parametrize("name", ["confidence", "Frame", " x ", "unsure", "source", ""])
+def test_no_class_is_called_as_a_column_of_the_results(name):
+    with pytest.raises(ValueError, match="a class cannot be called"):
+        Preprocessing(("happy", name))

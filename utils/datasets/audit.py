@@ -185,7 +185,7 @@ def _near_groups(images: pd.DataFrame, hashes: list, distance: int) -> np.ndarra
     _, first = np.unique(content, return_index=True)  # row of each content's first image
     hashed = np.array([hashes[row] is not None for row in first])
     kept = np.flatnonzero(hashed)
-    codes = np.array([hashes[row] for row in first[hashed]], bool).reshape(len(kept), -1)
+    codes = np.array([hashes[row] for row in first[hashed]], bool).reshape(len(kept), HASH_SIDE**2)
     group = np.arange(len(first))
     # Joined block by block: of thousands of like renderings all pairs would not fit in memory.
     for pairs in near_pairs(codes, distance):

@@ -1,12 +1,12 @@
 """What lies in a folder-per-class data set: its images, and what is left out with the reason."""
 
+import os
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from utils.config import SPLITS, is_system_name, split_name
-from utils.files import Found, walk
 from utils.vision.image_kinds import may_be_image
 
 ALL = "all"  # what is not yet parted
@@ -42,6 +42,59 @@ def images_of(folder: Path) -> list[FoundImage]:
     if left_out:
         print(f"{folder}: left out {'; '.join(_told(left_out))}.")
     return sorted(images, key=lambda image: (*SPLITS, ALL).index(image.split))
+
+
+class Found(NamedTuple):
+    """What `walk` found: a path, its names below the folder, and what is wrong with it, or ""."""
+
+    path: str
+    parts: tuple[str, ...]
+    problem: str
+
+
+def walk(folder: str | Path, empty_folders: bool = False) -> Iterator[Found]:
+    """Every file below a folder, in the order of names, a folder's files before its folders.
+
+    Links to files and folders are followed, but never in a circle.
+
+    Args:
+        folder: where to begin.
+        empty_folders: yield folders without anything in them, too; "/" ends their last name.
+
+    Raises:
+        OSError: the folder itself cannot be listed.
+    """
+    waiting = [(str(folder), (), ())]
+    while waiting:
+        place, parts, above = waiting.pop()
+        try:
+            status = os.stat(place)
+            identity = status.st_dev, status.st_ino
+            if identity in above:
+                yield Found(place, parts, "a link in a circle")
+                continue
+            entries = sorted(os.scandir(place), key=lambda entry: entry.name)
+        except OSError as error:
+            if not parts:
+                raise
+            yield Found(place, parts, f"not readable ({error.strerror})")
+            continue
+        folders = []
+        for entry in entries:
+            inside = (*parts, entry.name)
+            try:
+                if entry.is_dir():
+                    folders.append((entry.path, inside, (*above, identity)))
+                    continue
+                problem = "" if entry.is_file() else "not a regular file"
+                if problem and entry.is_symlink():
+                    problem = "a link that leads nowhere"
+            except OSError:  # a link to itself
+                problem = "a link in a circle"
+            yield Found(entry.path, inside, problem)
+        if empty_folders and not entries and parts:
+            yield Found(place, (*parts[:-1], f"{parts[-1]}/"), "")
+        waiting += reversed(folders)
 
 
 def _part_of(name: str) -> str:

@@ -15,7 +15,8 @@ from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 
 from utils.config import IMAGE_SUFFIXES
-from utils.files import digest, walk
+from utils.datasets.found import walk
+from utils.files import digest
 from utils.vision.image_kinds import HEAD_BYTES, image_kind
 
 MAX_IMAGE_BYTES = 64 << 20

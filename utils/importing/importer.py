@@ -6,7 +6,6 @@ same for all of them: check the image, copy or crop it, cut what splits are miss
 write the manifest, rename the finished folder into place.
 """
 
-import errno
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +16,7 @@ from utils.config import CLASS_NAMES, SPLITS, class_name
 from utils.datasets.table import MANIFEST_COLUMNS
 from utils.datasets.vote_table import write_votes
 from utils.datasets.votes import read_votes
-from utils.files import replacing_folder, write_json
+from utils.files import locked, replacing_folder, write_json
 from utils.importing.archives import fingerprint_source, open_archive
 from utils.importing.face_crops import WITHOUT_FACE, FaceCropper
 from utils.importing.formats import FORMATS, find_layout
@@ -53,8 +52,7 @@ def import_dataset(
     imported and how). Everything is staged in a hidden folder beside the destination
     and renamed at the end; the source is only read. Doing the same import again
     changes nothing and returns the same report; with ``votes`` it adds these to what was
-    imported without. Run one import into a destination
-    at a time.
+    imported without. A second import into the same destination is refused while one runs.
 
     Images are copied byte by byte. What Keras cannot read becomes PNG with the same
     pixels; so do the face databases' BMP and RGBA images, transparent parts white.
@@ -92,7 +90,7 @@ def import_dataset(
         ValueError: the source holds nothing to import, a class is empty, a setting is
             out of range, or the votes are not those of the images. All settings are
             checked before anything is read.
-        OSError: the disk is full, or cannot be written to.
+        OSError: the disk is full, cannot be written to, or another import is at the destination.
     """
     source, destination = Path(source).expanduser(), Path(destination).expanduser()
     class_chooser(class_names)
@@ -120,18 +118,17 @@ def import_dataset(
         "peak_frames": peak_frames,
         "faces": face_size and {"size": face_size, "without_face": without_face, **other},
     }
-    if destination.exists() and (not destination.is_dir() or any(destination.iterdir())):
-        _check_same_import(destination, settings)
-        if votes is not None:
-            write_votes(destination, votes)
-        return read_report(destination)
-
     rejected: list[tuple[str, str]] = []
 
     def reject(path: str, reason: str) -> None:
         rejected.append((path, reason))
 
-    try:
+    with locked(destination, "imported into"):
+        if destination.exists() and (not destination.is_dir() or any(destination.iterdir())):
+            _check_same_import(destination, settings)
+            if votes is not None:
+                write_votes(destination, votes)
+            return read_report(destination)
         with replacing_folder(destination) as staging, open_archive(source, password) as members:
             layout = find_layout(source, members, reject, form, peak_frames)
             choose = class_chooser(class_names or (CLASS_NAMES if layout.named else None))
@@ -147,15 +144,7 @@ def import_dataset(
                 write_votes(staging, votes)
             settings |= {"dataset": layout.dataset, "expected": layout.expected, "notes": notes}
             write_json(staging / "import.json", settings)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise OSError(
-                error.errno,
-                f"The disk is full: {destination} could not be written, and nothing was left "
-                "there. Free some space, or choose a destination on another disk",
-            ) from error
-        raise
-    return read_report(destination)
+        return read_report(destination)
 
 
 def class_chooser(class_names=None) -> Callable[[str], str | None]:

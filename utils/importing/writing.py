@@ -72,7 +72,8 @@ def stage_images(
         converted += data is not original
         renamed += name != plain_name
         file = folder / part / label / name
-        file.parent.mkdir(parents=True, exist_ok=True)
+        for place in (file.parent.parent, file.parent):  # but not the folder, if it was deleted
+            place.mkdir(exist_ok=True)
         file.write_bytes(data)
         rows.append((entry.split, label, name, entry.subject, entry.source, content, face))
     columns = ["split", "class", "name", "subject", "source", "sha256", "face"]

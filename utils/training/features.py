@@ -15,7 +15,7 @@ import numpy as np
 
 from utils.config import CACHE
 from utils.datasets.table import fingerprint
-from utils.files import digest
+from utils.files import digest, locked, telling_of_losses
 from utils.models.backend import keras, xla_pays
 from utils.progress import progress_bar
 from utils.training.batches import Batches
@@ -38,6 +38,10 @@ def trunk_features(trunk: keras.Model, images: Batches, cache: str | Path = CACH
     Returns:
         A read-only memory map, float16, (n, *trunk.output_shape[1:]), in the order
         of ``images.table``.
+
+    Raises:
+        BlockingIOError: another process computes them.
+        OSError: the disk has no room for them, as is found out before any work.
     """
     if images.shuffle or images.augmentation:
         raise ValueError(
@@ -49,8 +53,10 @@ def trunk_features(trunk: keras.Model, images: Batches, cache: str | Path = CACH
     file = cache / f"features-{features_key(trunk, images)}.npy"
     if not file.is_file():
         temporary = cache / f".{file.stem}.part"
-        _compute(trunk, images, temporary)
-        os.replace(temporary, file)
+        with locked(file, "computed"):
+            if not file.is_file():  # or another process has been faster
+                _compute(trunk, images, temporary)
+                os.replace(temporary, file)
     return np.load(file, mmap_mode="r")
 
 
@@ -67,7 +73,9 @@ def _compute(trunk, images, file: Path) -> None:
     first = max(length - len(header), 0) // row_bytes // images.batch_size
     together = _images_at_once(trunk)
     trunk.jit_compile = xla_pays()
-    with open(file, "r+b" if length else "wb") as stream:
+    kept = "What is computed so far is kept, and goes on when this is run again"
+    needed = len(header) + shape[0] * row_bytes - length
+    with telling_of_losses(file, kept, needed), open(file, "r+b" if length else "wb") as stream:
         stream.write(header)
         stream.seek(first * images.batch_size * row_bytes, os.SEEK_CUR)
         for index in progress_bar(

@@ -7,7 +7,7 @@ import pandas as pd
 
 from utils.config import CACHE, RUNS
 from utils.datasets.domains import balancing_weights, rows_by_domain
-from utils.files import write_text
+from utils.files import locked, write_text
 from utils.models.backend import keras, xla_pays
 from utils.models.model_file import check_fit, save_model
 from utils.models.networks import join
@@ -78,7 +78,8 @@ def train_head(
         if best_epoch(pd.DataFrame(log)) == len(log):
             best_weights[:] = model.get_weights()
 
-    with Recorder(log, settings.epochs, len(examples), parts, keep) as recorder:
+    told = Recorder(log, settings.epochs, len(examples), parts, keep)
+    with locked(folder, "trained in"), told as recorder:
         worker.fit(
             examples,
             epochs=settings.epochs,

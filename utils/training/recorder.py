@@ -20,6 +20,10 @@ class Recorder(keras.callbacks.Callback):
         validation_parts: the validation batches of each domain.
         keep: called after each epoch with the model; True ends the training.
         begin: called before each epoch with the model and the epoch's number, from 0.
+
+    Raises:
+        TrainingFailed: a ValueError, from within ``fit``, at the first loss or weight that is
+            no finite number.
     """
 
     def __init__(
@@ -51,11 +55,17 @@ class Recorder(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         self._bar.update()
+        self._check(f"the loss is {logs['loss']}", np.isfinite(logs["loss"]))
 
     def on_epoch_end(self, epoch, logs=None):
         rate = keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)
         row = {"epoch": epoch + 1, **{name: float(value) for name, value in logs.items()}}
+        for weight in self.model.weights:
+            values = keras.ops.convert_to_numpy(keras.ops.cast(weight, "float32"))
+            fine = np.isfinite(values).all()
+            self._check(f"the weights {weight.path} are no finite numbers", fine)
         row |= evaluate_apart(self.model, self.validation_parts)
+        self._check(f"the validation loss is {row['val_loss']}", np.isfinite(row["val_loss"]))
         row["learning_rate"] = float(rate)
         row["seconds"] = round(time.perf_counter() - self._started, 1)
         self.log.append(row)
@@ -63,6 +73,20 @@ class Recorder(keras.callbacks.Callback):
         self._bar.set_postfix(
             accuracy=f"{row['accuracy']:.3f}", validation=f"{row['val_accuracy']:.3f}"
         )
+
+    def _check(self, what: str, fine: bool) -> None:
+        if not fine:
+            rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+            raise TrainingFailed(
+                f"Training stopped in epoch {len(self.log) + 1}, after {len(self.log)} whole ones: "
+                f"{what}. Nothing of this epoch is kept. Lower the learning rate (it was "
+                f"{rate:.2g}), and look whether the weights that it began with, or a layer of your "
+                "own, give finite numbers."
+            )
+
+
+class TrainingFailed(ValueError):
+    """The loss or a weight is no finite number, from which no training comes back."""
 
 
 def evaluate_apart(model: keras.Model, parts: dict[str, keras.utils.PyDataset]) -> dict:

@@ -16,7 +16,7 @@ import pandas as pd
 
 from utils.config import RUNS
 from utils.datasets.domains import balancing_weights, rows_by_domain
-from utils.files import copy_file, digest, write_text
+from utils.files import copy_file, digest, locked, write_text
 from utils.models.backend import all_layers, fastest_precision, keras, xla_pays
 from utils.models.model_file import check_fit, load_model, save_model
 from utils.models.rebuilding import rebuild
@@ -100,6 +100,10 @@ def train(
     Returns:
         The run; its `best_file` is the model of the best validation accuracy. Of
         several domains in ``validation`` that is the mean, and the log has each apart.
+
+    Raises:
+        BlockingIOError: another process trains in the run's folder.
+        TrainingFailed: a ValueError; the loss or a weight is no finite number.
     """
     check_fit(model, training.preprocessing)
     weights = balancing_weights(training.table, settings.balance_classes, settings.balance_domains)
@@ -113,37 +117,38 @@ def train(
             *(one.tobytes() for part in first_weights.values() for one in part)
         )
     folder = start_run(runs, name, model, described)
-    worker = _begin(model, training, settings, first_weights, optimizer)
-    log = _resume(worker, folder, len(training))
-    if not _finished(log, settings):
-        training.start_epoch(len(log))
-        parts = {
-            domain: validation.part(rows)
-            for domain, rows in rows_by_domain(validation.table).items()
-        }
+    with locked(folder, "trained in"):
+        worker = _begin(model, training, settings, first_weights, optimizer)
+        log = _resume(worker, folder, len(training))
+        if not _finished(log, settings):
+            training.start_epoch(len(log))
+            parts = {
+                domain: validation.part(rows)
+                for domain, rows in rows_by_domain(validation.table).items()
+            }
 
-        def keep(worker: keras.Model) -> bool:
-            _keep_epoch(worker, model, training.preprocessing, folder, log)
-            return _finished(log, settings)
+            def keep(worker: keras.Model) -> bool:
+                _keep_epoch(worker, model, training.preprocessing, folder, log)
+                return _finished(log, settings)
 
-        def begin(worker: keras.Model, epoch: int) -> None:
-            _seed_dropout(worker, settings.seed, epoch)
+            def begin(worker: keras.Model, epoch: int) -> None:
+                _seed_dropout(worker, settings.seed, epoch)
 
-        with Recorder(log, settings.epochs, len(training), parts, keep, begin) as recorder:
-            worker.fit(
-                training if weights is None else Weighted(training, weights),
-                initial_epoch=len(log),
-                epochs=settings.epochs,
-                shuffle=False,  # Batches draws its own order, from its seed and the epoch
-                callbacks=[recorder],
-                verbose=0,
-            )
+            with Recorder(log, settings.epochs, len(training), parts, keep, begin) as recorder:
+                worker.fit(
+                    training if weights is None else Weighted(training, weights),
+                    initial_epoch=len(log),
+                    epochs=settings.epochs,
+                    shuffle=False,  # Batches draws its own order, from its seed and the epoch
+                    callbacks=[recorder],
+                    verbose=0,
+                )
+            run = Run(folder, pd.DataFrame(log))
+            # Once more: a kill may have come between writing best.keras and resume.keras.
+            copy_file(folder / f"epoch-{run.best_epoch:03d}.keras", run.best_file)
         run = Run(folder, pd.DataFrame(log))
-        # Once more: a kill may have come between writing best.keras and resume.keras.
-        copy_file(folder / f"epoch-{run.best_epoch:03d}.keras", run.best_file)
-    run = Run(folder, pd.DataFrame(log))
-    model.set_weights(load_model(run.best_file)[0].get_weights())
-    return run
+        model.set_weights(load_model(run.best_file)[0].get_weights())
+        return run
 
 
 def describe(

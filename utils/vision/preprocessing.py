@@ -19,6 +19,12 @@ from utils.vision.boxes import Box
 from utils.vision.images import check_image
 from utils.vision.opencv import cv2
 
+RESERVED_NAMES = {
+    *("source", "file", "image", "frame", "seconds", "track", "face", "person"),
+    *("x", "y", "width", "height", "label", "confidence", "unsure", "class", "split", "total"),
+}
+"""No class may be called so: a column or a value of the tables that tell of faces is."""
+
 
 @dataclass(frozen=True)
 class Preprocessing:
@@ -47,6 +53,12 @@ class Preprocessing:
         problems = []
         if len(self.class_names) < 2 or len(set(self.class_names)) < len(self.class_names):
             problems.append("class_names must be two or more different names")
+        taken = [name for name in self.class_names if _folded(name) in RESERVED_NAMES]
+        if taken or not all(map(_folded, self.class_names)):
+            problems.append(
+                f"a class cannot be called {', '.join(map(repr, taken)) or 'nothing'}, because a "
+                "column of the results is; rename its folder"
+            )
         if not all(isinstance(name, str) and name.isprintable() for name in self.class_names):
             problems.append("class_names must be printable texts")
         if not isinstance(self.size, int) or not 8 <= self.size <= 1024:
@@ -153,6 +165,10 @@ def crop(frame: np.ndarray, box: Box, margin: float = 0.0) -> np.ndarray:
     if any(beyond):
         inside = cv2.copyMakeBorder(inside, *beyond, cv2.BORDER_REPLICATE)
     return inside
+
+
+def _folded(name) -> str:
+    return str(name).strip().casefold()
 
 
 def _recolour(image: np.ndarray, colour: str) -> np.ndarray:
