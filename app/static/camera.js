@@ -10,7 +10,15 @@ const copy = document.createElement("canvas");
 let run = null; // what is running: { session, abort, times }, or null
 let shown = null; // the last answer
 let said = { text: "", at: 0 };
+let pointer = null; // where it is over the stage
 
+for (const name of ["pointermove", "pointerleave"]) {
+  byId("stage").addEventListener(name, ({ type, clientX, clientY }) => {
+    const { left, top } = byId("stage").getBoundingClientRect();
+    pointer = type === "pointerleave" ? null : { x: clientX - left, y: clientY - top };
+    draw();
+  });
+}
 byId("start").addEventListener("click", () => (run ? stop() : start()));
 byId("mirror").addEventListener("change", () => {
   video.classList.toggle("mirrored", byId("mirror").checked);
@@ -142,18 +150,54 @@ function draw() {
     } };
   });
   faces.forEach((face) => drawBox(context, face.box, colourOf(face.label)));
+  // Bars stand where they cover nobody; a small face, or one in a crowd, has its name alone.
   const taken = faces.map((face) => face.box);
-  for (const face of faces) taken.push(drawPanel(context, face, taken, across, down));
+  const large = ({ box }) => faces.length === 1 || box.width >= 0.1 * Math.min(across, down);
+  for (const face of [...faces].sort((one, other) => large(one) - large(other))) {
+    const panel = panelPlace(face.box, taken, across, down);
+    const free = faces.length === 1 || !taken.some((one) => shared(one, panel) > 0);
+    if (large(face) && free) drawPanel(context, face, panel, across);
+    taken.push(large(face) && free ? panel : drawLabel(context, face, taken, across, down));
+  }
+  const under = faces.find(({ box }) => pointer
+    && shared({ left: pointer.x, top: pointer.y, width: 1, height: 1 }, box) > 0);
+  if (under) drawPanel(context, under, panelPlace(under.box, [under.box], across, down), across);
 }
 
-// A face's number, label and bars where they cover least; returns the place they took.
-function drawPanel(context, face, taken, across, down) {
+// As much of a face's number, label and share as fits its box's width; returns its place.
+function drawLabel(context, face, taken, across, down) {
+  const { box, track, label, confidence } = face;
+  const name = `${track} ${label}`;
+  const texts = [`${name} ${Math.round(100 * confidence)} %`, name, label];
+  context.font = "650 11px system-ui, sans-serif";
+  context.textBaseline = "middle";
+  const fits = (one) => context.measureText(one).width + 4 <= Math.max(box.width + 6, 24);
+  const text = texts.find(fits) ?? label.slice(0, 3);
+  const size = { width: context.measureText(text).width + 4, height: 14 };
+  const left = box.left + (box.width - size.width) / 2;
+  const bottom = box.top + box.height;
+  const at = freest([
+    [left, bottom + 2], [left, box.top - 16], [left, bottom - 14], [left, box.top],
+  ], size, taken, across, down);
+  context.fillStyle = "rgb(10 12 16 / 78%)";
+  context.fillRect(at.left, at.top, at.width, at.height);
+  context.fillStyle = colourOf(label);
+  context.fillText(text, at.left + 2, at.top + 7);
+  return at;
+}
+
+// The measures of a panel in a stage of that width.
+function panelMeasures(across) {
   const small = across < 520;
   const [line, pad, size] = small ? [12, 5, 10] : [17, 8, 13];
   const names = small ? 52 : 68;
-  const width = names + (small ? 46 : 84) + 2 * pad;
   const height = line * (classes.length + 1) + 2 * pad + 3;
-  const { left: x, top: y } = place(face.box, { width, height }, taken, across, down);
+  return { line, pad, size, names, width: names + (small ? 46 : 84) + 2 * pad, height };
+}
+
+// A face's number, label and bars.
+function drawPanel(context, face, { left: x, top: y, width, height }, across) {
+  const { line, pad, size, names } = panelMeasures(across);
   context.fillStyle = "rgb(10 12 16 / 78%)";
   context.beginPath();
   context.roundRect(x, y, width, height, 8);
@@ -174,16 +218,21 @@ function drawPanel(context, face, taken, across, down) {
     const share = Math.max(1, longest * face.probabilities[name]);
     context.fillRect(x + pad + names, middle - line * 0.3, share, line * 0.6);
   });
-  return { left: x, top: y, width, height };
 }
 
-// Right of a box, left of it, above or below, inside the stage: where least is taken already.
-function place(box, { width, height }, taken, across, down) {
+// Right of a box, left of it, above or below.
+function panelPlace(box, taken, across, down) {
+  const { width, height } = panelMeasures(across);
   const gap = 6;
-  const places = [
+  return freest([
     [box.left + box.width + gap, box.top], [box.left - width - gap, box.top],
     [box.left, box.top - height - gap], [box.left, box.top + box.height + gap],
-  ].map(([left, top]) => ({
+  ], { width, height }, taken, across, down);
+}
+
+// Of several places, inside the stage, the one where least is taken already.
+function freest(corners, { width, height }, taken, across, down) {
+  const places = corners.map(([left, top]) => ({
     left: Math.max(4, Math.min(left, across - width - 4)),
     top: Math.max(4, Math.min(top, down - height - 4)), width, height,
   }));

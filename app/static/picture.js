@@ -94,17 +94,21 @@ function drawBoxes() {
   const [across, down] = [picture.clientWidth, picture.clientHeight];
   const context = fitCanvas(byId("overlay"), across, down);
   const scale = across / reading.width;
-  context.font = "650 14px system-ui, sans-serif";
   reading.faces.forEach(({ box, label }, index) => {
     const [left, top] = [box.left * scale, box.top * scale];
     const colour = colourOf(label);
     drawBox(context, { left, top, width: box.width * scale, height: box.height * scale }, colour);
+    // A small face keeps its number above it, or it would be hidden.
+    const small = box.width * scale < 60;
+    const [size, high] = small ? [11, 14] : [14, 22];
+    context.font = `650 ${size}px system-ui, sans-serif`;
     const text = String(index + 1);
-    const width = context.measureText(text).width + 12;
+    const width = context.measureText(text).width + (small ? 6 : 12);
+    const above = small && top > high + 2 ? top - high : top;
     context.fillStyle = "#000";
-    context.fillRect(left - 2, top - 2, width, 22);
+    context.fillRect(left - 2, above - 2, width, high);
     context.fillStyle = colour;
-    context.fillText(text, left + 4, top + 14);
+    context.fillText(text, left + (small ? 1 : 4), above + (small ? 9 : 14));
   });
 }
 

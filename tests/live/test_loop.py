@@ -16,6 +16,7 @@ import pytest
 
 from utils.config import CLASS_NAMES, PROJECT
 from utils.files import check_writable
+from utils.live import overlay
 from utils.live.analyzer import FaceAnalyzer
 from utils.live.camera import CameraUnavailable, LiveCamera
 from utils.live.frames import FrameSource
@@ -26,6 +27,7 @@ from utils.live.results import Face
 from utils.live.sinks import CsvSink, DisplayUnavailable, NotebookSink, Sink, VideoSink, WindowSink
 from utils.live.sources import ImageSequence, open_source
 from utils.live.video_file import VideoFile
+from utils.vision.boxes import clip_box, shared_area
 from utils.vision.opencv import cv2
 from utils.vision.preprocessing import Preprocessing, prepare_faces
 
@@ -669,6 +671,28 @@ def test_no_panel_covers_a_neighbour():
     for left, top, width, height in boxes:
         inside = drawn[top + 4 : top + height - 4, left + 4 : left + width - 4]
         assert (inside == 90).all()
+
+
+@pytest.mark.parametrize("side", [24, 48, 80])
+@pytest.mark.parametrize("light", [0, 255])
+def test_many_faces_have_labels_apart_from_each_other_and_inside_the_frame(side, light):
+    faces = [
+        face((8 + 100 * (n % 7), 8 + 120 * (n // 7), side, side), CLASS_NAMES[n % 7])
+        for n in range(28)
+    ]
+    shape = (8 + 120 * 3 + side + 4, 8 + 100 * 6 + side + 4, 3)  # the last ones are at the border
+    notes = overlay._notes(shape, faces, CLASS_NAMES, min(shape[:2]) / 480)
+    boxes = [note.box for note in notes]
+    assert all(clip_box(box, shape) == box for box in boxes)
+    for number, box in enumerate(boxes):
+        assert not any(shared_area(box, other) for other in boxes[:number])
+        inside = [shared_area(box, one.box) / side**2 for one in faces]
+        assert sum(share > 0 for share in inside) <= 1 and max(inside) < 0.6  # its own at most
+    frame = np.full(shape, light, np.uint8)
+    drawn = draw_faces(frame, faces, CLASS_NAMES)
+    for left, top, width, height in boxes:  # something is written, and it stands out
+        part = drawn[top : top + height, left : left + width]
+        assert int(part.max()) - int(part.min()) > 120
 
 
 @pytest.mark.parametrize("box", [(0, 0, 160, 120), (-20, -20, 60, 60), (150, 110, 10, 10)])

@@ -16,7 +16,8 @@ from utils.vision.opencv import cv2
 from utils.vision.tracking import FaceTracker, follow_boxes
 
 _FLOW_SIDE = 240  # pixels of the shorter side of the copies on which faces are followed
-_AT_ONCE = 8  # known faces looked for in a frame, of a crowd those that have waited longest
+_AT_ONCE = 8  # known faces looked for in a frame, of a crowd those that have waited longest;
+_IN_TURN = 0.3  # more where frames are so rare that the crowd would have to wait for these seconds
 _ASK_EVERY = 1.0  # seconds after which the second opinion is asked about a known face again
 _ASKED_AT_ONCE = 2  # faces about which it is asked in a frame
 _NO_FACE = 0.1  # below this share it takes a known face for none; twice, and the track ends
@@ -87,7 +88,7 @@ class FaceAnalyzer:
         reading = any(_due(seconds, t.read, self.read_every) for t in self.tracker.tracks)
         # Where frames are frequent, those on which the network reads are left to it.
         if not reading or elapsed >= 0.9 * min(self.read_every, self.detect_every):
-            self._detect(frame, seconds)
+            self._detect(frame, seconds, elapsed)
         shown = []
         for track in self.tracker.visible(seconds):
             box = clip_box(track.box, frame.shape)
@@ -103,10 +104,11 @@ class FaceAnalyzer:
             for track, box in shown
         ]
 
-    def _detect(self, frame: np.ndarray, seconds: float) -> None:
+    def _detect(self, frame: np.ndarray, seconds: float, elapsed: float) -> None:
         """Look for known faces whose time it is, and for new ones."""
         due = [t for t in self.tracker.tracks if _due(seconds, t.sought, self.detect_every)]
-        due = sorted(due, key=lambda track: track.sought)[:_AT_ONCE]
+        most = max(_AT_ONCE, int(min(elapsed / _IN_TURN, 1) * len(due)))
+        due = sorted(due, key=lambda track: track.sought)[:most]
         known = [self.detector.refind(frame, track.box) for track in due]
         for track, box in zip(due, known, strict=True):
             track.sought, track.missed = seconds, box is None
@@ -120,7 +122,7 @@ class FaceAnalyzer:
         if scans:
             self._scanned = seconds
             boxes += [box for box in self._scan(frame) if apart(box, boxes)]
-        elif self._judge and (not due or len(due) == _AT_ONCE):  # else on a frame that has time
+        elif self._judge and (not due or len(due) == most):  # else on a frame that has time
             self._doubt(frame, seconds)
         if due or scans:
             self.tracker.update(boxes, seconds)

@@ -1,5 +1,8 @@
 """What the viewer sees: boxes, names and bars on a copy of the frame.
 
+A small face, or one of many with no free place beside it, has its name alone, cut short where its
+box is narrow.
+
 Images are uint8 BGR, 0–255. Sizes follow the frame, so that a label takes the
 same share of a 160×120 preview and of a 4K film. Light text on a darkened panel
 reads on bright and dark scenes alike.
@@ -13,6 +16,7 @@ from utils.vision.boxes import Box, shared_area
 from utils.vision.opencv import cv2
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
+_SMALL = 48  # units (480 in the frame's shorter side) of a box that has no bars
 _WHITE, _GREY = (255, 255, 255), (190, 190, 190)
 # Okabe and Ito's colours (2008), told apart by colour-blind viewers too; BGR.
 _COLOURS = (
@@ -27,7 +31,7 @@ def draw_faces(
     class_names: Sequence[str],
     fps: float | None = None,
 ) -> np.ndarray:
-    """A copy of the frame with every face boxed, named and its probabilities as bars.
+    """A copy of the frame with every face boxed, named and, where they fit, its bars.
 
     Args:
         frame: uint8, (height, width) grey or (height, width, 3) BGR, 0–255; untouched.
@@ -43,17 +47,27 @@ def draw_faces(
     unit = min(canvas.shape[:2]) / 480  # everything below was tried out at 640×480
     for face in faces:  # boxes first: no panel may be crossed by a neighbour's box
         _draw_box(canvas, face, class_names, unit)
-    taken, panels = [face.box for face in faces], []
-    for face in faces:
-        panels.append(_Panel(canvas.shape, face, class_names, unit, taken))
-        taken.append(panels[-1].box)
-    for panel in panels:  # shade first: no neighbour's panel may dim a text
-        _darken(canvas, *panel.box)
-    for panel, face in zip(panels, faces, strict=True):
-        _draw_bars(canvas, panel, face, class_names)
+    for note in _notes(canvas.shape, faces, class_names, unit):
+        _darken(canvas, *note.box)  # no two notes of a group lie on each other
+        note.draw(canvas)
     if fps is not None:
         _draw_text_panel(canvas, f"{fps:.0f} fps read", unit)
     return canvas
+
+
+def _notes(shape, faces, class_names, unit) -> list:
+    """A panel or a label for each face; labels have their places first, and panels what is left."""
+    taken, notes = [face.box for face in faces], []
+    for face in sorted(faces, key=lambda face: face.box[2] >= _SMALL * unit):
+        note = None
+        if face.box[2] >= _SMALL * unit or len(faces) == 1:
+            note = _Panel(shape, face, class_names, unit, taken)
+        covers = note is not None and any(shared_area(note.box, one) > 0 for one in taken)
+        if note is None or (covers and len(faces) > 1):
+            note = _Label(shape, face, class_names, unit, taken)
+        notes.append(note)
+        taken.append(note.box)
+    return notes
 
 
 def class_colour(index: int) -> tuple[int, int, int]:
@@ -64,15 +78,16 @@ def class_colour(index: int) -> tuple[int, int, int]:
 def _draw_box(canvas, face, class_names, unit) -> None:
     left, top, width, height = (round(value) for value in face.box)
     corners = (left, top), (left + width - 1, top + height - 1)
-    thickness = max(1, round(2 * unit))
-    cv2.rectangle(canvas, *corners, (0, 0, 0), thickness + max(2, round(2 * unit)))
+    thickness = max(1, round(min(2 * unit, width / 24)))
+    cv2.rectangle(canvas, *corners, (0, 0, 0), thickness + max(2, thickness))
     cv2.rectangle(canvas, *corners, _face_colour(face, class_names), thickness)
 
 
 class _Panel:
-    """Place and measures of one face's name and bars, in pixels; `taken` is better left free."""
+    """One face's name and bars, where they cover the least of what is taken."""
 
     def __init__(self, shape, face, class_names, unit, taken):
+        self._face, self._names = face, class_names
         self.scale, self.title_scale = 0.45 * unit, max(0.54 * unit, 0.3)
         self.line, self.pad = max(4, round(15 * unit)), max(2, round(5 * unit))
         self.title = f"{face.track} {face.label} {face.confidence:.0%}"
@@ -83,30 +98,55 @@ class _Panel:
         row = self.name_width + max(12, round(60 * unit))
         width = max(row, _text_width(self.title, self.title_scale)) + 2 * self.pad
         height = self.title_height + self.line * len(class_names) + 2 * self.pad
-        self.width, self.height = min(width, shape[1]), min(height, shape[0])
-        size = self.width, self.height
-        self.left, self.top = _place(face.box, size, shape, self.pad, taken)
+        size = min(width, shape[1]), min(height, shape[0])
+        left, top, across, down = (round(value) for value in face.box)
+        places = (
+            (left + across + self.pad, top),
+            (left - self.pad - size[0], top),
+            (left, top + down + self.pad),
+            (left, top - self.pad - size[1]),
+        )
+        self.box: Box = (*_place(places, size, shape, taken), *size)
 
-    @property
-    def box(self) -> Box:
-        return self.left, self.top, self.width, self.height
+    def draw(self, canvas) -> None:
+        left, rows_top = self.box[0] + self.pad, self.box[1] + self.pad + self.title_height
+        baseline = rows_top - round(0.35 * self.title_height)
+        colour = _face_colour(self._face, self._names)
+        _text(canvas, self.title, (left, baseline), self.title_scale, colour)
+        bar_left = left + self.name_width
+        longest = self.box[0] + self.box[2] - self.pad - bar_left - 1
+        shares = self._face.probabilities
+        best = int(np.argmax(shares))
+        for index, (name, share) in enumerate(zip(self._names, shares, strict=True)):
+            top = rows_top + index * self.line
+            if self.names_fit:
+                ink = _WHITE if index == best else _GREY
+                _text(canvas, name, (left, top + round(0.8 * self.line)), self.scale, ink)
+            end = bar_left + round(float(share) * longest), top + round(0.75 * self.line) - 1
+            cv2.rectangle(canvas, (bar_left, top), end, class_colour(index), -1)
 
 
-def _draw_bars(canvas, panel, face, class_names) -> None:
-    left, rows_top = panel.left + panel.pad, panel.top + panel.pad + panel.title_height
-    baseline = rows_top - round(0.35 * panel.title_height)
-    colour = _face_colour(face, class_names)
-    _text(canvas, panel.title, (left, baseline), panel.title_scale, colour)
-    bar_left = left + panel.name_width
-    longest = panel.left + panel.width - panel.pad - bar_left - 1
-    best = int(np.argmax(face.probabilities))
-    for index, (name, share) in enumerate(zip(class_names, face.probabilities, strict=True)):
-        top = rows_top + index * panel.line
-        if panel.names_fit:
-            ink = _WHITE if index == best else _GREY
-            _text(canvas, name, (left, top + round(0.8 * panel.line)), panel.scale, ink)
-        end = bar_left + round(float(share) * longest), top + round(0.75 * panel.line) - 1
-        cv2.rectangle(canvas, (bar_left, top), end, class_colour(index), -1)
+class _Label:
+    """One face's name alone: as much of it as fits its box's width, below, above or inside it."""
+
+    def __init__(self, shape, face, class_names, unit, taken):
+        self._colour = _face_colour(face, class_names)
+        left, top, across, down = (round(value) for value in face.box)
+        name, most = face.label, max(0.54 * unit, 0.36)
+        texts = (f"{face.track} {name} {face.confidence:.0%}", f"{face.track} {name}", name)
+        for text, least in zip((*texts, name[:3]), (0.45, 0.38, 0.33, 0.0), strict=True):
+            self.scale = min(most, (across + 4) / _text_width(text, 1.0))
+            if self.scale >= least:
+                break
+        self.text, self.scale = text, max(self.scale, 0.3)
+        size = _text_width(text, self.scale) + 4, _text_height(self.scale) + 5
+        middle = left + (across - size[0]) // 2
+        rows = top + down + 1, top - 1 - size[1], top + down - size[1], top
+        self.box: Box = (*_place([(middle, row) for row in rows], size, shape, taken), *size)
+
+    def draw(self, canvas) -> None:
+        left, top, _, height = self.box
+        _text(canvas, self.text, (left + 2, top + height - 4), self.scale, self._colour)
 
 
 def _draw_text_panel(canvas, text, unit) -> None:
@@ -117,17 +157,10 @@ def _draw_text_panel(canvas, text, unit) -> None:
     _text(canvas, text, (pad, pad + height), scale, _WHITE)
 
 
-def _place(box, size, shape, gap, taken) -> tuple[int, int]:
-    """Left and top of a panel: right of the face, or where it covers less of what is taken."""
-    left, top, width, height = (round(value) for value in box)
-    places = (
-        (left + width + gap, top),
-        (left - gap - size[0], top),
-        (left, top + height + gap),
-        (left, top - gap - size[1]),
-    )
-    most = shape[1] - size[0], shape[0] - size[1]  # the panel stays inside the frame
-    inside = [(min(max(x, 0), most[0]), min(max(y, 0), most[1])) for x, y in places]
+def _place(places, size, shape, taken) -> tuple[int, int]:
+    """The left and top, inside the frame, where least is covered of what is taken."""
+    most = shape[1] - size[0], shape[0] - size[1]
+    inside = [(max(min(x, most[0]), 0), max(min(y, most[1]), 0)) for x, y in places]
     return min(inside, key=lambda place: sum(shared_area((*place, *size), one) for one in taken))
 
 

@@ -18,7 +18,8 @@ _ABSENCE = 0.5  # seconds without a face after which its line is cut
 def still(image: ImageSource, faces: pd.DataFrame, class_names=None) -> Figure:
     """An image with its faces boxed and numbered, and every probability as a bar.
 
-    All faces are boxed; where there are more than six, the first six, the largest, have bars.
+    All faces are boxed; where there are more than six, the first six, the largest, have bars, below
+    an image that is as wide as the figure.
 
     Args:
         image: as `stills.read_stills` takes it; arrays are grey or BGR.
@@ -31,10 +32,17 @@ def still(image: ImageSource, faces: pd.DataFrame, class_names=None) -> Figure:
     found = faces[faces["face"] > 0]
     count = min(max(len(found), 1), _MOST_BARS)
     rows, columns = -(-count // 3), min(count, 3)
-    figure = plt.figure(figsize=(min(4 + 2.6 * columns, 10), 3.4 * rows), facecolor="white")
-    grid = figure.add_gridspec(rows, columns + 1, width_ratios=[1.5] + [1] * columns)
-    left = figure.add_subplot(grid[:, 0])
-    bars = [figure.add_subplot(grid[place // 3, 1 + place % 3]) for place in range(count)]
+    crowd = len(found) > count
+    inches = 10 * image.shape[0] / image.shape[1] if crowd else 0  # of the image above the bars
+    across = 10 if crowd else min(4 + 2.6 * columns, 10)
+    figure = plt.figure(figsize=(across, 3.4 * rows + inches), facecolor="white")
+    if crowd:
+        grid = figure.add_gridspec(rows + 1, columns, height_ratios=[inches] + [3.4] * rows)
+    else:
+        grid = figure.add_gridspec(rows, columns + 1, width_ratios=[1.5] + [1] * columns)
+    left = figure.add_subplot(grid[0, :] if crowd else grid[:, 0])
+    places = [(place // 3 + crowd, place % 3 + (not crowd)) for place in range(count)]
+    bars = [figure.add_subplot(grid[place]) for place in places]
     show_image(left, image)
     left.axis("off")
     if found.empty:
@@ -47,7 +55,8 @@ def still(image: ImageSource, faces: pd.DataFrame, class_names=None) -> Figure:
         left.add_patch(
             plt.Rectangle(corner, face["width"], face["height"], fill=False, ec="#e69f00", lw=2)
         )
-        left.text(*corner, face["face"], color="black", backgroundcolor="#e69f00", fontsize=8)
+        tag = {"facecolor": "#e69f00", "edgecolor": "none", "pad": 1}
+        left.text(*corner, face["face"], color="black", fontsize=8, va="bottom", bbox=tag)
     for axes, face in zip(bars, found.to_dict("records"), strict=False):
         values = [face[name] for name in class_names]
         _show_bars(axes, values, class_names)

@@ -15,14 +15,14 @@ Judge = Callable[[np.ndarray, list[Box]], np.ndarray]
 """Of a frame and boxes in it, how sure it is that each holds a face: float, (boxes,), 0–1."""
 
 
-_DOUBT = 0.2  # by how much less a judge may be sure where a box is confirmed
+_DOUBT = 0.45  # by how much less a judge may be sure where a box is confirmed
 
 
 def believed(
     frame: np.ndarray,
     boxes: list[Box],
     judge: Judge,
-    least: float = 0.6,
+    least: float = 0.85,
     confirm: Callable[[Box], bool] = lambda box: False,
 ) -> list[Box]:
     """The boxes that a judge takes for faces, apart from each other, the surest first.
