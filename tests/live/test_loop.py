@@ -217,7 +217,8 @@ def test_no_camera_is_explained_and_nothing_stays_open(camera):
     assert camera.opened == camera.released == 1
 
 
-def test_a_camera_in_use_is_explained(camera):
+def test_a_camera_in_use_is_explained(camera, monkeypatch):
+    monkeypatch.setattr("utils.live.camera._WARM_UP", 0.1)
     source = LiveCamera(0, open_capture=lambda _: camera(frames=0))
     with pytest.raises(CameraUnavailable, match="another program"):
         run_live(source)

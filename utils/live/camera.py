@@ -1,16 +1,22 @@
 """A camera or a network stream, always at its newest frame."""
 
+import atexit
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from utils.live.addresses import open_device, safe_address
+from utils.live.addresses import open_device, safe_address, split_user
 from utils.live.frames import FrameSource, TimedFrame
+from utils.live.snapshots import refusal
 from utils.vision.opencv import cv2
 
+PATIENCE = 120.0  # seconds: a camera or router that starts anew takes a minute
 _STEADY = 3.0  # seconds of frames after which a device is taken to be well again
+_WARM_UP = 2.0  # seconds in which a device that was opened may fail to give its first frame
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0  # seconds between two attempts to open it again
+_LONGEST_READ = 10.0  # seconds after which OpenCV's own limits have ended a read or an opening
 
 
 class CameraUnavailable(OSError):
@@ -22,8 +28,9 @@ class LiveCamera(FrameSource):
 
     A thread of its own reads the device, so a slow network never makes the image
     lag behind: frames that come in meanwhile are left out. When no frame comes, the
-    device is opened again after 0.5, 1, 2, 4 … seconds, with a message each time. A file
-    behind an address is no camera: `utils.live.sources.open_source` tells them apart.
+    device is opened again after 0.5, 1, 2, 4 seconds and then every 5, with a message
+    whenever that changes. A file behind an address is no camera: `utils.live.sources.open_source`
+    tells them apart.
 
     Args:
         address: index of a camera (0 is the first), or an rtsp:// or http(s):// URL.
@@ -33,17 +40,20 @@ class LiveCamera(FrameSource):
             ``release`` as `cv2.VideoCapture` has them.
 
     Raises:
-        CameraUnavailable: on entering, when there is no image at all; while
+        CameraUnavailable: on entering, when there is no image within two seconds; while
             iterating, when none came for ``patience`` seconds.
+        ValueError: ``patience`` is no time.
     """
 
     def __init__(
         self,
         address: int | str,
-        patience: float = 15.0,
+        patience: float = PATIENCE,
         say: Callable[[str], None] = print,
         open_capture: Callable | None = None,
     ):
+        if not 0 < patience < float("inf"):
+            raise ValueError(f"patience is a time above 0 s. Received: {patience}")
         index = isinstance(address, int)
         super().__init__(name=f"camera {address}" if index else safe_address(address))
         self.length = None  # nobody knows when it ends
@@ -55,8 +65,8 @@ class LiveCamera(FrameSource):
     def __enter__(self):
         capture = self._open_capture(self.address)
         try:
-            there, frame = capture.read() if capture.isOpened() else (False, None)
-            if not there:
+            frame = _first_frame(capture)
+            if frame is None:
                 raise CameraUnavailable(_advice(self.address, self.name, capture.isOpened()))
             fps = capture.get(cv2.CAP_PROP_FPS)
             self.fps = fps if 0 < fps < 1000 else None
@@ -75,6 +85,9 @@ class LiveCamera(FrameSource):
         # The thread releases the device, as releasing it during a read crashes OpenCV. A read
         # that hangs ends with the device's own time limit; nobody need wait for it here.
         self._thread.join(timeout=2.0)
+        if self._thread.is_alive():
+            # But Python must: a read that returns when Python has ended aborts the process.
+            atexit.register(self._thread.join, _LONGEST_READ)
 
     def __iter__(self) -> Iterator[TimedFrame]:
         while True:
@@ -87,7 +100,7 @@ class LiveCamera(FrameSource):
                         raise CameraUnavailable(
                             f"{self.name} has given no image for {self.patience:g} seconds. "
                             "Check its cable or network, close programs that use it, and start "
-                            "again."
+                            f"again. {self._refusal()}".strip()
                         )
                     self._fresh.wait(0.1)  # short, so that Stop and Ctrl-C are heard
                 newest, self._newest = self._newest, None
@@ -95,11 +108,14 @@ class LiveCamera(FrameSource):
                 return
             yield newest
 
+    def _refusal(self) -> str:
+        return (isinstance(self.address, str) and refusal(*split_user(self.address))) or ""
+
     def _stopped(self) -> bool:
         return self._left.is_set() or (self.stop is not None and self.stop.is_set())
 
     def _read(self, capture, left: threading.Event, start: float) -> None:
-        pause, since = 0.5, start
+        pause, told, since = _FIRST_PAUSE, None, start
         try:
             while not left.is_set():
                 there, frame = capture.read()
@@ -107,15 +123,16 @@ class LiveCamera(FrameSource):
                     break  # after a read that hung, when a new run may have begun
                 if there:
                     if time.monotonic() - since > _STEADY:
-                        pause = 0.5
+                        pause, told = _FIRST_PAUSE, None
                     with self._fresh:
                         self._newest = time.monotonic() - start, frame
                         self._fresh.notify()
                     continue
                 capture.release()
-                self._say(f"{self.name} gives no image; trying again in {pause:g} s.")
+                if pause != told:
+                    self._say(f"{self.name} gives no image; trying again in {pause:g} s.")
                 left.wait(pause)
-                pause = min(2 * pause, 8.0)
+                pause, told = min(2 * pause, _LONGEST_PAUSE), pause
                 if not left.is_set():
                     capture = self._open_capture(self.address)
                     since = time.monotonic()
@@ -125,13 +142,26 @@ class LiveCamera(FrameSource):
             capture.release()
 
 
+def _first_frame(capture):
+    """The first frame of a device; None if it is closed, or gives none in `_WARM_UP`."""
+    latest = time.monotonic() + _WARM_UP
+    while capture.isOpened():
+        there, frame = capture.read()
+        if there:
+            return frame
+        if time.monotonic() > latest:
+            return None
+        time.sleep(0.05)
+    return None
+
+
 def _advice(address: int | str, name: str, opened: bool) -> str:
     otherwise = "Or give a video file instead."
     if isinstance(address, str):
-        return (
-            f"The stream {name} cannot be opened. Check the address, the user name and password "
-            f"in it, and that this machine reaches it. {otherwise}"
+        why = refusal(*split_user(address)) or (
+            "Check the address, the user name and password in it, and that this machine reaches it."
         )
+        return f"The stream {name} cannot be opened. {why} {otherwise}"
     if opened:
         return (
             f"{name} was opened but gives no image: most often another program uses it. "
