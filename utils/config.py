@@ -77,3 +77,6 @@ def is_system_name(name: str) -> bool:
 def project_path(path: str | Path) -> Path:
     """A path as a person writes it in a notebook: ``~`` is home, relative means the project."""
     return PROJECT / Path(path).expanduser()
+
+
+CAMERA_PATIENCE = 120.0  # seconds without an image; a camera or router that starts anew takes one

@@ -10,6 +10,7 @@ import pillow_heif
 import pytest
 from PIL import Image
 
+from utils.vision import images
 from utils.vision.images import MAX_ASPECT, ImageError, open_image, read_image
 from utils.vision.opencv import cv2
 
@@ -242,6 +243,27 @@ def test_size_is_checked_before_decoding(monkeypatch):
         with pytest.raises(ImageError):
             open_image(lazy)
     assert not decoded
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
+def test_an_image_of_too_many_scans_is_refused_before_it_is_decoded(tmp_path, monkeypatch, kind):
+    usual = encode(RGB, "JPEG", progressive=True)
+    last = usual.rindex(b"\xff\xda")
+    path = tmp_path / "scans.jpg"
+    path.write_bytes(usual[:last] + 50 * usual[last:-2] + usual[-2:])
+    if kind == "TIFF":
+        whole = encode(RGB, "TIFF", compression="jpeg")
+        path.write_bytes(whole + 60 * b"\xff\xda")
+    assert open_image(path).shape == RGB.shape  # it is small: no harm
+    monkeypatch.setattr(images, "MAX_PIXELS", RGB.shape[0] * RGB.shape[1])
+    monkeypatch.setattr(images, "MAX_SCANS", 30)
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda _: pytest.fail("decoded"))
+    lazy = Image.open(path)
+    for source in (path, path.read_bytes(), lazy):
+        with pytest.raises(ImageError, match=r"scans over .* expected at most 30"):
+            open_image(source)
+    with pytest.raises(ImageError, match="scans over"):
+        read_image(path)
 
 
 def test_a_truncated_pil_image_is_refused():

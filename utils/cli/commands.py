@@ -174,6 +174,8 @@ def predict(options) -> int:
         raise ValueError(f"--threshold is a share from 0 to 1. Received: {options.threshold}")
     if not 0 <= options.smoothing < float("inf"):
         raise ValueError(f"--smoothing is a time of 0 s or more. Received: {options.smoothing}")
+    if not 0 < options.patience < float("inf"):
+        raise ValueError(f"--patience is a time above 0 s. Received: {options.patience}")
     tally = Tally()
     failures = read_into(
         [tally],
@@ -190,6 +192,7 @@ def predict(options) -> int:
         start=options.start,
         end=options.end,
         every=options.every,
+        patience=options.patience,
     )
     tally.close(complete=not failures)
     if not tally.faces:

@@ -244,6 +244,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="time between two frames that are read of videos (default: every frame)",
     )
+    command.add_argument(
+        "--patience",
+        type=float,
+        default=config.CAMERA_PATIENCE,
+        metavar="SECONDS",
+        help="without an image, after which a camera or stream is given up",
+    )
 
     command = add("yunet", commands.yunet)
     command.add_argument(

@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from utils.config import CAMERA_PATIENCE
 from utils.live.addresses import open_device, safe_address, split_user
 from utils.live.frames import FrameSource, TimedFrame
 from utils.live.snapshots import refusal
 from utils.vision.opencv import cv2
 
-PATIENCE = 120.0  # seconds: a camera or router that starts anew takes a minute
 _STEADY = 3.0  # seconds of frames after which a device is taken to be well again
 _WARM_UP = 2.0  # seconds in which a device that was opened may fail to give its first frame
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0  # seconds between two attempts to open it again
@@ -48,7 +48,7 @@ class LiveCamera(FrameSource):
     def __init__(
         self,
         address: int | str,
-        patience: float = PATIENCE,
+        patience: float = CAMERA_PATIENCE,
         say: Callable[[str], None] = print,
         open_capture: Callable | None = None,
     ):

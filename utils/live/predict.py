@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image
 
-from utils.config import IMAGE_SUFFIXES
+from utils.config import CAMERA_PATIENCE, IMAGE_SUFFIXES
 from utils.files import check_outputs, check_writable
 from utils.live.addresses import is_address, safe_address
 from utils.live.camera import LiveCamera
@@ -67,6 +67,7 @@ def read_into(
     start: float = 0.0,
     end: float | None = None,
     every: float | None = None,
+    patience: float = CAMERA_PATIENCE,
     say: Callable[[str], None] = lambda text: print(text, file=sys.stderr),
     **analyzer_settings,
 ) -> list[str]:
@@ -93,6 +94,7 @@ def read_into(
         sequence: read a folder of numbered images, and an animated image, as a film.
         start, end, every: seconds; which part and which frames of video files are read, see
             `utils.live.video_file.VideoFile`.
+        patience: seconds without an image after which a camera or stream is lost.
         say: where messages go.
         **analyzer_settings: of `utils.live.analyzer.FaceAnalyzer`, such as ``smoothing``.
 
@@ -133,7 +135,7 @@ def read_into(
                         sink.write(reading)
                 else:
                     takers = [*film, *shared, *map(Open, sinks)]
-                    table = read_live(_named(source, say, part), predictor, takers, **settings)
+                    table = read_live(_named(source, say, part, patience), predictor, takers, **settings)
                     problem = table.attrs.get("error")
                     interrupted = table.attrs["ended"] == "interrupted"
             except KeyboardInterrupt:
@@ -224,10 +226,12 @@ def _is_still(source, sequence: bool) -> bool:
     return _is_image(source) and not (sequence and is_animation(source))
 
 
-def _named(source, say, part: dict) -> FrameSource:
+def _named(source, say, part: dict, patience: float) -> FrameSource:
     """The source, called in the table what the person called it; cameras name themselves."""
     opened = open_source(source, say, **part)
-    if not isinstance(opened, LiveCamera):
+    if isinstance(opened, LiveCamera):
+        opened.patience = patience
+    else:
         opened.name = safe_address(str(source))
     return opened
 
