@@ -135,7 +135,9 @@ def read_into(
                         sink.write(reading)
                 else:
                     takers = [*film, *shared, *map(Open, sinks)]
-                    table = read_live(_named(source, say, part, patience), predictor, takers, **settings)
+                    table = read_live(
+                        _named(source, say, part, patience), predictor, takers, **settings
+                    )
                     problem = table.attrs.get("error")
                     interrupted = table.attrs["ended"] == "interrupted"
             except KeyboardInterrupt:

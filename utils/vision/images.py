@@ -16,14 +16,11 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from utils.vision.image_kinds import FORMATS, HEAD_BYTES, image_kind
+from utils.vision.jpeg_scans import USUAL_SCANS, count_scans, refused_scans
 from utils.vision.opencv import cv2
 
 MAX_PIXELS = 64_000_000  # the largest usual photographs, of 50 megapixels, pass
-# Of an image of so many pixels; smaller ones may have more. A usual progressive JPEG has ten. One
-# of 0.4 MB can have thousands, each of which visits every pixel: these take two seconds.
-MAX_SCANS = 100
 MAX_ASPECT = 10  # a Haar cascade keeps memory for the widest times the highest it has seen
-_SCAN = b"\xff\xda"  # begins each scan of a JPEG
 _PHOTOMETRIC, _ORIENTATION = 0x0106, 0x0112  # tags of TIFF and EXIF
 _BITS = (8, 10, 12, 14, 16)  # of the sensors whose values are kept in wider numbers
 
@@ -57,7 +54,7 @@ def read_image(path: str | Path) -> np.ndarray:
     head = data[:HEAD_BYTES].tobytes()
     kind = image_kind(head)
     deep = kind == "PNG" and head[24:25] == b"\x10"
-    slow = kind == "JPEG" and data.tobytes().count(_SCAN) > MAX_SCANS
+    slow = kind == "JPEG" and count_scans(io.BytesIO(data)) > USUAL_SCANS
     if kind in ("AVIF", "HEIF", "TIFF") or deep or slow:
         try:
             return open_image(data.data)
@@ -95,7 +92,7 @@ def open_image(source: ImageSource, colour_order: str = "bgr") -> np.ndarray:
     Raises:
         OSError: the file does not exist or cannot be opened.
         ImageError: a ValueError; the content is no complete image of a known
-            format, or beyond `MAX_PIXELS`, `MAX_ASPECT` or `MAX_SCANS`, as is told before
+            format, or beyond `MAX_PIXELS`, `MAX_ASPECT` or `MAX_SCANNED`, as is told before
             anything is decoded; or the source is None, as `cv2.imread` returns.
         TypeError: the source is of none of these types.
         ValueError: ``colour_order`` is neither "bgr" nor "rgb".
@@ -207,29 +204,10 @@ def open_lazily(file: BinaryIO, kind: str) -> Image.Image:
 
 def _decoded(image: Image.Image) -> Image.Image:
     _check_size(*image.size)
-    if image.format in ("JPEG", "MPO") or "jpeg" in str(image.info.get("compression")):
-        _check_scans(image)
+    if slow := refused_scans(image):
+        raise ImageError(slow)
     image.load()
     return image
-
-
-def _check_scans(image: Image.Image) -> None:
-    file = getattr(image, "fp", None)
-    if file is None:  # decoded already
-        return
-    place, scans, last = file.tell(), 0, b""
-    file.seek(0)
-    while block := file.read(1 << 20):
-        scans += (last + block).count(_SCAN)
-        last = block[-1:]
-    file.seek(place)
-    width, height = image.size
-    if scans * width * height > MAX_SCANS * MAX_PIXELS:
-        raise ImageError(
-            f"image takes too long to decode: {scans:,} scans over {width}×{height} pixels; "
-            f"expected at most {MAX_SCANS * MAX_PIXELS // (width * height):,}. Save it as an "
-            "ordinary JPEG."
-        )
 
 
 def _all_bits(image: Image.Image, data: bytes) -> Image.Image:
