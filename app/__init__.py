@@ -6,6 +6,7 @@ server adds: limits, waiting rooms, uploads that are not kept, and pages.
 """
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 try:
     import utils as utils
@@ -19,6 +20,7 @@ from flask import Flask
 from app import api, pages, problems, safety
 from app.cameras import CameraFeed, Sessions
 from app.limits import Limits
+from app.recordings import Recordings
 from app.videos import VideoJobs
 from app.workers import DetectorPool, SharedPredictor
 
@@ -34,6 +36,7 @@ def create_app(
     names: Sequence[str] = (),
     allow_notebook: bool = False,
     detector: str = "haar",
+    record: str | Path | None = None,
 ) -> Flask:
     """The application; end it with ``app.extensions["close"]()``.
 
@@ -48,7 +51,13 @@ def create_app(
         names: more names that it answers to; see `app.safety.trusted`.
         allow_notebook: let a page of a Jupyter server on localhost show this one in a frame.
         detector: "haar" or "yunet": what finds faces, see `utils.vision.detectors`.
+        record: folder that the camera page may record takes into; None: nothing is kept.
     """
+    if record is not None and not safety.is_loopback(host):
+        raise ValueError(
+            "A server that records faces answers to its own machine alone. Received: host "
+            f"{host}; leave it out."
+        )
     limits = limits or Limits()
     app = Flask(__name__)
     app.json.sort_keys = False  # classes stay in the model's order
@@ -62,12 +71,13 @@ def create_app(
     if camera is not None:
         feed = CameraFeed(camera, shared, limits.viewers, limits.faces, detector)
 
+    recordings = Recordings(record, shared)
     problems.register(app)
     safety.guard(app, host, names, allow_notebook)
     app.register_blueprint(
-        api.blueprint(shared, detectors, sessions, videos, limits, model_name, card)
+        api.blueprint(shared, detectors, sessions, videos, limits, model_name, card, recordings)
     )
-    app.register_blueprint(pages.blueprint(shared.class_names, limits, feed))
+    app.register_blueprint(pages.blueprint(shared.class_names, limits, feed, recordings.folder))
 
     def close() -> None:
         """End what runs and remove what was uploaded; the last call for this application."""

@@ -2,7 +2,6 @@
 
 import argparse
 import errno
-import ipaddress
 import signal
 import sys
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from app import create_app
 from app.limits import Limits
+from app.safety import is_loopback
 from app.server import Server
 from utils.config import DEFAULT_MODEL, MODELS
 from utils.models.metadata import ModelFileError
@@ -45,6 +45,7 @@ def _serve(options: argparse.Namespace) -> int:
             names=options.name,
             allow_notebook=options.allow_notebook,
             detector=options.detector,
+            record=options.record,
         )
     except (OSError, ValueError) as error:  # YuNet's file
         print(error, file=sys.stderr)
@@ -107,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m app",
         description="Serve a model: camera, pictures and videos in the browser, and a REST "
-        "interface. Nothing that is sent is kept.",
+        "interface. Nothing that is sent is kept, unless --record allows it.",
     )
     parser.add_argument(
         "--model", default=DEFAULT_MODEL, help="a .keras file of this project (%(default)s)"
@@ -134,23 +135,17 @@ def _parser() -> argparse.ArgumentParser:
         "none)",
     )
     parser.add_argument(
+        "--record",
+        metavar="FOLDER",
+        help="let the camera page keep faces there while its button is held, to personalise a "
+        "model with (default: nothing is kept)",
+    )
+    parser.add_argument(
         "--allow-notebook",
         action="store_true",
         help="let a notebook on localhost show the pages in a frame (default: no)",
     )
     return parser
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches a server on that address.
-
-    >>> is_loopback("127.0.0.2"), is_loopback("0.0.0.0")
-    (True, False)
-    """
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 def _host(text: str) -> str:

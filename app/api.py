@@ -9,6 +9,7 @@ from flask import Blueprint, Response, jsonify, request, send_file, url_for
 from app.cameras import Sessions
 from app.limits import Limits
 from app.problems import Problem
+from app.recordings import Recordings
 from app.uploads import body, read_image, save_video
 from app.videos import Video, VideoJobs
 from app.workers import DetectorPool, SharedPredictor
@@ -30,6 +31,7 @@ def blueprint(
     limits: Limits,
     model_name: str,
     card: str | None,
+    recordings: Recordings,
 ) -> Blueprint:
     """The routes; see `app.create_app` for what they are given."""
     routes = Blueprint("api", __name__)
@@ -106,9 +108,15 @@ def blueprint(
 
         def read(detector: FaceDetector):
             frame = read_image(sent, limits.frame_pixels)
-            return frame.shape[:2], sessions.read(name, frame, detector)
+            return frame, sessions.read(name, frame, detector)
 
-        (height, width), found = detectors.run(read)
+        frame, found = detectors.run(read)
+        if "record" in request.args:
+            subject = request.args.get("subject", "")
+            recordings.keep(name, subject, request.args["record"], frame, found)
+        else:
+            recordings.release(name)
+        height, width = frame.shape[:2]
         return {
             "width": width,
             "height": height,
@@ -120,6 +128,16 @@ def blueprint(
     @routes.delete("/api/v1/sessions/<name>")
     def end_session(name):
         sessions.end(name)
+        recordings.release(name)
+        return "", 204
+
+    @routes.get("/api/v1/recordings/<subject>")
+    def recorded(subject):
+        return {"subject": subject, "counts": recordings.counts(subject)}
+
+    @routes.delete("/api/v1/recordings/<subject>")
+    def undo_take(subject):
+        recordings.undo(subject)
         return "", 204
 
     @routes.post("/api/v1/videos")

@@ -8,8 +8,10 @@ from app.problems import Problem
 from utils.live.overlay import class_colour
 
 
-def blueprint(class_names: tuple[str, ...], limits: Limits, feed: CameraFeed | None) -> Blueprint:
-    """The routes; ``feed`` is None where the server has no camera to show."""
+def blueprint(
+    class_names: tuple[str, ...], limits: Limits, feed: CameraFeed | None, record=None
+) -> Blueprint:
+    """The routes; ``feed`` is None without a camera to show, ``record`` where nothing is kept."""
     routes = Blueprint("pages", __name__)
     # The same colours as in annotated videos, which are BGR.
     colours = ["#{2:02x}{1:02x}{0:02x}".format(*class_colour(i)) for i in range(len(class_names))]
@@ -23,6 +25,7 @@ def blueprint(class_names: tuple[str, ...], limits: Limits, feed: CameraFeed | N
             "colours": colours,
             "limits": limits,
             "server_camera": feed is not None,
+            "record": record,
         }
 
     @routes.get("/")

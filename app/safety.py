@@ -111,3 +111,15 @@ def trusted(received: str, bound: str, names: Sequence[str] = ()) -> bool:
     except ValueError:
         own = socket.gethostname().lower()
         return name in {own, f"{own}.local", socket.getfqdn().lower()}
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches a server on that address.
+
+    >>> is_loopback("127.0.0.2"), is_loopback("0.0.0.0")
+    (True, False)
+    """
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"

@@ -3,6 +3,7 @@
 import {
   byId, classes, colourOf, colours, drawBox, fitCanvas, notice, openCamera, send,
 } from "./common.js";
+import { letGo, wish } from "./record.js";
 
 const SIDE = 640; // longer side, in pixels, of the frames that are sent
 const [video, overlay, summary] = [byId("video"), byId("overlay"), byId("summary")];
@@ -56,6 +57,7 @@ async function start(deviceId) {
 }
 
 function stop() {
+  letGo();
   const last = run;
   run = shown = null;
   last?.abort.abort();
@@ -81,7 +83,7 @@ async function watch(own) {
       own.session ??= (await (await send("api/v1/sessions", { method: "POST" })).json()).session;
       if (run !== own) return endSession(own); // it came after the camera was stopped
       const before = performance.now();
-      const answer = await send(`api/v1/sessions/${own.session}/frames`, {
+      const answer = await send(`api/v1/sessions/${own.session}/frames${wish()}`, {
         method: "POST", body: await grab(), headers: { "Content-Type": "image/jpeg" },
         signal: own.abort.signal,
       });
@@ -92,6 +94,7 @@ async function watch(own) {
       await new Promise(requestAnimationFrame);
     } catch (error) {
       if (run !== own || error.name === "AbortError") return;
+      letGo();
       if (![0, 404, 429, 503].includes(error.status)) throw error;
       if (error.status === 404) own.session = null; // it had been idle for long
       else notice(error.message);

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from selenium import webdriver
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
@@ -559,3 +560,28 @@ def test_a_camera_that_cannot_be_had_is_explained(server):
             wait(browser, lambda text_=expected: text_ in text(browser, "notice"))
     finally:
         browser.quit()
+
+
+def test_faces_are_recorded_while_the_button_is_held(browser, tmp_path):
+    folder = tmp_path / "mine"
+    with start(load(DEFAULT_MODEL), record=folder) as running:
+        browser.get(running.url)
+        press(browser, "start")
+        wait(browser, lambda: "frames a second" in text(browser, "figures"))
+        assert not folder.exists()
+        browser.find_element(By.ID, "subject").send_keys("Ada")
+        browser.find_element(By.ID, "expression").send_keys("surprise")
+        button = browser.find_element(By.ID, "hold")
+        ActionChains(browser).click_and_hold(button).perform()
+        wait(browser, lambda: len(list(folder.glob("*/surprise/*.png"))) >= 2)
+        ActionChains(browser).release().perform()
+        wait(browser, lambda: "surprise" in text(browser, "kept"))
+        assert button.get_attribute("aria-pressed") == "false"
+        count = len(list(folder.rglob("*.png")))
+        before = text(browser, "figures")
+        wait(browser, lambda: text(browser, "figures") != before)  # frames go on
+        assert len(list(folder.rglob("*.png"))) == count
+        press(browser, "undo")
+        wait(browser, lambda: "nothing yet" in text(browser, "kept"))
+        assert not folder.exists()
+        press(browser, "start")

@@ -11,6 +11,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "backbones": ["make_trunk", "unfreeze_from"],
         "backend": ["keras"],
+        "export": ["export_model"],
         "model_file": ["load_model", "save_model"],
         "networks": ["join", "mirrored", "mlp_head", "residual_network", "six_layer_network"],
         "predictor": ["Predictor", "load"],

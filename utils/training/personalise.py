@@ -68,17 +68,19 @@ class Personal:
             said[0] += f"; {self.left_out} more were left out, {MOST} of a class are enough"
         if self.keep is None:
             said.append("Nothing to compare: record a second take, which is then left out in turn.")
+            return "\n".join(said)
+        before, after = self.before["accuracy"], self.after["accuracy"]
+        said.append(
+            f"{self.judged} images of takes that were not learned from: right before "
+            f"{before:.1%}, after {after:.1%}."
+        )
+        if self.keep:
+            said.append("Advice: keep it.")
+        elif before == after:
+            said.append("Advice: the unchanged model does as well; keep that.")
         else:
-            said.append(
-                f"{self.judged} images of takes that were not learned from: right before "
-                f"{self.before['accuracy']:.1%}, after {self.after['accuracy']:.1%}."
-            )
-            said.append(
-                "Advice: keep it."
-                if self.keep
-                else "Advice: do not keep it; record more takes, or clearer ones."
-            )
-        return "\n".join([*said, str(self.file)])
+            said.append("Advice: do not keep it; record more takes, or clearer ones.")
+        return "\n".join(said)
 
 
 def personalise(
