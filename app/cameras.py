@@ -17,6 +17,7 @@ from utils.vision.haar import FaceDetector
 from utils.vision.opencv import cv2
 
 _IDLE = 30.0  # seconds without a frame after which a session may be forgotten
+_FIRST, _AGAIN = 20.0, 5.0  # seconds for which a picture is waited for
 _BOUNDARY = "frame"
 
 
@@ -114,6 +115,9 @@ class CameraFeed(Sink):
         most: browsers at a time.
         faces: most faces that are followed.
         detector: "haar" or "yunet".
+
+    Attributes:
+        message: why no newer picture comes, such as that the camera was unplugged; "" else.
     """
 
     def __init__(self, source, predictor, most: int, faces: int, detector: str = "haar"):
@@ -121,7 +125,7 @@ class CameraFeed(Sink):
         self._faces, self._detector = faces, detector
         self._viewers, self._stop, self._thread = 0, threading.Event(), None
         self._door, self._news = threading.Lock(), threading.Condition()
-        self._jpeg, self._number, self._end = b"", 0, ""
+        self._jpeg, self._number, self._end, self.message = b"", 0, "", ""
 
     def watch(self) -> "_Watching":
         """The parts of a multipart/x-mixed-replace answer, from the newest picture on.
@@ -148,23 +152,27 @@ class CameraFeed(Sink):
         """A sink's part: keep the newest picture as JPEG."""
         encoded = cv2.imencode(".jpg", reading.annotated, [cv2.IMWRITE_JPEG_QUALITY, 80])[1]
         with self._news:
-            self._jpeg, self._number = encoded.tobytes(), self._number + 1
+            self._jpeg, self._number, self.message = encoded.tobytes(), self._number + 1, ""
             self._news.notify_all()
 
     def end(self) -> None:
         """No more pictures come: the camera has ended, or the application does."""
         self._stop.set()
         with self._news:
-            self._end = self._end or "The server's camera has ended."
+            self._end = self.message = self.message or "The server's camera has ended."
             self._news.notify_all()
 
     def newer(self, seen: int) -> tuple[int, bytes]:
-        """Number and JPEG of a picture later than ``seen``; Problem 503 if none comes."""
+        """Number and JPEG of a picture later than ``seen``; Problem 503 if none comes.
+
+        While a camera is waited for, the last picture comes again: so who has left is noticed.
+        """
         with self._news:
-            self._news.wait_for(lambda: self._number > seen or self._end, timeout=20)
-            if self._number > seen:
+            wait = _AGAIN if seen else _FIRST
+            self._news.wait_for(lambda: self._number > seen or self._end, timeout=wait)
+            if self._number > seen or (seen and not self._end):
                 return self._number, self._jpeg
-            raise Problem(503, self._end or "The server's camera gives no picture.", 10)
+            raise Problem(503, self.message or "The server's camera gives no picture.", 10)
 
     def _enter(self) -> None:
         with self._door:
@@ -174,7 +182,7 @@ class CameraFeed(Sink):
                 if self._thread is not None:
                     self._thread.join()  # the device must be free again
                 self._stop.clear()
-                self._jpeg, self._number, self._end = b"", 0, ""
+                self._jpeg, self._number, self._end, self.message = b"", 0, "", ""
                 self._thread = threading.Thread(target=self._run, name="camera", daemon=True)
                 self._thread.start()
             self._viewers += 1
@@ -198,8 +206,7 @@ class CameraFeed(Sink):
 
     def _say(self, text: str) -> None:
         with self._news:
-            self._end = text
-            self._news.notify_all()
+            self.message = text
 
 
 class _Watching:

@@ -9,6 +9,7 @@ of it is read away: closing at once would cut the answer off, too.
 
 import socket
 import time
+from collections import Counter
 from http import HTTPStatus
 from io import BytesIO
 
@@ -141,9 +142,23 @@ class Channel(HTTPChannel):
         self._reading = True
         self._lingers, self._read_away = False, 0
         super().__init__(*arguments, **more)
-        others = self.server.active_channels.values()
-        if sum(one.addr[0] == self.addr[0] for one in others) > self.limits.connections:
+        everyone = list(self.server.active_channels.values())
+        held = Counter(one.addr[0] for one in everyone)
+        if held[self.addr[0]] > self.limits.connections:
             self.will_close = True
+        elif len(everyone) > 2 * self.limits.connections:
+            self._make_room(everyone, held)
+
+    def _make_room(self, everyone: list["Channel"], held: Counter) -> None:
+        """Close an idle connection of the address that holds most; the oldest, before it sends."""
+        idle = [one for one in everyone if not (one.requests or one.total_outbufs_len)]
+        idle.remove(self)
+        if not idle:
+            self.will_close = True
+            return
+        last = max(idle, key=lambda one: (held[one.addr[0]], one.request is None, -one._began))
+        last.answered_early = False  # or it would linger
+        last.handle_close()
 
     def parser_class(self, adjustments) -> _Parser:
         return _Parser(self)

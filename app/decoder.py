@@ -51,11 +51,11 @@ def main(path: str, most: int, most_pixels: int) -> None:
 
 
 def _bound_memory(most: int) -> None:
-    """End this process once it holds more, also amid a frame: one may be as large as it likes."""
-    memory = psutil.Process().memory_info
+    """End this process once it holds more, or the server is gone, also amid a frame."""
+    memory, server = psutil.Process().memory_info, os.getppid()
 
     def look() -> None:
-        if memory().rss > most:
+        if memory().rss > most or os.getppid() != server:
             os._exit(TOO_LARGE)
 
     def go_on_looking() -> None:

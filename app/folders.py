@@ -4,6 +4,7 @@ import os
 import shutil
 import stat
 import tempfile
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -14,21 +15,25 @@ except ImportError:  # Windows: nothing is swept
     fcntl = None
 
 _PREFIX = "expressions-web-"
-_YOUNG = 60.0  # seconds in which a folder may not be locked yet
+_YOUNG = 30.0  # seconds in which a folder may not be locked yet
 
 
 class PrivateFolder:
     """A folder of mode 0700 in the system's folder for temporary files.
 
     It is locked while its process lives. A process that was killed leaves its folder
-    without a lock, and the next one removes it.
+    without a lock, and the next one removes it: at once, or when it is old enough.
 
     Attributes:
         path: the folder.
     """
 
     def __init__(self):
-        sweep(Path(tempfile.gettempdir()))
+        parent = Path(tempfile.gettempdir())
+        sweep(parent)
+        self._again = threading.Timer(_YOUNG + 1, sweep, [parent])
+        self._again.daemon = True
+        self._again.start()
         # As a TemporaryDirectory it also goes where nobody calls `close`.
         self._folder = tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True)
         self.path = Path(self._folder.name)
@@ -36,6 +41,7 @@ class PrivateFolder:
 
     def close(self) -> None:
         """Remove it with all that is in it."""
+        self._again.cancel()
         self._folder.cleanup()
         if self._lock is not None:
             os.close(self._lock)

@@ -31,7 +31,8 @@ class Limits:
         upload_bytes: most bytes of all bodies together that are received at a time.
         sessions: live cameras at a time.
         viewers: browsers that watch the server's camera at a time.
-        connections: connections of one address at a time; all together may have twice as many.
+        connections: connections of one address at a time. All together may have twice as many; then
+            an idle one of the address that has most makes room for a new one.
     """
 
     picture_bytes: int = 20_000_000

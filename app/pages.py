@@ -51,6 +51,10 @@ def blueprint(
         parts = None if request.method == "HEAD" else watched.watch()
         return Response(parts, content_type=watched.content_type)
 
+    @routes.get("/server-camera/state")
+    def camera_state():
+        return {"message": _feed().message}
+
     def _feed() -> CameraFeed:
         if feed is None:
             raise Problem(

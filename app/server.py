@@ -12,7 +12,7 @@ from app import create_app
 from app.channels import Channel
 from app.limits import Limits
 
-_GRACE = 5.0  # seconds for which answers under way are waited for at the end
+_GRACE = 3.0  # seconds for which what is under way is waited for at the end
 
 
 class Server:
@@ -43,7 +43,7 @@ class Server:
             map=self._connections,
             sockets=[listening],
             threads=waiting + 8,
-            connection_limit=2 * limits.connections + 2,  # it counts two of its own
+            connection_limit=3 * limits.connections,  # beyond what a `Channel` lets live
             max_request_body_size=limits.video_bytes + 1_000_000,  # beyond: waitress's own 413
             max_request_header_size=32_768,
             outbuf_high_watermark=1_000_000,  # a live picture must not queue behind old ones
@@ -96,10 +96,10 @@ class Server:
                 channel.handle_close()  # its own maintenance waits until the client reads
 
     def _finish(self) -> None:
+        latest = time.monotonic() + _GRACE
         self._waitress.accepting = False
         self._app.extensions["close"]()
         channels = self._waitress.active_channels
-        latest = time.monotonic() + _GRACE
         while time.monotonic() < latest and any(
             channel.requests or channel.total_outbufs_len for channel in list(channels.values())
         ):

@@ -158,7 +158,7 @@ class VideoJobs:
         for name in names:
             self.remove(name)
         self._waiting.put(None)
-        self._thread.join(timeout=10)
+        self._thread.join(timeout=2)  # it is a daemon, and ends with its next frame
         self._root.close()
 
     def _run(self) -> None:

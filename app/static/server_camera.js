@@ -12,3 +12,14 @@ byId("feed").addEventListener("error", async () => {
     notice(error.message);
   }
 });
+
+// A picture that stands still looks like one that moves little: say when the camera is lost.
+setInterval(async () => {
+  if (byId("feed").hidden) return;
+  try {
+    const { message } = await (await send("server-camera/state")).json();
+    notice(message);
+  } catch (error) {
+    notice(error.message);
+  }
+}, 2000);

@@ -82,8 +82,19 @@ function upload(file, own) {
 }
 
 async function follow(own) {
+  let failed = 0; // polls, one after the other
   while (job === own) {
-    const state = await (await send(`api/v1/videos/${own.id}`)).json();
+    let state;
+    try {
+      state = await (await send(`api/v1/videos/${own.id}`)).json();
+      failed = 0;
+    } catch (error) {
+      const passing = !(error.status >= 400 && error.status < 500 && error.status !== 429);
+      if (!passing || ++failed > 8) throw error;
+      report("The server does not answer; asking again", null);
+      await new Promise((resume) => setTimeout(resume, Math.min(8000, 250 * 2 ** failed)));
+      continue;
+    }
     if (state.state === "failed") throw new Error(`The video could not be read: ${state.detail}.`);
     if (state.state === "done") return state;
     if (state.state === "waiting") report("Waiting for other videos", null);

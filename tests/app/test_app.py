@@ -31,7 +31,7 @@ from openapi_spec_validator import validate
 from PIL import Image
 
 import app as application
-from app import cameras, channels, create_app
+from app import cameras, channels, create_app, folders
 from app.__main__ import is_loopback, main
 from app.cameras import CameraFeed, Sessions
 from app.folders import PrivateFolder
@@ -400,6 +400,41 @@ def test_a_slow_viewer_does_not_get_the_past(predictor, monkeypatch):
     assert 0 < sum(map(len, sent)) < 12e6
 
 
+def test_a_camera_that_is_unplugged_is_said_and_its_last_picture_stays(
+    predictor, frames, monkeypatch
+):
+    monkeypatch.setattr(cameras, "_AGAIN", 0.05)
+    unplugged, gone = threading.Event(), threading.Event()
+
+    def camera():
+        yield 0.0, frames[0]
+        unplugged.wait(20)
+        feed._say("camera 0 gives no image; trying again in 0.5 s.")
+        gone.wait(20)
+        raise OSError("camera 0 has given no image for 120 seconds.")
+
+    feed = CameraFeed(FrameSource(camera()), predictor, most=1, faces=1)
+    watching = feed.watch()
+    first = next(watching)
+    assert feed.message == ""
+    unplugged.set()
+    assert next(watching) == first  # nobody is sent away while it is tried again
+    while not feed.message:
+        time.sleep(0.01)
+    assert "trying again" in feed.message
+    gone.set()
+    assert set(watching) <= {first}
+    assert "no image for 120 seconds" in feed.message
+    watching.close()
+
+
+def test_the_page_of_the_camera_can_ask_for_its_state(make, tmp_path, clip):
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(clip)
+    assert make(camera=str(path))("GET", "/server-camera/state").json == {"message": ""}
+    refused(make()("GET", "/server-camera/state"), 404)
+
+
 def test_a_missing_camera_of_the_server_is_explained(make):
     assert "--camera 0" in refused(make()("GET", "/video_feed"), 404)
     assert "camera 97" in refused(make(camera=97)("GET", "/video_feed"), 503)
@@ -564,6 +599,22 @@ def test_folders_of_dead_processes_are_swept(tmp_path, monkeypatch):
     assert [folder.exists() for folder in (dead, young, living.path)] == [False, True, True]
     living.close()
     assert not living.path.exists()
+
+
+def test_what_a_server_left_just_before_goes_a_little_later(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    waits, timer = [], threading.Timer
+    monkeypatch.setattr(
+        "threading.Timer", lambda wait, *more: waits.append(wait) or timer(0.05, *more)
+    )
+    left = tmp_path / "expressions-web-left"
+    left.mkdir()
+    folder = PrivateFolder()
+    assert left.exists() and folders._YOUNG < waits[0] < 60
+    monkeypatch.setattr(folders, "_YOUNG", 0)
+    folder._again.join()
+    assert not left.exists() and folder.path.exists()
+    folder.close()
 
 
 def test_a_timeline_has_a_column_for_every_moment():
@@ -906,6 +957,22 @@ def test_nobody_has_all_the_connections(predictor, monkeypatch):
         assert answer == b"HTTP/1.0 200"  # its places are free again
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="all of 127.0.0.0/8 must be this machine")
+def test_many_connections_from_many_addresses_keep_nobody_waiting(predictor, monkeypatch):
+    monkeypatch.setattr(channels, "HEADER_SECONDS", 1000)
+    health = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with start(predictor, limits=Limits(connections=5)) as server, ExitStack() as held:
+        first = held.enter_context(connected(server, "127.0.1.1"))
+        for number in range(20):
+            one = held.enter_context(connected(server, f"127.0.0.{2 + number % 4}"))
+            one.sendall((b"", b"GET / HT", health)[number % 3])
+        late = held.enter_context(connected(server, "127.0.1.2"))
+        for one in (late, first):  # who holds one connection keeps it
+            one.sendall(health)
+            assert one.recv(12) == b"HTTP/1.1 200"
+        assert len(server._waitress.active_channels) <= 10
+
+
 # ---------------------------------------------------------------- the process
 
 
@@ -944,6 +1011,36 @@ def test_the_program_says_where_it_listens_and_ends_when_told(tmp_path, end):
         process.kill()
         process.stdout.close()
         process.stderr.close()
+
+
+def test_the_program_ends_while_an_image_is_decoded(tmp_path):
+    code = (
+        "import runpy, sys, time, app.api\n"
+        "def decode(*_):\n"  # which does not hear a signal
+        "    print('decoding', flush=True)\n"
+        "    time.sleep(100)\n"
+        "app.api.read_image = decode\n"
+        "sys.argv = ['app', '--port', '0']\n"
+        "runpy.run_module('app', run_name='__main__')\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=PROJECT,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        port = int(re.search(r":(\d+)/", process.stdout.readline())[1])
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.sendall(head("/api/v1/faces", "Content-Length: 1") + b"x")
+            assert process.stdout.readline() == "decoding\n"
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(50) == 0
+        assert not list(tmp_path.glob("expressions-web-*"))
+    finally:
+        process.kill()
+        process.stdout.close()
 
 
 def test_what_cannot_start_says_why(tmp_path, capsys):

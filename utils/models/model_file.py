@@ -222,7 +222,9 @@ def _portable(config):
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [""])[0]
+    """In short, and fit to be written anywhere: it may quote a hostile file."""
+    line = (str(error).splitlines() or [""])[0][:300]
+    return line.encode("utf-8", "replace").decode()
 
 
 def check_fit(model: keras.Model, preprocessing: Preprocessing) -> None:
