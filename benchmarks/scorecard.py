@@ -30,7 +30,12 @@ from utils.models.backend import all_layers, keras
 from utils.models.litert import LiteRTNetwork, read_litert_model
 from utils.models.model_file import load_model
 from utils.models.predictor import Predictor, load
-from utils.training.evaluation import bootstrap_intervals, evaluate, wilson_interval
+from utils.training.evaluation import (
+    bootstrap_intervals,
+    evaluate,
+    interval_by_subject,
+    wilson_interval,
+)
 from utils.training.people import evaluate_people
 from utils.vision.images import read_image
 from utils.vision.opencv import cv2
@@ -175,16 +180,12 @@ def posed_faces(predictor: Predictor, folder: Path) -> dict:
 def _by_person(predictor, table, images) -> dict:
     labels = table["class"].to_numpy()
     answered = np.array(predictor.class_names)[answers(predictor, images).argmax(axis=1)]
-    right = pd.Series(labels == answered)
-    people = right.groupby(table["subject"].to_numpy()).agg(["sum", "size"]).to_numpy()
-    random = np.random.default_rng(0)
-    drawn_again = people[random.integers(len(people), size=(2000, len(people)))].sum(axis=1)
-    low, high = np.percentile(drawn_again[:, 0] / drawn_again[:, 1], [2.5, 97.5])
+    right = labels == answered
     return {
         "n": len(table),
-        "people": len(people),
+        "people": table["subject"].nunique(),
         "accuracy": right.mean(),
-        "interval_by_person": [low, high],
+        "interval_by_person": interval_by_subject(right, table["subject"]),
         "recall": {name: (answered == name)[labels == name].mean() for name in sorted(set(labels))},
         "neutral_called": pd.Series(answered[labels == "neutral"]).value_counts().to_dict(),
     }

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.single_images import image
+from utils import datasets
 from utils.cli import main
 from utils.config import PROJECT
 from utils.models.model_file import read_preprocessing, save_model
@@ -49,13 +51,31 @@ def test_evaluate_writes_every_number(faces, small_network, preprocessing, tmp_p
     written = json.loads(report.read_text())
     assert written.pop("model_digest") == hashlib.sha256(model.read_bytes()).hexdigest()[:16]
     assert set(written) == {
-        "classes", "n", "accuracy", "macro_f1", "log_loss", "ece", "per_class", "confusion",
+        "classes", "n", "accuracy", "macro_f1", "macro_f1_present", "absent", "log_loss", "ece",
+        "per_class", "confusion",
     }  # fmt: skip
     assert written["n"] == sum(map(sum, written["confusion"])) == len(list(faces.glob("test/*/*")))
     right = sum(written["confusion"][i][i] for i in range(7))
     assert written["accuracy"] == pytest.approx(right / written["n"])
     assert set(written["per_class"]["happy"]) == {"precision", "recall", "f1", "support"}
     assert "surprise" in capsys.readouterr().out
+
+
+def test_evaluate_says_which_classes_are_absent(
+    faces, small_network, preprocessing, tmp_path, capsys
+):
+    model = save_model(small_network, preprocessing, tmp_path / "model.keras")
+    for name in ("happy", "sad"):
+        shutil.copytree(faces / "test" / name, tmp_path / "two" / name)
+    assert main(["evaluate", str(model), str(tmp_path / "two")]) == 0
+    said = capsys.readouterr().out
+    assert "two: angry, disgust, fear, neutral, surprise. Macro-F1 over the classes" in said
+
+
+def test_class_folders_of_cartoons_are_imported_as_such(faces, tmp_path):
+    destination = tmp_path / "cartoons"
+    assert main(["import", str(faces / "train"), str(destination), "--domain", "animated"]) == 0
+    assert set(datasets.find_images(destination)["domain"]) == {"animated"}
 
 
 def test_evaluate_asks_for_one_split(faces, small_network, preprocessing, tmp_path, capsys):

@@ -108,6 +108,34 @@ def test_a_shifted_crop_is_near(tmp_path):
     ]
 
 
+def test_look_alikes_of_known_people_are_no_copies_but_equal_pixels_are(tmp_path):
+    """One person's images of one part, two people alike, one person in two parts, a true copy."""
+    rows = []
+    for name, split, subject, noise in (
+        ("a", "train", "Ann", 0), ("b", "train", "Ann", 1), ("c", "validation", "Bea", 2),
+        ("d", "validation", "Ann", 3), ("e", "validation", "Cleo", 0),
+    ):  # fmt: skip
+        values = scene(1).astype(int) + np.random.default_rng(noise).integers(-2, 3, (64, 64))
+        file = write(tmp_path / f"{name}.png", values.clip(0, 255).astype(np.uint8))
+        rows.append({"file": str(file), "split": split, "class": "sad", "subject": subject})
+    table = pd.DataFrame(rows)
+
+    def groups(*names, **changed):
+        chosen = table[table["file"].map(lambda file: Path(file).stem in names)]
+        report = audit_images(chosen.assign(**changed), progress=False)
+        return in_groups(report, "identical"), in_groups(report, "near"), report
+
+    assert groups("a", "b", "c")[:2] == ([], [])
+    assert groups("a", "b", "c", subject="")[1] == [{"a.png", "b.png", "c.png"}]
+    assert groups("b", "d")[1] == [{"b.png", "d.png"}]
+    identical, near, report = groups("a", "c", "e")
+    assert (identical, near) == ([{"a.png", "e.png"}], [])
+    summary = dict(report.summary.values)
+    assert summary["pixel-identical: groups under several people's names"] == 1
+    assert summary["pixel-identical: validation images also in train"] == 1
+    assert summary["look-alikes of known people, not counted: pairs"] > 0
+
+
 def test_blank_and_unreadable_images_are_told_apart(report):
     images = report.images
     images = images.set_index(images["file"].map(lambda file: Path(file).name))

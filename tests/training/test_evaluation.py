@@ -39,6 +39,24 @@ def test_report_by_hand():
     assert report["log_loss"] == pytest.approx(log_loss)
 
 
+def test_a_class_that_no_image_has_is_named_and_has_a_mean_without_it():
+    here = LABELS < 2  # a→a, a→b, b→b, b→b, of three classes
+    answers = PROBABILITIES[here].copy()
+    answers[1] = [0.3, 0.1, 0.6]  # a→c
+    report = evaluation.evaluate(LABELS[here], answers, ("a", "b", "c"))
+    assert report["absent"] == ["c"]
+    assert report["macro_f1_present"] == pytest.approx((2 / 3 + 1) / 2)
+    assert report["macro_f1"] == pytest.approx((2 / 3 + 1 + 0) / 3)
+
+
+def test_few_people_tell_less_than_their_images():
+    right = np.repeat([1, 1, 1, 0], 25)
+    by_person = evaluation.interval_by_subject(right, np.repeat(list("abcd"), 25))
+    each_its_own = evaluation.interval_by_subject(right, [""] * 100)
+    assert by_person[0] < 0.5 < each_its_own[0] < 0.75 < each_its_own[1] < by_person[1]
+    assert evaluation.interval_by_subject([1, 0], ["a", "a"]) == (0.5, 0.5)
+
+
 def test_precision_columns_and_recall_rows_sum_to_one():
     precision = evaluation.precision_matrix(CONFUSION)
     recall = evaluation.recall_matrix(CONFUSION)

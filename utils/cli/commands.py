@@ -18,6 +18,7 @@ def import_images(options) -> None:
             class_names=options.classes,
             validation_share=options.validation_share,
             seed=options.seed,
+            domain=options.domain,
             form=options.format,
             peak_frames=options.peak_frames,
             face_size=options.faces,
@@ -147,6 +148,12 @@ def evaluate(options) -> None:
     metrics |= measured
     print(evaluation.per_class_table(metrics).round(3).to_string())
     print(evaluation.bootstrap_intervals(images.labels, probabilities).round(4).to_string())
+    if metrics["absent"]:
+        print(
+            f"Not in {options.folder}: {', '.join(metrics['absent'])}. Macro-F1 over the classes "
+            f"that are: {metrics['macro_f1_present']:.4f}; over those answered too: "
+            f"{metrics['macro_f1']:.4f}."
+        )
     if "majority_accuracy" in metrics:
         _print_people(metrics)
     if options.json:

@@ -66,6 +66,12 @@ def _parser() -> argparse.ArgumentParser:
         "by the file names)",
     )
     command.add_argument(
+        "--domain",
+        choices=("people", "animated"),
+        default="people",
+        help="what class folders of your own show; the face databases say it themselves",
+    )
+    command.add_argument(
         "--peak-frames",
         type=int,
         choices=(1, 2, 3),

@@ -15,9 +15,17 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "evaluation": [
             "bootstrap_intervals",
             "evaluate",
+            "interval_by_subject",
             "per_class_table",
             "threshold_table",
             "wilson_interval",
+        ],
+        "cross_validation": [
+            "compare_ways",
+            "cross_validate",
+            "fold_numbers",
+            "linear_head",
+            "mlp_head",
         ],
         "edits": ["just_edited"],
         "features": ["trunk_features"],

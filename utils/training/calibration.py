@@ -89,6 +89,11 @@ def fit_temperature(labels: np.ndarray, views: Sequence[np.ndarray]) -> float:
     return float(minimize_scalar(loss, bounds=_RANGE, method="bounded").x)
 
 
+def at_a_bound(temperature: float) -> bool:
+    """Whether a fitted temperature is the least or greatest that was looked at."""
+    return any(np.isclose(temperature, bound, rtol=0.01) for bound in _RANGE)
+
+
 def tempered(view: np.ndarray, temperature: float) -> np.ndarray:
     """Probabilities, (n, classes), as they would be at a temperature."""
     return softmax(_logits(view) / temperature, axis=1)

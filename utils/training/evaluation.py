@@ -14,10 +14,12 @@ def evaluate(labels: np.ndarray, probabilities: np.ndarray, class_names) -> dict
     """Every number of a report, ready for JSON.
 
     Returns:
-        classes, n, accuracy, macro_f1, log_loss, ece (`expected_calibration_error`),
-        per_class {name: {precision, recall, f1, support}} and confusion (rows true,
-        columns predicted, counts). macro_f1 is the mean over the classes that occur
-        among the labels or the predictions.
+        classes, n, accuracy, macro_f1, macro_f1_present, absent, log_loss, ece
+        (`expected_calibration_error`), per_class {name: {precision, recall, f1, support}}
+        and confusion (rows true, columns predicted, counts). macro_f1 is the mean over the
+        classes that occur among the labels or the predictions: one that no image has counts
+        as 0 as soon as it is answered once. macro_f1_present leaves those out; absent names
+        them.
     """
     labels, probabilities = _check(labels, probabilities, class_names)
     indices = np.arange(len(class_names))
@@ -26,11 +28,14 @@ def evaluate(labels: np.ndarray, probabilities: np.ndarray, class_names) -> dict
     columns = dict(zip(("precision", "recall", "f1", "support"), measured, strict=True))
     per_class = pd.DataFrame(columns, index=list(class_names)).to_dict("index")
     occurs = np.isin(indices, labels) | np.isin(indices, predicted)
+    present = np.isin(indices, labels)
     return {
         "classes": list(class_names),
         "n": len(labels),
         "accuracy": float(np.mean(predicted == labels)),
         "macro_f1": float(columns["f1"][occurs].mean()),
+        "macro_f1_present": float(columns["f1"][present].mean()),
+        "absent": [name for name, there in zip(class_names, present, strict=True) if not there],
         "log_loss": float(log_loss(labels, probabilities, labels=indices)),
         "ece": expected_calibration_error(labels, probabilities),
         "per_class": per_class,
@@ -125,6 +130,26 @@ def bootstrap_intervals(
         {"value": headline(np.arange(len(labels))), "low": low, "high": high},
         index=["accuracy", "macro_f1", "log_loss"],
     )
+
+
+def interval_by_subject(values: np.ndarray, subjects, draws: int = 2000) -> tuple[float, float]:
+    """95 % percentile interval of a mean, by resampling people instead of images.
+
+    One person's images resemble each other, so hundreds of them say less than their number.
+
+    Args:
+        values: (n,), such as whether each answer is right.
+        subjects: (n,), who is on each image; "" for unknown, an image that stands for itself.
+        draws: how often people are drawn anew.
+    """
+    names = pd.Series(np.asarray(subjects, object)).reset_index(drop=True)
+    names = names.where(names != "", names.index.map("{}".format))
+    each = pd.Series(np.asarray(values, float)).groupby(names.to_numpy()).agg(["sum", "size"])
+    random = np.random.default_rng(0)
+    drawn = random.multinomial(len(each), np.full(len(each), 1 / len(each)), size=draws)
+    sums, sizes = (drawn @ each.to_numpy()).T
+    low, high = np.percentile(sums / sizes, [2.5, 97.5])
+    return float(low), float(high)
 
 
 def threshold_table(

@@ -21,7 +21,9 @@ from utils.progress import progress_bar
 from utils.training.batches import Batches
 
 
-def trunk_features(trunk: keras.Model, images: Batches, cache: str | Path = CACHE) -> np.memmap:
+def trunk_features(
+    trunk: keras.Model, images: Batches, cache: str | Path = CACHE, mirror: bool = False
+) -> np.memmap:
     """What a trunk makes of every image, computed once and then read from disk.
 
     The file is keyed by the images, the trunk's layers and weights, and the
@@ -34,6 +36,7 @@ def trunk_features(trunk: keras.Model, images: Batches, cache: str | Path = CACH
         trunk: maps (n, *preprocessing.input_shape), 0–255, to any shape of features.
         images: neither shuffled nor augmented.
         cache: folder for the feature files.
+        mirror: of each image's mirror image instead.
 
     Returns:
         A read-only memory map, float16, (n, *trunk.output_shape[1:]), in the order
@@ -50,17 +53,17 @@ def trunk_features(trunk: keras.Model, images: Batches, cache: str | Path = CACH
         )
     cache = Path(cache)
     cache.mkdir(parents=True, exist_ok=True)
-    file = cache / f"features-{features_key(trunk, images)}.npy"
+    file = cache / f"features-{features_key(trunk, images)}{'-mirrored' * mirror}.npy"
     if not file.is_file():
         temporary = cache / f".{file.stem}.part"
         with locked(file, "computed"):
             if not file.is_file():  # or another process has been faster
-                _compute(trunk, images, temporary)
+                _compute(trunk, images, temporary, mirror)
                 os.replace(temporary, file)
     return np.load(file, mmap_mode="r")
 
 
-def _compute(trunk, images, file: Path) -> None:
+def _compute(trunk, images, file: Path, mirror: bool) -> None:
     """Write the features that the file does not hold yet; its length tells which.
 
     They are appended, not written through a memory map: what a process has written to a
@@ -85,7 +88,7 @@ def _compute(trunk, images, file: Path) -> None:
             initial=first,
             total=len(images),
         ):
-            batch = images[index][0]
+            batch = images[index][0][:, :, :: -1 if mirror else 1]
             for start in range(0, len(batch), together):
                 features = trunk.predict_on_batch(batch[start : start + together])
                 stream.write(_float16(np.asarray(features)).tobytes())
@@ -125,7 +128,8 @@ class Features(keras.utils.PyDataset):
     Each item is float32 (batch, *feature shape) and float32 (batch, classes), what to answer.
 
     Args:
-        features: (n, …), as `trunk_features` returns them.
+        features: (n, …), as `trunk_features` returns them; or a list of several views' of the
+            same images. With a ``seed`` chance takes one of them for each row; else the first.
         wanted: float32, (n, classes), as `Batches.wanted`.
         rows: positions of those to take.
         seed: of the order, which is new for every epoch; None keeps the given order.
@@ -136,7 +140,8 @@ class Features(keras.utils.PyDataset):
 
     def __init__(self, features, wanted, rows, seed=None, weights=None, batch_size=256):
         super().__init__()
-        self.file = features.filename
+        views = features if isinstance(features, list) else [features]
+        self.files = [view.filename for view in views]
         self.rows = np.asarray(rows)
         self.wanted = wanted[self.rows]
         self.weights = weights
@@ -156,8 +161,14 @@ class Features(keras.utils.PyDataset):
         chosen = np.array_split(self._order, len(self))[index]  # none of a few rows
         # Opened for each batch: while a map stays open, all that was ever read through it
         # counts as resident, and grows to the size of the file.
-        features = np.load(self.file, mmap_mode="r")
-        batch = features[self.rows[chosen]].astype(np.float32), self.wanted[chosen]
+        views = [np.load(file, mmap_mode="r") for file in self.files]
+        rows, random = self.rows[chosen], self._random
+        values = views[0][rows].astype(np.float32)
+        if len(views) > 1 and random is not None:
+            of = random.integers(len(views), size=len(rows))
+            for number, view in enumerate(views[1:], start=1):
+                values[of == number] = view[rows[of == number]]
+        batch = values, self.wanted[chosen]
         return batch if self.weights is None else (*batch, self.weights[chosen])
 
 

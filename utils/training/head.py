@@ -1,5 +1,7 @@
 """Training the MLP head alone, on the features of a frozen trunk."""
 
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,10 @@ from utils.training.batches import Batches
 from utils.training.features import Features, features_key, trunk_features
 from utils.training.recorder import Recorder
 from utils.training.runs import Run, best_epoch, start_run
-from utils.training.trainer import Settings, describe, loss_of
+from utils.training.trainer import Settings, describe, finished, loss_of
+
+LEAST_STEPS = 500
+"""Batches that a head learns from at least, unless patience ends it: new weights need them."""
 
 
 def train_head(
@@ -27,6 +32,7 @@ def train_head(
     runs: str | Path = RUNS,
     name: str = "head",
     cache: str | Path = CACHE,
+    mirror: bool = False,
 ) -> Run:
     """Train an MLP head on the features of a frozen trunk.
 
@@ -36,11 +42,14 @@ def train_head(
         trunk: not changed.
         images: all parts together, neither shuffled nor augmented. Those whose
             ``split`` is "train" are learned from; "validation" chooses the epoch.
-        settings: epochs, learning rate, label smoothing, balance and seed are used.
+        settings: epochs, patience, learning rate, label smoothing, balance and
+            seed are used. Few images make few steps an epoch; where the epochs would make fewer
+            than `LEAST_STEPS`, there are more of them, and patience grows alike.
         runs: folder that the run's folder is made in.
         name: begins the run folder's name.
         cache: where the features are kept; another split of the same images, or
             another head, finds them there.
+        mirror: learn from the images' mirror images too, for twice the features.
 
     Returns:
         The run; its `best_file` is the whole network, trunk and head.
@@ -48,19 +57,60 @@ def train_head(
     model = join(trunk, head)
     check_fit(model, images.preprocessing)
     training, validation = (_part(images, split) for split in ("train", "validation"))
-    weights = balancing_weights(training.table, settings.balance_classes, settings.balance_domains)
-    found = trunk_features(trunk, images, cache)
-    examples = _rows(found, images, "train", seed=settings.seed, weights=weights)
-    parts = {
-        domain: _rows(found, images, "validation", chosen=rows)
-        for domain, rows in rows_by_domain(validation.table).items()
-    }
+    found = [trunk_features(trunk, images, cache, side) for side in (False, True)[: 1 + mirror]]
+    settings = enough_steps(settings, math.ceil(len(training.table) / images.batch_size))
     described = {
         **describe(training, validation, settings, keras.optimizers.Adam),
         "trunk": features_key(trunk, training),
+        **({"mirror": True} if mirror else {}),
     }
     folder = start_run(runs, name, model, described)
+    rows = [np.flatnonzero(images.table["split"] == split) for split in ("train", "validation")]
+    with locked(folder, "trained in"):
+        run = Run(folder, fit_head(head, found, images, *rows, settings))
+    write_text(folder / "log.csv", run.log.to_csv(index=False))
+    save_model(model, images.preprocessing, run.best_file, litert_model=False)
+    return run
 
+
+def enough_steps(settings: Settings, steps_per_epoch: int) -> Settings:
+    """The settings with as many epochs as make `LEAST_STEPS`, and a patience of a third of them."""
+    epochs = math.ceil(LEAST_STEPS / steps_per_epoch)
+    if epochs <= settings.epochs:
+        return settings
+    return replace(settings, epochs=epochs, patience=max(settings.patience, math.ceil(epochs / 3)))
+
+
+def fit_head(
+    head: keras.Model,
+    found: list[np.ndarray],
+    images: Batches,
+    learn: np.ndarray,
+    choose: np.ndarray,
+    settings: Settings,
+    shown: bool = True,
+) -> pd.DataFrame:
+    """Train a head on features of some images; other images choose the epoch.
+
+    Args:
+        head: has the weights of the best epoch afterwards.
+        found: features of all images, as `trunk_features` gives them, of one view or more.
+        images: all images, in the same order.
+        learn, choose: int positions of those to learn from and of those that choose.
+        settings: as for `train_head`; its epochs are not changed here.
+        shown: show a progress bar.
+
+    Returns:
+        The log, as `runs.Run` has it.
+    """
+    table = images.table.iloc[learn]
+    weights = balancing_weights(table, settings.balance_classes, settings.balance_domains)
+    size = images.batch_size
+    examples = Features(found, images.wanted, learn, settings.seed, weights, size)
+    parts = {
+        domain: Features(found, images.wanted, choose[rows], batch_size=size)
+        for domain, rows in rows_by_domain(images.table.iloc[choose]).items()
+    }
     keras.utils.set_random_seed(settings.seed)
     worker = rebuild(head)
     schedule = keras.optimizers.schedules.CosineDecay(
@@ -68,18 +118,18 @@ def train_head(
     )
     worker.compile(
         keras.optimizers.Adam(schedule),
-        loss_of(training, settings),
+        loss_of(images, settings),
         metrics=["accuracy"],
         jit_compile=xla_pays(),
     )
     log, best_weights = [], []
 
-    def keep(model: keras.Model) -> None:
+    def keep(model: keras.Model) -> bool:
         if best_epoch(pd.DataFrame(log)) == len(log):
             best_weights[:] = model.get_weights()
+        return finished(log, settings)
 
-    told = Recorder(log, settings.epochs, len(examples), parts, keep)
-    with locked(folder, "trained in"), told as recorder:
+    with Recorder(log, settings.epochs, len(examples), parts, keep, shown=shown) as recorder:
         worker.fit(
             examples,
             epochs=settings.epochs,
@@ -88,10 +138,7 @@ def train_head(
             verbose=0,
         )
     head.set_weights(best_weights)
-    run = Run(folder, pd.DataFrame(log))
-    write_text(folder / "log.csv", run.log.to_csv(index=False))
-    save_model(model, images.preprocessing, run.best_file, litert_model=False)
-    return run
+    return pd.DataFrame(log)
 
 
 def head_answers(
@@ -111,7 +158,7 @@ def _part(images: Batches, split: str) -> Batches:
     return images.part(np.flatnonzero(images.table["split"] == split))
 
 
-def _rows(found, images, split, chosen=slice(None), seed=None, weights=None) -> "Features":
-    """The features of one part, or of some of its rows."""
-    rows = np.flatnonzero(images.table["split"] == split)[chosen]
-    return Features(found, images.wanted, rows, seed, weights, images.batch_size)
+def _rows(found, images, split) -> Features:
+    """The features of one part."""
+    rows = np.flatnonzero(images.table["split"] == split)
+    return Features(found, images.wanted, rows, batch_size=images.batch_size)

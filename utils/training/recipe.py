@@ -5,6 +5,7 @@ training, such as that of an edited head: it calibrates, mirrors, measures, save
 the result for the table of runs.
 """
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,8 @@ from utils.models.networks import mirrored
 from utils.models.predictor import Predictor
 from utils.training.augmentation import Augmentation
 from utils.training.batches import Batches
-from utils.training.calibration import calibrate, views_of
+from utils.training.calibration import calibrate, tempered, views_of
+from utils.training.doubts import doubts_about
 from utils.training.evaluation import evaluate
 from utils.training.people import against_people
 from utils.training.runs import Run, record_result
@@ -113,6 +115,8 @@ def finish(
 ) -> Finished:
     """Calibrate a trained network, measure it, save it, and keep its result.
 
+    What speaks against relying on the model (`doubts.doubts_about`) is said as warnings.
+
     Args:
         network: with the weights of the run's best epoch; its last layer is calibrated.
         table: as for `train_model`. The validation part gives the temperature; the model is
@@ -133,6 +137,10 @@ def finish(
     probabilities = Predictor(model, preprocessing).predict_batches(judged)
     metrics = evaluate(judged.labels, probabilities, preprocessing.class_names)
     metrics |= against_people(judged.table, probabilities, preprocessing.class_names)
+    gap = metrics.get("vote_ece") if held_out.vote_weight else metrics["ece"]
+    calibrated = np.mean([tempered(view, temperature) for view in views], axis=0)
+    for doubt in doubts_about(held_out.wanted, calibrated, temperature, gap or 0):
+        warnings.warn(doubt, stacklevel=2)
     record_result(run, network.get_layer("head"), metrics, split, **about)
     file = save_model(model, preprocessing, run.folder / "model.keras")
     return Finished(

@@ -20,6 +20,7 @@ class Recorder(keras.callbacks.Callback):
         validation_parts: the validation batches of each domain.
         keep: called after each epoch with the model; True ends the training.
         begin: called before each epoch with the model and the epoch's number, from 0.
+        shown: show a progress bar.
 
     Raises:
         TrainingFailed: a ValueError, from within ``fit``, at the first loss or weight that is
@@ -34,12 +35,17 @@ class Recorder(keras.callbacks.Callback):
         validation_parts: dict[str, keras.utils.PyDataset],
         keep: Callable[[keras.Model], bool],
         begin: Callable[[keras.Model, int], None] = lambda model, epoch: None,
+        shown: bool = True,
     ):
         super().__init__()
         self.log, self.epochs, self.validation_parts = log, epochs, validation_parts
         self._keep, self._begin = keep, begin
         self._bar = progress_bar(
-            total=epochs * steps, initial=len(log) * steps, unit="batch", mininterval=1
+            total=epochs * steps,
+            initial=len(log) * steps,
+            unit="batch",
+            mininterval=1,
+            disable=not shown,
         )
 
     def __enter__(self):
@@ -70,6 +76,8 @@ class Recorder(keras.callbacks.Callback):
         row["seconds"] = round(time.perf_counter() - self._started, 1)
         self.log.append(row)
         self.model.stop_training = bool(self._keep(self.model))
+        if self.model.stop_training:
+            self._bar.total = self._bar.n  # done, though not all epochs were needed
         self._bar.set_postfix(
             accuracy=f"{row['accuracy']:.3f}", validation=f"{row['val_accuracy']:.3f}"
         )

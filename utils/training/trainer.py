@@ -120,7 +120,7 @@ def train(
     with locked(folder, "trained in"):
         worker = _begin(model, training, settings, first_weights, optimizer)
         log = _resume(worker, folder, len(training))
-        if not _finished(log, settings):
+        if not finished(log, settings):
             training.start_epoch(len(log))
             parts = {
                 domain: validation.part(rows)
@@ -129,7 +129,7 @@ def train(
 
             def keep(worker: keras.Model) -> bool:
                 _keep_epoch(worker, model, training.preprocessing, folder, log)
-                return _finished(log, settings)
+                return finished(log, settings)
 
             def begin(worker: keras.Model, epoch: int) -> None:
                 _seed_dropout(worker, settings.seed, epoch)
@@ -274,7 +274,7 @@ def _resume(worker: keras.Model, folder: Path, steps_per_epoch: int) -> list[dic
     return pd.read_csv(folder / "log.csv").to_dict("records")[:epochs]
 
 
-def _finished(log: list[dict], settings: Settings) -> bool:
+def finished(log: list[dict], settings: Settings) -> bool:
     """Whether the last epoch is done or patience ran out.
 
     Early stopping's whole state is read from the log, so it survives a resume.

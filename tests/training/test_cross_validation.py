@@ -1,0 +1,118 @@
+"""Everybody is held out once; steps, batches and views of a head on features."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from utils import training
+from utils.config import CLASS_NAMES
+from utils.models import networks
+from utils.training import head as heads
+from utils.training.batches import Batches
+from utils.training.features import Features, trunk_features
+
+
+@pytest.fixture
+def people():
+    """Twelve people and four characters, each with two images of three classes."""
+    rows = [
+        {"file": f"{who}-{name}-{n}", "class": name, "subject": who, "dataset": data, "domain": of}
+        for data, of, count in (("A", "people", 12), ("B", "animated", 4))
+        for who in (f"{data}/{number}" for number in range(count))
+        for name in ("happy", "neutral", "sad")
+        for n in range(2)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_nobody_is_in_two_folds_and_every_image_is_in_one(people):
+    folds = training.fold_numbers(people, "grouped", 6)
+    assert (people.groupby("subject")["file"].count() == 6).all() and len(folds) == len(people)
+    assert (pd.Series(folds).groupby(people["subject"].to_numpy()).nunique() == 1).all()
+    of_people, of_characters = (
+        set(folds[people["domain"] == domain]) for domain in ("people", "animated")
+    )
+    assert of_people == set(range(6)) and of_characters == set(range(4))
+    assert not np.array_equal(folds, training.fold_numbers(people, "grouped", 6, seed=1))
+
+
+def test_at_random_people_are_in_many_folds_and_classes_are_even(people):
+    folds = training.fold_numbers(people, "random", 6)
+    assert pd.Series(folds).groupby(people["subject"].to_numpy()).nunique().max() > 2
+    each = pd.crosstab(folds[people["dataset"] == "A"], people["class"][people["dataset"] == "A"])
+    assert (each == 4).all(axis=None)
+
+
+def test_unknown_people_stand_for_themselves_and_one_alone_is_refused(people):
+    assert training.fold_numbers(people.assign(subject=""), "grouped", 5).max() == 4
+    with pytest.raises(ValueError, match="1 subject cannot be parted"):
+        training.fold_numbers(people.assign(subject="A/0"), "grouped")
+    with pytest.raises(ValueError, match="grouped or random"):
+        training.fold_numbers(people, "by person")
+
+
+def test_every_image_is_answered_by_a_head_that_did_not_see_its_person(
+    table, preprocessing, small_network, tmp_path, monkeypatch
+):
+    images = Batches(table, preprocessing, batch_size=16)
+    trunk, seen = small_network.get_layer("trunk"), []
+    monkeypatch.setattr(heads, "LEAST_STEPS", 4)
+    head = networks.mlp_head(len(CLASS_NAMES), units=(8,))
+    mlp = training.mlp_head(head, trunk, images, training.Settings(epochs=1), cache=tmp_path)
+    linear = training.linear_head(trunk, images, cache=tmp_path)
+
+    def watched(learn, choose):
+        seen.append([set(images.table["subject"].iloc[rows]) for rows in (learn, choose)])
+        return (linear if len(seen) > 1 else mlp)(learn, choose)
+
+    answers = training.cross_validate(images, watched, count=3)
+    assert list(answers) == ["grouped", "random"] and len(seen) == 6
+    for probabilities in answers.values():
+        np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    folds = training.fold_numbers(images.table, "grouped", 3)
+    for fold, (learned, chose) in enumerate(seen[:3]):
+        held_out = set(images.table["subject"][folds == fold])
+        assert not learned & chose and not held_out & (learned | chose)
+        assert held_out | learned | chose == set(images.table["subject"])
+    compared = training.compare_ways(images, answers)
+    assert list(compared["way"]) == ["by person", "at random"]
+    assert (compared["people"] == images.table["subject"].nunique()).all()
+    assert (compared["low"] <= compared["accuracy"]).all()
+    assert (compared["accuracy"] <= compared["high"]).all()
+
+
+def test_a_head_learns_from_batches_of_the_size_asked_for_and_enough_of_them(
+    table, preprocessing, small_network, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(heads, "LEAST_STEPS", 30)
+    for size in (8, 16):
+        images = Batches(table, preprocessing, batch_size=size)
+        steps = -(-(table["split"] == "train").sum() // size)
+        head = networks.mlp_head(len(CLASS_NAMES), units=(8,))
+        settings = training.Settings(epochs=2)
+        run = training.train_head(
+            head, small_network.get_layer("trunk"), images, settings, tmp_path, cache=tmp_path
+        )
+        assert run.settings["batch_size"] == size
+        assert run.settings["epochs"] == -(-heads.LEAST_STEPS // steps)
+        assert len(run.log) > 2
+    whole = training.Settings(epochs=900)
+    assert heads.enough_steps(whole, 100) == whole
+
+
+def test_views_are_drawn_row_by_row_to_learn_from_and_the_first_one_judges(
+    table, preprocessing, small_network, tmp_path
+):
+    images = Batches(table, preprocessing, batch_size=16)
+    trunk = small_network.get_layer("trunk")
+    views = [trunk_features(trunk, images, tmp_path, side) for side in (False, True)]
+    faces = images[0][0]
+    expected = trunk.predict_on_batch(faces[:, :, ::-1])
+    np.testing.assert_allclose(views[1][:16], expected, rtol=1e-2, atol=1e-3)
+    rows = np.arange(len(table))
+    judged = Features(views, images.wanted, rows, batch_size=len(rows))[0][0]
+    np.testing.assert_array_equal(judged, views[0].astype(np.float32))
+    drawn = Features(views, images.wanted, rows, seed=0, batch_size=len(rows))
+    learned, order = drawn[0][0], drawn._order
+    sides = [np.all(learned == view[order], axis=(1, 2, 3)) for view in views]
+    assert (sides[0] | sides[1]).all() and 0.2 < sides[1].mean() < 0.8
