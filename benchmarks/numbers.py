@@ -19,6 +19,7 @@ TITLES = {
     "head_retraining": "Editing the head",
     "personal": "Learning one person's face",
     "embedded": "Drawn faces",
+    "transfer": "Few people, and cartoons, on trunks that have learned",
     "transfer_memory": "Large pictures through VGG16",
     "training_speed": "Training speed",
     "detection": "Finding faces",

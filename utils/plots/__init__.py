@@ -9,7 +9,7 @@ inches wide, the width of a notebook cell.
 import lazy_loader
 
 _DATA = ["augmented_images", "class_counts", "example_images"]
-_RUN = ["learning_curves", "mistakes", "reliability", "risk_coverage"]
+_RUN = ["learning_curves", "mistakes", "reliability", "risk_coverage", "ways_compared"]
 _MATRICES = ["confusion_matrix", "precision_matrix", "recall_matrix"]
 _LABELS = ["against_people", "doubtful_labels"]
 _LIVE = ["explanation", "frame_strip", "still", "timeline"]

@@ -80,7 +80,7 @@ def _folders(data) -> list[Path]:
 
 
 def _of_data(settings, folders) -> Iterator[str]:
-    source = settings["SOURCE"]
+    source = settings.get("SOURCE", "")
     if not folders:
         yield "DATA names one folder, or a list of several. Received: an empty list"
     names = [folder.name for folder in folders]
