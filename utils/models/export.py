@@ -59,8 +59,8 @@ class Exported:
 
     def __str__(self) -> str:
         return (
-            f"{self.file.name}: on {self.faces} faces its probabilities differ from Keras's by at most "
-            f"{self.largest_difference:.2g}, its label {self.other_labels} times; "
+            f"{self.file.name}: on {self.faces} faces its probabilities differ from Keras's by at "
+            f"most {self.largest_difference:.2g}, its label {self.other_labels} times; "
             f"{self.face_ms:.2f} ms a face. Its card: {self.card.name}"
         )
 
