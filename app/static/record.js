@@ -6,6 +6,7 @@ const [PAUSE, SHOW] = [2, 3]; // seconds to get ready, and to be recorded, of a 
 const there = byId("record") !== null; // only where the server was started with --record
 let held = null; // the class that is being recorded, or null
 let round = null; // the guided round's timer, or null
+let counting = null; // asks for the counts while the button is held
 
 // What a frame's address gets, so that the server keeps its face.
 export function wish() {
@@ -21,6 +22,7 @@ export function letGo() {
   if (held !== null) {
     held = null;
     byId("hold").setAttribute("aria-pressed", "false");
+    clearInterval(counting);
     setTimeout(tell, 500); // the last frame may be on its way
   }
 }
@@ -28,6 +30,8 @@ export function letGo() {
 function hold(name) {
   held = name;
   byId("hold").setAttribute("aria-pressed", "true");
+  clearInterval(counting);
+  if (round === null) counting = setInterval(tell, 1000);
 }
 
 function named() {

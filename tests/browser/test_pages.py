@@ -562,9 +562,11 @@ def test_a_camera_that_cannot_be_had_is_explained(server):
         browser.quit()
 
 
-def test_faces_are_recorded_while_the_button_is_held(browser, tmp_path):
-    folder = tmp_path / "mine"
+def test_faces_are_recorded_while_the_button_is_held(browser, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = Path("data/mine")
     with start(load(DEFAULT_MODEL), record=folder) as running:
+        look(browser, width=820, height=980)
         browser.get(running.url)
         press(browser, "start")
         wait(browser, lambda: "frames a second" in text(browser, "figures"))
@@ -574,6 +576,7 @@ def test_faces_are_recorded_while_the_button_is_held(browser, tmp_path):
         button = browser.find_element(By.ID, "hold")
         ActionChains(browser).click_and_hold(button).perform()
         wait(browser, lambda: len(list(folder.glob("*/surprise/*.png"))) >= 2)
+        screenshot(browser, "record")
         ActionChains(browser).release().perform()
         wait(browser, lambda: "surprise" in text(browser, "kept"))
         assert button.get_attribute("aria-pressed") == "false"
