@@ -67,7 +67,12 @@ def main() -> None:
     parser.add_argument("photos", nargs="?", help="folder or zip with boxes.csv (default: none)")
     parser.add_argument("--json", metavar="FILE", help="where the figures of PHOTOS go")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="of PHOTOS, only these finders")
-    parser.add_argument("--sheet", metavar="FOLDER", help="contact sheets of PHOTOS go there")
+    parser.add_argument(
+        "--sheet",
+        metavar="FOLDER",
+        default=project_path(".cache/detection"),
+        help="where contact sheets of PHOTOS go (default: .cache/detection)",
+    )
     parser.add_argument("--model", default="models/expressions.keras", help="for PHOTOS")
     parser.add_argument("--data", default="data/fer2013")
     parser.add_argument("--faces", type=int, default=700, help="how many pictures to search")
@@ -78,7 +83,8 @@ def main() -> None:
         measured = photographs.measure(
             options.photos, options.yunet, options.only, options.sheet, project_path(options.model)
         )
-        save("photographs", measured, options.json)
+        file = save("photographs", measured, options.json)
+        photographs.figure(measured).savefig(file.with_suffix(".png"), dpi=100)
         return
 
     table = datasets.split_of(datasets.find_images(project_path(options.data)), "validation")

@@ -17,8 +17,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 from scipy.optimize import linear_sum_assignment
 from tqdm.auto import tqdm
 
@@ -35,6 +38,7 @@ from utils.vision.yunet import YuNetDetector
 LEAST = 24  # pixels of the larger side of a face that counts
 CENTRES, SIZES = 0.45, 2.3
 FRAMES, RATE, PAN = 60, 30, 0.4  # pan: pixels a frame, right and down
+BY_SHARE = "found_by_share_of_shorter_side"
 SHARES = (0, 0.06, 0.1, 0.2, 0.4, 10)  # of the picture's shorter side: larger side of a face
 
 Finder = Callable[[np.ndarray], tuple[list[Box], float, np.ndarray]]
@@ -218,11 +222,42 @@ def _figures(rows: list[dict]) -> dict:
         "cpu_ms_mean": round(float(np.mean(times)), 2),
         "single_faces": sum(row["faces"] for row in rows if row["kind"] == "single"),
         "group_faces": sum(row["faces"] for row in rows if row["kind"] == "group"),
-        "found_by_share_of_shorter_side": {
+        BY_SHARE: {
             f"from {SHARES[band]}": f"{sizes[1][band]} of {sizes[0][band]}"
             for band in sorted(sizes[0])
         },
     }
+
+
+def figure(found: dict) -> Figure:
+    """What each finder finds, single and by size, its false boxes and its time."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.4), facecolor="white")
+    colours = {
+        **{"still": "#0072b2", "live": "#56b4e9", "yunet": "#009e73"},
+        "haar_1.1_5": "#cc79a7",
+    }
+    names = [name for name in found if isinstance(found[name], dict)]
+    for row, name in enumerate(names):
+        one, colour = found[name], colours.get(name, "#888888")
+        shares = one["single_found"], one["group_found"]
+        bars = left.barh([row, row + 0.4], shares, height=0.36, color=colour)
+        left.bar_label(bars, [f"{share:.1%}" for share in shares], label_type="center", fontsize=8)
+        said = f"{one['false_boxes']} false, {one['cpu_ms_median']:.0f} ms"
+        left.text(1.02, row + 0.2, said, va="center", fontsize=9)
+        hits = {key: text.split(" of ") for key, text in one[BY_SHARE].items()}
+        seen = [int(hit) / int(count) for hit, count in hits.values()]
+        right.plot([*hits], seen, "o-", color=colour, label=name)
+    left.set(yticks=np.arange(len(names)) + 0.2, yticklabels=names, xlim=(0, 1.45), xticks=[])
+    left.invert_yaxis()
+    left.spines[["top", "right", "bottom"]].set_visible(False)
+    left.set_title("Found: alone (above), in groups (below)", fontsize=11)
+    right.set_title("Found by size, as a share of the shorter side", fontsize=11)
+    right.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    right.grid(alpha=0.3)
+    right.legend(fontsize=8)
+    figure.tight_layout()
+    plt.close(figure)
+    return figure
 
 
 _COLOURS = {"found": (60, 180, 60), "missed": (0, 190, 255), "false": (40, 40, 230)}  # BGR

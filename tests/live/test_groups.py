@@ -53,6 +53,12 @@ def test_a_group_from_24_to_200_pixels_is_found_followed_and_read_in_one_call(gr
     assert calls[-1] == len(faces) and all(sum(face.probabilities) > 0.99 for face in faces)
 
 
+def test_faces_that_are_all_far_away_are_found(predictor):
+    frame, places = group_scene(sides=[28] * 12)  # of 720 pixels: a twenty-fifth
+    boxes = find_faces(frame, predictor, FaceDetector())
+    assert found(boxes, places) >= 10 and len(boxes) <= len(places)
+
+
 def test_real_faces_in_a_group_are_found_and_followed(fer2013_archive, predictor):
     with zipfile.ZipFile(fer2013_archive) as images:
         names = sorted(n for n in images.namelist() if "PublicTest" in n and n.endswith(".jpg"))

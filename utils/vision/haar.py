@@ -43,24 +43,16 @@ _FAR = 0.12  # share of the shorter side: where a face is smaller, others may be
 _ALONE = 0.3  # the same of a face in a still for which `detect` makes further passes
 _SURE = 0.5  # how sure the second opinion must be of what those find
 _KEPT = 16_000_000  # pixels for which a cascade may keep memory
-_FILES = {
-    "alt": "haarcascade_frontalface_alt.xml",
-    "alt2": "haarcascade_frontalface_alt2.xml",
-    "default": "haarcascade_frontalface_default.xml",
-    "profile": "haarcascade_profileface.xml",
-}
+_FILES = {name: f"haarcascade_frontalface_{name}.xml" for name in ("alt", "alt2", "default")}
+_FILES["profile"] = "haarcascade_profileface.xml"
 # Passes for a still in which the first found nothing: cascade, neighbours, degrees, mirrored.
 # All search an equalised copy. Of 195 missed faces of FER-2013's train these find 109, with 5
 # boxes in 110 images without a face. Most are tilted: upright, alt and alt2 again find next
 # to nothing, and default about as many false boxes as faces.
 _FALLBACK = (
-    ("alt", 3, 26, False),
-    ("alt", 3, -26, False),
-    ("profile", 3, 0, False),
-    ("profile", 3, 0, True),
-    ("alt2", 5, 14, False),
-    ("alt2", 5, -14, False),
-)
+    ("alt", 3, 26, False), ("alt", 3, -26, False), ("profile", 3, 0, False),
+    ("profile", 3, 0, True), ("alt2", 5, 14, False), ("alt2", 5, -14, False),
+)  # fmt: skip
 
 
 class FaceDetector:
@@ -120,14 +112,16 @@ class FaceDetector:
         """What the cascades propose and the second opinion takes for faces."""
         boxes = self._believed(frame, self.propose(grey), judge)
         shorter = min(grey.shape)
-        if len(boxes) > 1 or any(box[2] < _FAR * shorter for box in boxes):  # a group, or far away
-            others = distinct(self.propose(grey, generous=True), boxes)
-            boxes += [box for box in self._believed(frame, others, judge) if apart(box, boxes)]
         if not boxes and thorough:
             for found in self._search_again(grey, max(LEAST_FACE, _ALONE * shorter)):
                 boxes = believed(frame, whole_boxes(found, grey.shape), judge, _SURE)
                 if boxes:
                     break
+            else:
+                boxes = self._believed(frame, self._far_away(grey), judge)
+        if len(boxes) > 1 or any(box[2] < _FAR * shorter for box in boxes):  # a group, or far away
+            others = distinct(self.propose(grey, generous=True), boxes)
+            boxes += [box for box in self._believed(frame, others, judge) if apart(box, boxes)]
         return sorted(boxes, key=lambda box: (-box[2] * box[3], box))
 
     def _believed(self, frame, boxes, judge) -> list[Box]:
@@ -146,15 +140,19 @@ class FaceDetector:
             As `detect`, but boxes of one face by two cascades may lie on each other.
         """
         grey = to_grey(frame)
-        if not generous:
-            least = max(LEAST_FACE, _SHARE * min(grey.shape))
-            found = self._search(grey, least, "default", 1, _COARSEST, LEAST_FACE)
-        else:
-            least = max(LEAST_FACE, _TINY * min(grey.shape))
-            passes = [(least, name, 1, _COARSE, LEAST_FACE) for name in ("default", "alt2")]
-            found = [box for settings in passes for box in self._search(grey, *settings)]
-        boxes = (clip_box(map(float, box), grey.shape) for box in found)
-        return [box for box in boxes if box is not None]
+        least = max(LEAST_FACE, (_TINY if generous else _SHARE) * min(grey.shape))
+        names, step = (("default", "alt2"), _COARSE) if generous else (("default",), _COARSEST)
+        found = [b for name in names for b in self._search(grey, least, name, 1, step, LEAST_FACE)]
+        return [box for box in (clip_box(box, grey.shape) for box in found) if box is not None]
+
+    def _far_away(self, grey: np.ndarray) -> list[Box]:
+        """Proposals smaller than the first ones, where all faces are far away."""
+        least, most = (max(LEAST_FACE, share * min(grey.shape)) for share in (_TINY, _SHARE))
+        if most < 1.2 * least:
+            return []
+        most = round(_COARSEST * most / least * LEAST_FACE)
+        found = self._search(grey, least, "default", 1, _COARSEST, LEAST_FACE, most)
+        return whole_boxes(found, grey.shape)
 
     def scan(self, frame: np.ndarray, judge: Judge | None = None, part: int = 0) -> list[Box]:
         """New faces of a live frame, in about half the time of `detect`.
@@ -254,11 +252,11 @@ class FaceDetector:
             boxes.append((centre[0] - side[0] / 2, centre[1] - side[1] / 2, *side))
         return boxes
 
-    def _search(self, grey, least, cascade, neighbours, step=_STEP, window=_WINDOW) -> list[tuple]:
+    def _search(self, grey, least, name, neighbours, step=_STEP, window=_WINDOW, most=0) -> list:
         if min(grey.shape) < least:
             return []
         scale = window / least
-        found = self._run(cascade, _resize(grey, scale), step, neighbours, round(0.95 * window))
+        found = self._run(name, _resize(grey, scale), step, neighbours, round(0.95 * window), most)
         return [tuple(float(value) / scale for value in box) for box in found]
 
     def _run(self, cascade, grey, step, neighbours, least, most=0) -> np.ndarray:

@@ -8,7 +8,8 @@ faces are also tilted, turned and covered. Its file does not come with OpenCV (s
 An expression network learns from crops of one kind, and FER-2013's are in effect
 Haar boxes, while those of WIDER FACE are oblong and reach from forehead to chin. So
 YuNet's own box is left aside, and a square is laid around the eyes and the mouth that
-it marks, where FER-2013's images have them.
+it marks, where FER-2013's images have them. Turning the crop until the eyes are level gained
+nothing: of 831 validation images 64.1 % were labelled right as they are, and 63.8 % when turned.
 """
 
 from collections.abc import Iterable
