@@ -5,6 +5,7 @@ An address may hold a user's name and password (``rtsp://user:password@camera/1`
 `safe_address` first.
 """
 
+import os
 import re
 from urllib.parse import quote
 
@@ -67,13 +68,16 @@ def open_device(address: int | str):
 
     An address that answers with one image is a `SnapshotCamera`, which is used in the same way.
     """
-    if isinstance(address, int):
-        # Each of OpenCV's drivers would write why it has no camera; `camera` says it once.
-        level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-        try:
-            return cv2.VideoCapture(address)
-        finally:
-            cv2.utils.logging.setLogLevel(level)
+    # Each of OpenCV's drivers would write why it has no camera; `camera` says it once.
+    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # FFmpeg's own words, too
+    try:
+        return cv2.VideoCapture(address) if isinstance(address, int) else _open_stream(address)
+    finally:
+        cv2.utils.logging.setLogLevel(level)
+
+
+def _open_stream(address: str):
     plain, name, password = split_user(address)
     try:
         if answers_image(plain, name, password):

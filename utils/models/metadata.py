@@ -21,7 +21,10 @@ PREPROCESSING = "preprocessing"
 # Most bytes of each entry, unpacked, and there may be no other: a zip of 8 MB can hold 8 GB.
 # The largest networks of keras.applications have a config of 2 MB and weights of 550 MB.
 MOST_BYTES = {METADATA: 8 << 20, CONFIG: 8 << 20, WEIGHTS: 2 << 30, LITERT_MODEL: 1 << 30}
-_BLOCK = 1 << 20
+_MOST_EXPANSION = (
+    20  # of what is not small; Keras does not even compress, and weights hardly shrink
+)
+_SMALL, _BLOCK = 8 << 20, 1 << 20
 # What zipfile and json raise for a damaged or hostile file. Encryption and unknown compression
 # are RuntimeErrors, as is a nesting without end.
 UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, OSError, RuntimeError, ValueError)
@@ -83,7 +86,8 @@ def read_entry(archive: zipfile.ZipFile, name: str) -> bytes:
 
 def entry_blocks(archive: zipfile.ZipFile, name: str) -> Iterator[bytes]:
     """The same in blocks, for what need not be held."""
-    told, most = archive.getinfo(name), MOST_BYTES[name]
+    told = archive.getinfo(name)
+    most = min(MOST_BYTES[name], max(_SMALL, _MOST_EXPANSION * told.compress_size))
     if told.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise zipfile.BadZipFile(f"{name} is compressed in another way than Keras's")
     # zipfile believes the announced size: it unpacks all there is, and cuts. So none is told here.
