@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from utils import config
-from utils.cli import commands, personal
+from utils.cli import adopting, commands, personal
 from utils.vision.yunet_file import SOURCE
 
 
@@ -22,6 +22,10 @@ def main(arguments: list[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a console may not know every letter of a name
             stream.reconfigure(errors="backslashreplace")
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if "--range" in arguments[:-1]:  # whose -1-1 argparse would take for an option
+        place = arguments.index("--range")
+        arguments[place : place + 2] = ["=".join(arguments[place : place + 2])]
     options = _parser().parse_args(arguments)
     try:
         return options.command(options) or 0
@@ -188,6 +192,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_seed(command, "of weights, order and split")
     command.add_argument("--runs", default=config.RUNS, help="folder that runs are kept in")
+
+    adopting.add_options(add("adopt", adopting.adopt))
 
     command = add("evaluate", commands.evaluate)
     command.add_argument("model", help=".keras file saved by this project")
