@@ -62,6 +62,7 @@ def export(options) -> None:
     from utils.drawn.dataset import draw_dataset
     from utils.models.export import export_model
     from utils.models.metadata import read_preprocessing
+    from utils.models.web_page import export_page
     from utils.vision.images import read_image
     from utils.vision.preprocessing import prepare
 
@@ -76,7 +77,10 @@ def export(options) -> None:
         if len(files) > options.most:
             files = files.sample(options.most, random_state=0)
         faces = np.stack([prepare(read_image(file), preprocessing) for file in files])
-    print(export_model(options.model, options.to, options.save, faces, options.precision))
+    if options.to == "web":
+        print(export_page(options.model, options.save, options.runtime, faces))
+    else:
+        print(export_model(options.model, options.to, options.save, faces, options.precision))
 
 
 def add_commands(add) -> None:
@@ -136,7 +140,7 @@ def add_commands(add) -> None:
     command.add_argument(
         "--to",
         required=True,
-        choices=("onnx", "litert", "openvino", "saved-model"),
+        choices=("onnx", "litert", "openvino", "saved-model", "web"),
         help="the format (default: none, name it)",
     )
     command.add_argument(
@@ -150,5 +154,10 @@ def add_commands(add) -> None:
     )
     command.add_argument(
         "--faces", metavar="FOLDER", help="folder per class to check it with (default: drawn ones)"
+    )
+    command.add_argument(
+        "--runtime",
+        metavar="FILE",
+        help="for web, the .tgz of `npm pack onnxruntime-web` (default: none, name it)",
     )
     command.add_argument("--most", type=int, default=1000, help="faces to check with at most")
