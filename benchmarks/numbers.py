@@ -38,7 +38,7 @@ COMMANDS = {
 }
 _SHARES = re.compile(
     r"accuracy|coverage|recall|precision|share|^found|_found|held_out|shuffled|^chance$|gets_the_same|"
-    r"mean_confidence"
+    r"mean_confidence|(people|jaffe|animated).(by|at).|without_drawn"
 )
 _DECIMALS = re.compile(r"log_loss|(^|_)ece|area|^p$|f1|threshold")
 _UNITS = {"_ms": " (ms)", "_s": " (s)", "_seconds": " (s)", "_mb": " (MB)", "_fps": " (frames/s)"}

@@ -49,6 +49,11 @@ def main() -> None:
         )
         for trunk, size, images in ROWS
     }  # fmt: skip
+    keep(rows)
+
+
+def keep(rows: dict[str, dict]) -> None:
+    """Write the rows, and above them what the README tells."""
     best = rows["own, 48, together"]
     save(
         "transfer",

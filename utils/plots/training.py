@@ -103,6 +103,7 @@ def ways_compared(table: pd.DataFrame) -> Figure:
         for place, value in zip(places, rows["accuracy"], strict=True):
             axes.text(place, 0.03, f"{value:.1%}", ha="center", color="white")
     axes.set_xticks(range(len(domains)), domains)
+    axes.set_yticks(np.linspace(0, 1, 6))
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     axes.set(ylim=(0, 1.3), ylabel="answered rightly", title="Each image held out once")
     axes.legend(frameon=False, loc="upper right", ncols=2)
