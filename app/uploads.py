@@ -15,6 +15,8 @@ from utils.vision.image_kinds import FORMATS, HEAD_BYTES, image_kind
 from utils.vision.images import open_image, open_lazily
 
 _QUICKTIME = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
+_HEAD = 400  # bytes that tell a video's kind
+_TRANSPORT = ((0, 188), (4, 192))  # where the packets of a transport stream begin, and their size
 
 
 def body(max_bytes: int) -> BinaryIO:
@@ -72,13 +74,14 @@ def save_video(path: Path, max_bytes: int) -> Path:
         Problem: 413 too large, 415 no known kind of video, 422 empty.
     """
     stream = body(max_bytes)
-    head = stream.read(16)
+    head = stream.read(_HEAD)
     if not head:
         raise Problem(422, "The body is empty. Send a video file as the body of the request.")
     suffix = video_suffix(head)
     if suffix is None:
         raise Problem(
-            415, "This is no video of a known kind. Send MP4, MOV, WebM, Matroska or AVI."
+            415,
+            "This is no video of a known kind. Send MP4, MOV, WebM, Matroska, AVI, MTS or MPEG.",
         )
     path = path.with_suffix(suffix)
     with path.open("wb") as file:
@@ -99,6 +102,10 @@ def video_suffix(head: bytes) -> str | None:
         return ".mp4"
     if head[:4] == b"\x1aE\xdf\xa3":
         return ".mkv"
+    if head[:4] == b"\0\0\1\xba":
+        return ".mpg"
+    if any(head[start : start + 1 + size : size] == b"GG" for start, size in _TRANSPORT):
+        return ".ts"
     return ".avi" if head[:4] == b"RIFF" and head[8:12] == b"AVI " else None
 
 

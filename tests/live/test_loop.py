@@ -516,7 +516,7 @@ annotate_video(frames(), BrightnessPredictor(), {str(tmp_path / "a.mp4")!r},
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert ended.returncode == -signal.SIGKILL, ended.stderr
     assert not (tmp_path / "a.mp4").exists()
-    assert 185 <= len(read_video(tmp_path / "a.unfinished.mp4")[0]) <= 200
+    assert 198 <= len(read_video(tmp_path / "a.unfinished.mp4")[0]) <= 200
     with (tmp_path / "a.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert rows and rows[-1]["frame"] == "199"

@@ -52,7 +52,7 @@ class VideoSink(Sink):
     """The annotated frames as an mp4 file that browsers and phones play, in the source's time.
 
     While it is written it is called ``NAME.unfinished.mp4`` and can be played: a kill at any
-    moment loses half a second of it. At the end it takes its name; that of a run that was cut
+    moment loses its last frame. At the end it takes its name; that of a run that was cut
     short stays unfinished. Where an earlier run left such a file it is kept, and the new one is
     ``NAME.unfinished-2.mp4``, ….
 

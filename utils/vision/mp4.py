@@ -9,15 +9,14 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 _CLOCK = 90_000  # ticks a second, of which every usual rate is a whole number
-_FRAGMENT = 0.5  # seconds of video after which it is on the disk
 _KEY = 2  # seconds between two frames that a player can jump to
 
 
 class Mp4Writer:
     """An mp4 file, H.264 in yuv420p, whose frames keep their own times.
 
-    It is written in fragments, each of which can be played without what follows. `close` makes
-    it an ordinary mp4, with its length and an index in one place.
+    It is written in fragments, a frame in each, which can be played without what follows.
+    `close` makes it an ordinary mp4, with its length and an index in one place.
 
     Args:
         path: the file; one that is there is overwritten.
@@ -44,8 +43,7 @@ class Mp4Writer:
             "w",
             format="mp4",
             options={
-                "movflags": "+hybrid_fragmented+default_base_moof",
-                "frag_duration": str(round(_FRAGMENT * 1e6)),
+                "movflags": "+hybrid_fragmented+default_base_moof+frag_every_frame",
                 "flush_packets": "1",
             },
         )
