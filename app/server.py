@@ -12,7 +12,7 @@ from app import create_app
 from app.channels import Channel
 from app.limits import Limits
 
-_GRACE = 3.0  # seconds for which what is under way is waited for at the end
+_GRACE = 2.0  # seconds for which what is under way is waited for at the end
 
 
 class Server:

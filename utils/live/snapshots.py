@@ -111,7 +111,8 @@ def refusal(address: str, name: str = "", password: str = "") -> str | None:
             return f"There is no host {host}."
         if isinstance(cause, TimeoutError):
             return f"{host} does not answer: it is off, or the network does not lead there."
-        return f"{host} cannot be reached at port {port} ({getattr(cause, 'strerror', None) or 'no answer'})."
+        reason = getattr(cause, "strerror", None) or "no answer"
+        return f"{host} cannot be reached at port {port} ({reason})."
     if status in (401, 403):
         if name:
             return f"{host} refuses the user name or password ({status})."
