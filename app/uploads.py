@@ -97,6 +97,8 @@ def video_suffix(head: bytes) -> str | None:
 
     >>> video_suffix(b"\\x00\\x00\\x00\\x20ftypisom"), video_suffix(b"#EXTM3U")
     ('.mp4', None)
+    >>> video_suffix(b"G" + bytes(187) + b"G"), video_suffix(b"GIF89a" + bytes(300))
+    ('.ts', None)
     """
     if head[4:8] in _QUICKTIME:
         return ".mp4"

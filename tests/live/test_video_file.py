@@ -314,3 +314,30 @@ def test_what_was_written_is_read(tmp_path):
         (stream,) = file.streams
         assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
         assert (stream.width % 2, stream.height % 2, stream.frames) == (0, 0, 30)
+
+
+def test_a_disk_that_is_full_is_told_once_and_leaves_a_readable_video(tmp_path):
+    script = f"""
+import resource, signal, sys
+sys.path.insert(0, {str(PROJECT)!r})
+import numpy as np
+from utils.live.results import Reading
+from utils.live.sinks import VideoSink
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+noise, sink = np.random.default_rng(0), VideoSink({str(tmp_path / "a.mp4")!r})
+try:
+    for number in range(100):
+        image = noise.integers(0, 256, (96, 160, 3), dtype=np.uint8)
+        sink.write(Reading("noise", number, number / 25, image, [], ()))
+except OSError as error:
+    print(error)
+print(sink.close(complete=False))
+"""
+    if sys.platform == "win32":
+        pytest.skip("a limit on files' sizes stands for a full disk")
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    told, closed = ended.stdout.splitlines()
+    assert "a.mp4 cannot be written" in told and "a.unfinished.mp4." in told and closed == "None"
+    frames, _ = read(tmp_path / "a.unfinished.mp4")
+    assert 3 < len(frames) < 100

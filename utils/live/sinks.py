@@ -88,6 +88,10 @@ class VideoSink(Sink):
                 self._writer = Mp4Writer(self._kept, size, reading.source_fps or 25.0, self._side)
             self._writer.write(reading.seconds - self._start, image)
         except OSError as error:
+            writer, self._writer = self._writer, None
+            with suppress(OSError):
+                if writer is not None:
+                    writer.close()
             raise self._failure("cannot be written", error) from error
 
     def close(self, complete: bool) -> Path | None:
