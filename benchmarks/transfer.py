@@ -24,7 +24,6 @@ ROWS = (
     ("own", 48, "people"),
     ("own", 48, "together"),
     ("mobilenetv2", 96, "people"),
-    ("mobilenetv2", 224, "people"),
     ("mobilenetv2", 350, "people"),
 )
 

@@ -13,6 +13,12 @@ from utils.training.augmentation import Augmentation
 from utils.training.batches import Batches
 
 
+@pytest.fixture(autouse=True)
+def few_steps(monkeypatch):
+    """A head's least steps have a test of their own, in test_cross_validation.py."""
+    monkeypatch.setattr("utils.training.head.LEAST_STEPS", 1)
+
+
 @pytest.fixture
 def images(table, preprocessing):
     return Batches(datasets.split_of(table, "train"), preprocessing, batch_size=16)

@@ -147,10 +147,10 @@ def test_early_stopping_reads_its_patience_from_the_log():
         for number, value in enumerate((0.2, 0.5, 0.4, 0.5), start=1)
     ]
     settings = training.Settings(epochs=10, patience=2)
-    assert not trainer._finished(log[:3], settings)
-    assert trainer._finished(log, settings)
-    assert not trainer._finished([], settings)
-    assert trainer._finished(log, training.Settings(epochs=4, patience=9))
+    assert not trainer.finished(log[:3], settings)
+    assert trainer.finished(log, settings)
+    assert not trainer.finished([], settings)
+    assert trainer.finished(log, training.Settings(epochs=4, patience=9))
 
 
 def test_result_table(faces, tmp_path):
