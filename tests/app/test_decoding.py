@@ -111,12 +111,10 @@ def test_what_fills_the_memory_before_the_first_frame_is_refused_as_well(growing
 
 def test_a_decoder_that_crashes_is_no_end_of_the_video(growing):
     with UploadedVideo(growing(4000, 3000), Limits()) as video:
-        frames = iter(video)
-        next(frames)
-        for process in psutil.Process().children():
+        for process in psutil.Process().children():  # the pipe holds less than all frames
             process.kill()
         with pytest.raises(ValueError, match="cannot be read"):
-            list(frames)
+            list(video)
 
 
 def test_leaving_early_ends_the_decoder(growing):

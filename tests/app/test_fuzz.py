@@ -1,10 +1,13 @@
 """A thousand hostile bodies, and requests that are none: the server refuses, and goes on."""
 
+import ctypes
+import gc
 import io
 import socket
 import struct
 import sys
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +54,10 @@ def predictor():
 
 
 def memory_mb() -> float:
-    """What this process is resident in now, in MB (10⁶ bytes)."""
+    """What this process is resident in now, in MB (10⁶ bytes), without what it has freed."""
+    gc.collect()
+    with suppress(AttributeError):  # not every C library has it
+        ctypes.CDLL(None).malloc_trim(0)
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
 
 
