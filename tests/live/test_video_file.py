@@ -79,6 +79,7 @@ def test_every_frame_comes_with_its_time(tmp_path):
 def test_pixels_become_square(tmp_path, aspect, width):
     frames, _ = read(write(tmp_path / "a.mp4", 3, aspect=aspect))
     assert frames[0][1].shape == (HEIGHT, width, 3)
+    assert all(image.flags.c_contiguous for _, image in frames)
 
 
 @pytest.mark.parametrize("turn", [(0,), (90,), (180,), (-90,), (0, True), (0, False, True)])

@@ -147,7 +147,7 @@ class VideoFile(FrameSource):
         self.fps = fps if 0 < fps < 1000 else None
         if self._every and self._every > self._period:
             self.fps = 1 / self._every
-        self._origin, length = None, self._container.duration
+        self._origin, self.length, length = None, None, self._container.duration
         self._seconds = length / 1e6 if length is not None and 0 < length < 1e12 else None
         if self._seconds and self.fps:  # the number of frames counts those that an edit hides
             end = min(self._seconds, self._end or math.inf)
@@ -271,7 +271,7 @@ class VideoFile(FrameSource):
             self._fitted = VideoReformatter(), *square_size(self._stream, frame)
         convert, width, height = self._fitted
         converted = convert.reformat(frame, width, height, "bgr24", threads=1)
-        return upright(converted.to_ndarray(), frame)
+        return np.ascontiguousarray(upright(converted.to_ndarray(), frame))
 
 
 def check_span(start: float, end: float | None, every: float | None) -> None:
