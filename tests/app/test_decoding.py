@@ -110,7 +110,7 @@ def test_what_fills_the_memory_before_the_first_frame_is_refused_as_well(growing
 
 
 def test_a_decoder_that_crashes_is_no_end_of_the_video(growing):
-    with UploadedVideo(growing(4000, 3000), Limits()) as video:
+    with UploadedVideo(growing(3000, 2000), Limits()) as video:
         for process in psutil.Process().children():  # the pipe holds less than all frames
             process.kill()
         with pytest.raises(ValueError, match="cannot be read"):
