@@ -11,8 +11,8 @@ from app.problems import Problem
 from app.trackers import FewFacesTracker
 from utils.live.analyzer import FaceAnalyzer
 from utils.live.loop import read_live
-from utils.live.results import Face
 from utils.live.sinks import Sink
+from utils.live.unsure import Face
 from utils.vision.haar import FaceDetector
 from utils.vision.opencv import cv2
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from app.problems import Problem
 from utils.live.recording import TakeRecorder
-from utils.live.results import Face, Reading
+from utils.live.results import Reading
+from utils.live.unsure import Face
 
 _MOST = 16  # sessions whose take may go on
 

@@ -23,9 +23,9 @@ from utils.live.frames import FrameSource
 from utils.live.loop import annotate_video, read_live
 from utils.live.overlay import draw_faces
 from utils.live.panel import LivePanel
-from utils.live.results import Face
 from utils.live.sinks import CsvSink, DisplayUnavailable, NotebookSink, Sink, VideoSink, WindowSink
 from utils.live.sources import ImageSequence, open_source
+from utils.live.unsure import Face
 from utils.live.video_file import VideoFile
 from utils.vision.boxes import clip_box, shared_area
 from utils.vision.opencv import cv2

@@ -9,7 +9,8 @@ from utils.live.loop import read_live
 from utils.live.panel import LivePanel
 from utils.live.recording import COLUMNS, GuidedRound, TakeRecorder, read_manifest
 from utils.live.recordings import delete_person, pack_person, people
-from utils.live.results import Face, Reading
+from utils.live.results import Reading
+from utils.live.unsure import Face
 from utils.models.metadata import add_metadata
 from utils.models.model_file import save_model
 from utils.vision.opencv import cv2

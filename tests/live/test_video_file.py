@@ -11,8 +11,8 @@ import pytest
 from utils.config import PROJECT
 from utils.live.sources import AnimatedImage, open_source
 from utils.live.video_file import VideoFile
-from utils.vision.mp4 import Mp4Writer
 from utils.vision.opencv import cv2
+from utils.vision.video_writer import Mp4Writer
 
 WIDTH, HEIGHT = 160, 96
 BLUE, GREEN = (255, 0, 0), (0, 255, 0)

@@ -33,7 +33,7 @@ def add_options(command) -> None:
 
 def adopt(options) -> None:
     """make a model that another project trained one of this project"""
-    from utils.models.adopt import adopt_model
+    from utils.models.old_models import adopt_model
 
     check_outputs(filter(None, [options.old, options.weights, options.image]), [options.save])
     check_writable(options.save)

@@ -170,7 +170,7 @@ def codecs() -> Iterator[Finding]:
     import numpy as np
 
     from utils.live.video_file import VideoFile
-    from utils.vision.mp4 import Mp4Writer
+    from utils.vision.video_writer import Mp4Writer
 
     known = ".".join(map(str, av.library_versions["libavcodec"]))
     text = f"PyAV {av.__version__} with FFmpeg's libavcodec {known}"

@@ -11,8 +11,8 @@ import pandas as pd
 from utils.drawn.character import EXPRESSIONS, ActionUnits, paint_head
 from utils.drawn.face import backdrop, expose, random_background, random_character
 from utils.files import replacing
-from utils.vision.mp4 import Mp4Writer
 from utils.vision.opencv import cv2
+from utils.vision.video_writer import Mp4Writer
 
 CLIP_ORDER = ("neutral", "happy", "surprise", "fear", "sad", "angry", "disgust")
 _STREAM = 3  # of random numbers, one beyond those of `dataset`'s splits: nobody is in both

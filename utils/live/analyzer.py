@@ -7,7 +7,7 @@ server can all feed it.
 
 import numpy as np
 
-from utils.live.results import Face, labelled_face
+from utils.live.unsure import Face, labelled_face
 from utils.models.opinion import judge_of
 from utils.vision.boxes import Box, apart, clip_box, distinct, merge_boxes
 from utils.vision.detectors import make_detector

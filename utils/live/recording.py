@@ -20,8 +20,9 @@ import numpy as np
 
 from utils.config import class_name
 from utils.files import replacing, write_json, write_text
-from utils.live.results import Face, Reading
+from utils.live.results import Reading
 from utils.live.sinks import Sink
+from utils.live.unsure import Face
 from utils.vision.images import to_grey
 from utils.vision.opencv import cv2
 from utils.vision.preprocessing import crop

@@ -1,4 +1,4 @@
-"""What was read: a face, a frame's reading, the table of them, and what "unsure" means.
+"""What was read: a frame's reading, and the table of all of them.
 
 The one place where numbers are rounded for print: a CSV file, a JSON file and the table
 that is returned hold the same digits.
@@ -13,44 +13,8 @@ import numpy as np
 import pandas as pd
 
 from utils.live.overlay import draw_faces
-from utils.vision.boxes import Box
+from utils.live.unsure import UNSURE, Face
 from utils.vision.opencv import cv2
-
-UNSURE = "unsure"
-
-
-@dataclass(frozen=True)
-class Face:
-    """What was read of one face in one frame.
-
-    Attributes:
-        track: the face's number, the same from frame to frame; in a still from 1.
-        box: (left, top, width, height) in whole pixels, inside the frame.
-        probabilities: float, (classes,), sum 1; of a film smoothed over time.
-        label: the most probable class, or `UNSURE`.
-        confidence: its probability, 0–1.
-    """
-
-    track: int
-    box: Box
-    probabilities: np.ndarray
-    label: str
-    confidence: float
-
-    def row(self) -> list:
-        """Its values in the order of `face_columns`, rounded for print."""
-        shares = [round(float(share), 6) for share in self.probabilities]
-        return [*self.box, *shares, self.label, round(self.confidence, 6)]
-
-
-def labelled_face(
-    track: int, box: Box, probabilities: np.ndarray, class_names: Sequence[str], threshold: float
-) -> Face:
-    """A face with its most probable class, or `UNSURE` where that is below the threshold."""
-    best = int(np.argmax(probabilities))
-    confidence = float(probabilities[best])
-    label = class_names[best] if confidence >= threshold else UNSURE
-    return Face(track, box, probabilities, label, confidence)
 
 
 def face_columns(class_names: Sequence[str]) -> list[str]:

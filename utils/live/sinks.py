@@ -12,8 +12,8 @@ from pathlib import Path
 from utils.files import check_writable, free_path
 from utils.live.overlay import draw_faces
 from utils.live.results import Reading, table_columns
-from utils.vision.mp4 import Mp4Writer
 from utils.vision.opencv import cv2
+from utils.vision.video_writer import Mp4Writer
 
 
 class DisplayUnavailable(OSError):

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from utils.live.results import Face, face_columns, labelled_face
+from utils.live.results import face_columns
+from utils.live.unsure import Face, labelled_face
 from utils.models.opinion import judge_of
 from utils.models.predictor import load
 from utils.progress import progress_bar

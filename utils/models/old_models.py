@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from utils.models.backend import all_layers, compiled, keras
-from utils.models.keras2 import NETWORKS, network_of
 from utils.models.metadata import CONFIG, UNREADABLE, WEIGHTS, ModelFileError
 from utils.models.model_file import load_model, save_model
+from utils.models.old_configs import NETWORKS, network_of
 from utils.vision.images import ImageSource, open_image
 from utils.vision.preprocessing import Preprocessing, prepare
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from utils.cli import main
-from utils.models.adopt import adopt_model
 from utils.models.backend import keras
 from utils.models.metadata import ModelFileError
 from utils.models.model_file import load_model
+from utils.models.old_models import adopt_model
 
 CLASSES = ("angry", "happy", "neutral")
 CONFIG = {
