@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from utils.vision import haar
-from utils.vision.boxes import apart, clip_box
+from utils.vision.boxes import apart, clip_box, intersection_over_union
 from utils.vision.haar import FaceDetector
 from utils.vision.images import to_grey
 from utils.vision.opencv import cv2, explain_import_error
@@ -95,6 +95,7 @@ def test_only_the_thorough_search_finds_a_tilted_face(detector):
 def test_small_and_narrow_frames_have_no_face_and_no_error(detector, shape):
     blank = np.full(shape, 90, np.uint8)
     assert detector.detect(blank, thorough=True) == detector.scan(blank) == []
+    assert detector.detect(blank, True, lambda frame, boxes: np.zeros(len(boxes))) == []
     assert detector.refind(blank, (0, 0, 30, 30)) is None
 
 
@@ -200,3 +201,22 @@ def test_a_second_opinion_finds_small_faces_and_refuses_what_is_none(detector):
     assert len(found) == 4 and found == sorted(found, key=lambda box: -box[2])
     assert all(box[0] < 250 for box in detector.detect(frame, judge=left_half))
     assert detector.detect(frame, True, lambda frame, boxes: np.zeros(len(boxes))) == []
+
+
+def test_a_still_whose_middle_may_be_a_face_is_searched_finer(detector):
+    turn = cv2.getRotationMatrix2D((320, 240), 26, 1)
+    frame = cv2.warpAffine(scene(places=((240, 160, 160),)), turn, (640, 480), borderValue=120)
+
+    def judge_with(middle):
+        return lambda frame, boxes: np.array([middle if box[2] > 300 else 0.6 for box in boxes])
+
+    (box,) = detector.detect(frame, True, judge_with(0.3))
+    assert centre(box) == pytest.approx((320, 240), abs=30)
+    assert detector.detect(frame, True, judge_with(0.05)) == []  # only from 0.6 of it on
+
+
+def test_a_judged_box_lies_where_the_face_does(detector):
+    for side in range(100, 200, 20):
+        frame = scene(places=((200, 150, side),))
+        (box,) = detector.detect(frame, judge=lambda frame, boxes: np.ones(len(boxes)))
+        assert intersection_over_union(box, (200, 150, side, side)) > 0.6

@@ -14,6 +14,7 @@ BGR, 0–255. Boxes are (left, top, width, height) in whole pixels of that frame
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from threading import Lock
 
@@ -40,15 +41,15 @@ _STEP = 1.1  # growth of the search window from one round to the next
 _COARSE = 1.2  # the same where time counts
 _TINY = 0.02  # of the shorter side: no smaller face is looked for, or large images took seconds
 _FAR = 0.12  # share of the shorter side: where a face is smaller, others may be, too
-_ALONE = 0.3  # the same of a face in a still for which `detect` makes further passes
-_SURE = 0.5  # how sure the second opinion must be of what those find
+_ALONE = 0.6  # the same of a face for which a judged still is searched further
+_MIDDLE, _HINT = 0.7, 0.1  # but for smaller ones, too, if so sure that its middle is a face
+_SURE = 0.3  # how sure the second opinion must be of what those find
 _KEPT = 16_000_000  # pixels for which a cascade may keep memory
 _FILES = {name: f"haarcascade_frontalface_{name}.xml" for name in ("alt", "alt2", "default")}
 _FILES["profile"] = "haarcascade_profileface.xml"
 # Passes for a still in which the first found nothing: cascade, neighbours, degrees, mirrored.
 # All search an equalised copy. Of 195 missed faces of FER-2013's train these find 109, with 5
-# boxes in 110 images without a face. Most are tilted: upright, alt and alt2 again find next
-# to nothing, and default about as many false boxes as faces.
+# boxes in 110 images without a face. Most are tilted: upright, others find next to nothing.
 _FALLBACK = (
     ("alt", 3, 26, False), ("alt", 3, -26, False), ("profile", 3, 0, False),
     ("profile", 3, 0, True), ("alt2", 5, 14, False), ("alt2", 5, -14, False),
@@ -102,27 +103,30 @@ class FaceDetector:
         grey = to_grey(frame)
         if judge is not None:
             return self._judged(frame, grey, thorough, judge)
-        least = max(LEAST_FACE, self.least_share * min(grey.shape))
-        boxes = self._search(grey, least, "alt2", 3)
-        if not boxes and thorough:
-            boxes = next(filter(None, self._search_again(grey, least)), [])
-        return whole_boxes(boxes, grey.shape)
+        passes = islice(self._passes(grey, self.least_share), None if thorough else 1)
+        return whole_boxes(next(filter(None, passes), []), grey.shape)
 
     def _judged(self, frame, grey, thorough, judge) -> list[Box]:
         """What the cascades propose and the second opinion takes for faces."""
         boxes = self._believed(frame, self.propose(grey), judge)
-        shorter = min(grey.shape)
         if not boxes and thorough:
-            for found in self._search_again(grey, max(LEAST_FACE, _ALONE * shorter)):
-                boxes = believed(frame, whole_boxes(found, grey.shape), judge, _SURE)
-                if boxes:
-                    break
-            else:
-                boxes = self._believed(frame, self._far_away(grey), judge)
-        if len(boxes) > 1 or any(box[2] < _FAR * shorter for box in boxes):  # a group, or far away
+            passes = self._passes(grey, self._share(frame, judge))
+            passes = (whole_boxes(found, grey.shape) for found in passes)
+            boxes = next(filter(None, (believed(frame, each, judge, _SURE) for each in passes)), [])
+            boxes = boxes or self._believed(frame, self._far_away(grey), judge)
+        # Proposals lie roughly; after this three in a hundred more overlap their face well.
+        boxes = whole_boxes([self.refind(frame, box) or box for box in boxes], grey.shape)
+        if len(boxes) > 1 or any(box[2] < _FAR * min(grey.shape) for box in boxes):  # group or far
             others = distinct(self.propose(grey, generous=True), boxes)
             boxes += [box for box in self._believed(frame, others, judge) if apart(box, boxes)]
         return sorted(boxes, key=lambda box: (-box[2] * box[3], box))
+
+    def _share(self, frame, judge) -> float:
+        """From what share of the shorter side on further passes look for faces in a still."""
+        side = max(1, round(_MIDDLE * min(frame.shape[:2])))
+        middle = (frame.shape[1] - side) // 2, (frame.shape[0] - side) // 2, side, side
+        hint = judge(frame, [middle])[0] >= _HINT  # small ones cost seven times the time
+        return self.least_share if hint else max(_ALONE, self.least_share)
 
     def _believed(self, frame, boxes, judge) -> list[Box]:
         """Boxes that the judge believes; of those it doubts, a stricter cascade must see a face."""
@@ -186,9 +190,8 @@ class FaceDetector:
             return []
         growth = (large / LEAST_FACE) ** (1 / (self.scan_parts - 1))
         scale = growth ** (part + 1 - self.scan_parts)  # the band's least face becomes 24 pixels
-        found = self._run(
-            "default", _resize(grey, scale), _COARSE, 1, LEAST_FACE, round(1.2 * growth * 24)
-        )
+        most = round(1.2 * growth * LEAST_FACE)
+        found = self._run("default", _resize(grey, scale), _COARSE, 1, LEAST_FACE, most)
         return [tuple(float(value) / scale for value in box) for box in found]
 
     def refind(self, frame: np.ndarray, box: Iterable[float]) -> Box | None:
@@ -202,9 +205,7 @@ class FaceDetector:
             Its box now, in whole pixels; None if it is not seen there.
         """
         found = self._search_near(frame, box, "alt2", 2, side=64)  # on less, boxes grow too wide
-        if not found:
-            return None
-        return clip_box(nearest_box(found, box), frame.shape)
+        return clip_box(nearest_box(found, box), frame.shape) if found else None
 
     def _search_near(self, frame, box, cascade, neighbours, side) -> list[tuple]:
         """Boxes of about this box's place and size; the face is brought to ``side`` pixels."""
@@ -220,23 +221,24 @@ class FaceDetector:
         found = self._run(cascade, copy, _STEP, neighbours, least, most)
         return [(x + a / scale, y + b / scale, c / scale, d / scale) for a, b, c, d in found]
 
-    def _search_again(self, grey: np.ndarray, least: float) -> Iterator[list[tuple]]:
-        """What each further pass over a still finds, from the cheapest on."""
+    def _passes(self, grey: np.ndarray, share: float) -> Iterator[list[tuple]]:
+        """What the usual and each further pass over a still finds, all in copies of one size."""
+        finest, least = (max(LEAST_FACE, s * min(grey.shape)) for s in (self.least_share, share))
+        window = _WINDOW * least / finest
+        yield self._search(grey, least, "alt2", 3, window=window)
         # The cascade wants some surroundings, which a tight crop of a face lacks.
         border = min(grey.shape) // 4
         bordered = cv2.copyMakeBorder(grey, *[border] * 4, cv2.BORDER_REPLICATE)
         large = max(LEAST_FACE, 0.4 * min(grey.shape))
         boxes = self._search(bordered, large, "alt2", 3, window=2 * _WINDOW)
         yield [(left - border, top - border, *side) for left, top, *side in boxes]
-        scale = min(1.0, _WINDOW / least)
+        scale = min(1.0, window / least)
         small = cv2.equalizeHist(_resize(grey, scale))
-        for cascade, neighbours, degrees, mirrored in _FALLBACK:
-            boxes = self._search_turned(
-                small, least * scale, cascade, neighbours, degrees, mirrored
-            )
+        for settings in _FALLBACK:
+            boxes = self._search_turned(small, least * scale, window, *settings)
             yield [tuple(value / scale for value in box) for box in boxes]
 
-    def _search_turned(self, grey, least, cascade, neighbours, degrees, mirrored) -> list[tuple]:
+    def _search_turned(self, grey, least, window, cascade, neighbours, degrees, mirrored) -> list:
         height, width = grey.shape
         turn = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0)
         if degrees:
@@ -245,7 +247,7 @@ class FaceDetector:
             grey = np.ascontiguousarray(grey[:, ::-1])
         back = cv2.invertAffineTransform(turn)
         boxes = []
-        for left, top, *side in self._search(grey, least, cascade, neighbours):
+        for left, top, *side in self._search(grey, least, cascade, neighbours, window=window):
             if mirrored:
                 left = width - left - side[0]
             centre = back @ (left + side[0] / 2, top + side[1] / 2, 1)
