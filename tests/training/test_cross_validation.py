@@ -7,6 +7,7 @@ import pytest
 from utils import training
 from utils.config import CLASS_NAMES
 from utils.models import networks
+from utils.training import cross_validation
 from utils.training import head as heads
 from utils.training.batches import Batches
 from utils.training.features import Features, trunk_features
@@ -61,24 +62,50 @@ def test_every_image_is_answered_by_a_head_that_did_not_see_its_person(
     mlp = training.mlp_head(head, trunk, images, training.Settings(epochs=1), cache=tmp_path)
     linear = training.linear_head(trunk, images, cache=tmp_path)
 
-    def watched(learn, choose):
-        seen.append([set(images.table["subject"].iloc[rows]) for rows in (learn, choose)])
-        return (linear if len(seen) > 1 else mlp)(learn, choose)
+    def watched(parts):
+        seen.append([set(images.table["subject"].iloc[rows]) for rows in parts])
+        return (linear if len(seen) > 1 else mlp)(parts)
 
     answers = training.cross_validate(images, watched, count=3)
     assert list(answers) == ["grouped", "random"] and len(seen) == 6
     for probabilities in answers.values():
         np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
     folds = training.fold_numbers(images.table, "grouped", 3)
-    for fold, (learned, chose) in enumerate(seen[:3]):
+    for fold, (one, other) in enumerate(seen[:3]):
         held_out = set(images.table["subject"][folds == fold])
-        assert not learned & chose and not held_out & (learned | chose)
-        assert held_out | learned | chose == set(images.table["subject"])
+        assert not one & other and not held_out & (one | other)
+        assert held_out | one | other == set(images.table["subject"])
     compared = training.compare_ways(images, answers)
     assert list(compared["way"]) == ["by person", "at random"]
     assert (compared["people"] == images.table["subject"].nunique()).all()
     assert (compared["low"] <= compared["accuracy"]).all()
     assert (compared["accuracy"] <= compared["high"]).all()
+
+
+def test_a_linear_head_learns_from_all_folds_it_is_given_and_from_no_other(
+    table, preprocessing, small_network, tmp_path, monkeypatch
+):
+    images, fitted = Batches(table, preprocessing, batch_size=16), []
+
+    class Watched(cross_validation.LogisticRegression):
+        def fit(self, examples, labels):
+            fitted.append((self.C, np.unique(examples, axis=0)))
+            return super().fit(examples, labels)
+
+    monkeypatch.setattr(cross_validation, "LogisticRegression", Watched)
+    trunk = small_network.get_layer("trunk")
+    fit = training.linear_head(trunk, images, mirror=False, penalties=(0.1, 1.0), cache=tmp_path)
+    parts = np.array_split(np.random.default_rng(0).permutation(len(table))[10:], 5)
+    (answers,) = fit(parts)(np.arange(len(table)))
+    assert answers.shape == images.wanted.shape
+    *inner, (penalty, last) = fitted
+    assert len(inner) == 2 * cross_validation.INNER and penalty in (0.1, 1.0)
+    everything = {row.tobytes() for row in last}
+    learned = [{row.tobytes() for row in rows} for _, rows in inner]
+    assert all(rows < everything for rows in learned)
+    for first in (learned[:3], learned[3:]):  # of each penalty: every image is held out once
+        assert set.union(*first) == everything and not set.intersection(*first)
+    assert len(everything) == len(np.concatenate(parts))
 
 
 def test_a_head_learns_from_batches_of_the_size_asked_for_and_enough_of_them(

@@ -31,8 +31,11 @@ WAYS = ("grouped", "random")
 AXES = 500
 """Principal axes that `linear_head` looks along."""
 
-Fit = Callable[[np.ndarray, np.ndarray], Callable[[np.ndarray], list[np.ndarray]]]
-"""Positions to learn from and to choose by → positions → each view's probabilities."""
+INNER = 3
+"""Parts of the learning folds of which `linear_head` holds out one after the other to choose."""
+
+Fit = Callable[[list[np.ndarray]], Callable[[np.ndarray], list[np.ndarray]]]
+"""Positions of each fold to learn from → positions → each view's calibrated probabilities."""
 
 
 def fold_numbers(table: pd.DataFrame, way: str, count: int = 10, seed: int = 0) -> np.ndarray:
@@ -86,9 +89,8 @@ def cross_validate(
 ) -> dict[str, np.ndarray]:
     """Answer every image by a head that learned from other folds.
 
-    Of the images that are not held out, the next fold chooses (the epoch, the strength of a
-    penalty) and gives the temperature; the head learns from the rest. So nothing is chosen on
-    what is judged.
+    What is to be chosen (the epoch, the strength of a penalty, the temperature) is chosen within
+    the folds that are not held out. So nothing is chosen on what is judged.
 
     Args:
         images: all images; their ``split`` does not count.
@@ -108,14 +110,9 @@ def cross_validate(
     found = {way: np.zeros(images.wanted.shape) for way in ways}
     rounds = [(way, fold) for way in ways for fold in range(folds[way].max() + 1)]
     for way, fold in progress_bar(rounds, desc="folds", unit="fold"):
-        choosing = (fold + 1) % (folds[way].max() + 1)
-        held_out, choose = (np.flatnonzero(folds[way] == one) for one in (fold, choosing))
-        learn = np.flatnonzero(~np.isin(folds[way], (fold, choosing)))
-        answer = fit(learn, choose)
-        enough = len(choose) >= LEAST_IMAGES
-        temperature = fit_temperature(images.wanted[choose], answer(choose)) if enough else 1.0
-        views = [tempered(one, temperature) for one in answer(held_out)]
-        found[way][held_out] = np.mean(views, axis=0)
+        rows = [np.flatnonzero(folds[way] == one) for one in range(folds[way].max() + 1)]
+        answer = fit([*rows[fold + 1 :], *rows[:fold]])
+        found[way][rows[fold]] = np.mean(answer(rows[fold]), axis=0)
     return found
 
 
@@ -127,7 +124,9 @@ def mlp_head(
     mirror: bool = True,
     cache: str | Path = CACHE,
 ) -> Fit:
-    """A head of one's own, trained in each fold as `head.train_head` does.
+    """A head of one's own, trained as `head.train_head` does.
+
+    Of the folds to learn from, the first chooses the epoch and gives the temperature.
 
     Args:
         head: its layers; its weights are not changed.
@@ -135,19 +134,30 @@ def mlp_head(
     """
     found = [trunk_features(trunk, images, cache, side) for side in (False, True)[: 1 + mirror]]
 
-    def fit(learn, choose):
+    def fit(parts):
+        choose, learn = parts[0], np.sort(np.concatenate(parts[1:]))
         worker = keras.models.clone_model(head)
         worker.build(trunk.output_shape)
         steps = -(-len(learn) // images.batch_size)
         fit_head(worker, found, images, learn, choose, enough_steps(settings, steps), shown=False)
-        return lambda rows: [
-            worker.predict(
-                Features(view, images.wanted, rows, batch_size=images.batch_size), verbose=0
-            )
-            for view in found
-        ]
+
+        def answer(rows):
+            return [
+                worker.predict(
+                    Features(view, images.wanted, rows, batch_size=images.batch_size), verbose=0
+                )
+                for view in found
+            ]
+
+        return _calibrated(answer, images.wanted[choose], answer(choose))
 
     return fit
+
+
+def _calibrated(answer, wanted, views):
+    """The same answers at the temperature that fits these views of what was wanted."""
+    temperature = fit_temperature(wanted, views) if len(wanted) >= LEAST_IMAGES else 1.0
+    return lambda rows: [tempered(view, temperature) for view in answer(rows)]
 
 
 def linear_head(
@@ -156,19 +166,21 @@ def linear_head(
     *,
     pool: bool = False,
     mirror: bool = True,
-    penalties=(0.3, 3.0),
+    penalties=(0.01, 0.03, 0.1, 0.3, 1.0, 3.0),
     cache: str | Path = CACHE,
 ) -> Fit:
     """One dense layer, solved to the end instead of trained in steps: quick, and hard to beat.
 
     It is scikit-learn's `LogisticRegression` on the features' first `AXES` principal axes, which
-    are found once, of all images and without any label. The features are held in memory: 28 MB
-    for 1,000 maps of 6 × 6 × 192.
+    are found once, of all images and without any label. The penalty and the temperature are
+    chosen by folds within the folds to learn from, as is usual (nested cross-validation); then
+    the layer is solved again on all of these. The features are held in memory: 28 MB for 1,000
+    maps of 6 × 6 × 192.
 
     Args:
         trunk, images, mirror, cache: as for `head.train_head`.
         pool: take the mean of each channel instead of the whole map.
-        penalties: inverse strengths (``C``), of which each fold chooses one by log loss.
+        penalties: inverse strengths (``C``), of which one is chosen by log loss.
     """
     views = []
     for side in (False, True)[: 1 + mirror]:
@@ -185,27 +197,30 @@ def linear_head(
     scale = np.sqrt((np.concatenate(views) ** 2).sum(axis=1).mean()) / 10
     views = [view / scale for view in views]
 
-    def fit(learn, choose):
-        examples = np.concatenate([view[learn] for view in views])
-        labels = np.tile(images.labels[learn], len(views))
+    def solve(penalty, rows):
+        model = LogisticRegression(C=penalty, max_iter=200, tol=1e-3)
+        model.fit(
+            np.concatenate([view[rows] for view in views]), np.tile(images.labels[rows], len(views))
+        )
 
-        def answer(model, rows):
-            given = np.full((len(rows), images.wanted.shape[1]), 1e-12)
-            answers = []
-            for view in views:
+        def answer(rows):
+            answers = np.full((len(views), len(rows), images.wanted.shape[1]), 1e-12)
+            for given, view in zip(answers, views, strict=True):
                 given[:, model.classes_] = model.predict_proba(view[rows])
-                answers.append(given / given.sum(axis=1, keepdims=True))
-            return answers
+            return answers / answers.sum(axis=2, keepdims=True)
 
-        models = []
+        return answer
+
+    def fit(parts):
+        inner = [np.concatenate(parts[first::INNER]) for first in range(min(INNER, len(parts)))]
+        rows, found = np.concatenate(inner), []
         for penalty in penalties:
-            model = LogisticRegression(C=penalty, max_iter=60, tol=1e-2)
-            model.fit(examples, labels)
-            given = np.mean(answer(model, choose), axis=0)
-            loss = -np.log(given[np.arange(len(choose)), images.labels[choose]]).mean()
-            models.append((loss, penalty, model))
-        best = min(models, key=lambda one: one[:2])[2]
-        return lambda rows: answer(best, rows)
+            each = [solve(penalty, np.setdiff1d(rows, held_out))(held_out) for held_out in inner]
+            given = np.concatenate(each, axis=1)
+            right = given.mean(axis=0)[np.arange(len(rows)), images.labels[rows]]
+            found.append((-np.log(right).mean(), penalty, given))
+        _, penalty, given = min(found, key=lambda one: one[:2])
+        return _calibrated(solve(penalty, rows), images.wanted[rows], given)
 
     return fit
 
