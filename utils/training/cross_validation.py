@@ -14,6 +14,7 @@ import pandas as pd
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from threadpoolctl import threadpool_limits
 
 from utils.config import CACHE
 from utils.datasets.domains import rows_by_domain
@@ -180,7 +181,7 @@ def linear_head(
     Args:
         trunk, images, mirror, cache: as for `head.train_head`.
         pool: take the mean of each channel instead of the whole map.
-        penalties: inverse strengths (``C``), of which one is chosen by log loss.
+        penalties: inverse strengths (``C``), of which one is chosen by calibrated log loss.
     """
     views = []
     for side in (False, True)[: 1 + mirror]:
@@ -211,14 +212,16 @@ def linear_head(
 
         return answer
 
+    @threadpool_limits.wrap(limits=1)  # so small that threads only wait for one another
     def fit(parts):
         inner = [np.concatenate(parts[first::INNER]) for first in range(min(INNER, len(parts)))]
         rows, found = np.concatenate(inner), []
         for penalty in penalties:
             each = [solve(penalty, np.setdiff1d(rows, held_out))(held_out) for held_out in inner]
-            given = np.concatenate(each, axis=1)
-            right = given.mean(axis=0)[np.arange(len(rows)), images.labels[rows]]
-            found.append((-np.log(right).mean(), penalty, given))
+            given, wanted = np.concatenate(each, axis=1), images.wanted[rows]
+            likely = np.mean(_calibrated(lambda _, given=given: given, wanted, given)(rows), axis=0)
+            loss = -np.log(likely[np.arange(len(rows)), images.labels[rows]]).mean()
+            found.append((loss, penalty, given))
         _, penalty, given = min(found, key=lambda one: one[:2])
         return _calibrated(solve(penalty, rows), images.wanted[rows], given)
 
