@@ -216,7 +216,7 @@ def test_a_still_whose_middle_may_be_a_face_is_searched_finer(detector):
 
 
 def test_a_judged_box_lies_where_the_face_does(detector):
-    for side in range(100, 200, 20):
+    for side in range(60, 240, 20):
         frame = scene(places=((200, 150, side),))
         (box,) = detector.detect(frame, judge=lambda frame, boxes: np.ones(len(boxes)))
-        assert intersection_over_union(box, (200, 150, side, side)) > 0.6
+        assert intersection_over_union(box, (200, 150, side, side)) > 0.85  # proposals: 0.78
