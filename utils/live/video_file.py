@@ -149,6 +149,8 @@ class VideoFile(FrameSource):
             self.fps = 1 / self._every
         self._origin, self.length, length = None, None, self._container.duration
         self._seconds = length / 1e6 if length is not None and 0 < length < 1e12 else None
+        if "avi" in self._container.format.name and self.fps:  # FFmpeg shortens what is cut off
+            self._seconds = max(self._seconds or 0.0, stream.frames * self._period) or None
         if self._seconds and self.fps:  # the number of frames counts those that an edit hides
             end = min(self._seconds, self._end or math.inf)
             self.length = max(0, round((end - self._start) * self.fps))
