@@ -1,6 +1,7 @@
 """What several tests share: a small real data set and a small network."""
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,14 @@ from utils.drawn.dataset import draw_dataset
 from utils.models import networks
 from utils.vision.boxes import Box
 from utils.vision.preprocessing import Preprocessing
+
+
+@pytest.fixture(autouse=True, scope="module")
+def forgotten_networks():
+    """What Keras keeps of the networks of a file of tests goes with it: some gigabytes."""
+    yield
+    if "keras" in sys.modules:
+        sys.modules["keras"].backend.clear_session()
 
 
 @pytest.fixture(scope="session")

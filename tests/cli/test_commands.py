@@ -109,7 +109,8 @@ def test_errors_are_one_sentence_not_a_traceback(tmp_path, capsys):
 
 def test_a_training_goes_on_from_a_model(faces, tmp_path, capsys):
     first, second = tmp_path / "first.keras", tmp_path / "second.keras"
-    common = ["train", str(faces), "--epochs", "1", "--runs", str(tmp_path / "runs")]
+    common = ["train", str(faces), "--epochs", "1", "--network", "six-layer"]
+    common += ["--runs", str(tmp_path / "runs")]
     assert main([*common, "--save", str(first)]) == 0
     further = [*common, "--start", str(first), "--patience", "3", "--zoom", "0.2"]
     assert main([*further, "--save", str(first)]) == 1
@@ -152,6 +153,7 @@ def test_a_training_that_cannot_be_is_refused_before_it_begins(
 def test_train_on_three_classes_then_evaluate_on_seven(faces, tmp_path, capsys):
     runs = tmp_path / "runs"
     arguments = ["train", str(faces), "--classes", "Joy,sad,surprised", "--epochs", "1"]
+    arguments += ["--network", "six-layer"]
     assert main([*arguments, "--runs", str(runs)]) == 0
     model = capsys.readouterr().out.split()[-1]
     assert runs in Path(model).parents
