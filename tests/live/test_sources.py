@@ -335,7 +335,8 @@ def test_attempts_to_open_a_device_again_come_no_slower_than_every_five_seconds(
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to a process")
 def test_ctrl_c_in_a_stalled_stream_ends_without_an_abort(network_camera):
     code = (
-        "import sys\n"
+        "import signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # whoever ignored it before
         "from utils.live.sources import open_source\n"
         "with open_source(sys.argv[1]) as source:\n"
         "    for _ in source:\n"

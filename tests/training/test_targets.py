@@ -132,7 +132,8 @@ def test_contempt_is_learned_from_votes_alone(voted, tmp_path):
     assert done.metrics["majority8_n"] > 0
 
 
-def test_a_head_learns_from_votes(voted, small_network, preprocessing, tmp_path):
+def test_a_head_learns_from_votes(voted, small_network, preprocessing, tmp_path, monkeypatch):
+    monkeypatch.setattr("utils.training.head.LEAST_STEPS", 1)
     trunk, head = (small_network.get_layer(name) for name in ("trunk", "head"))
     images = Batches(voted, preprocessing, targets="votes")
     run = training.train_head(
