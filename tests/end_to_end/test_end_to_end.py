@@ -56,8 +56,9 @@ def bottleneck(imported, tmp_path_factory):
         WEIGHTS=None,
         UNFREEZE_FROM="block5_conv3",
         IMAGE_SIZE=96,
-        BATCH_SIZE=8,  # the least that a head learns from is a number of batches
+        BATCH_SIZE=8,
         EPOCHS=2,
+        least_steps=4,
     )
 
 
@@ -75,15 +76,21 @@ def fine_tuned(imported, tmp_path_factory):
     )
 
 
-def run_training(folder, **parameters):
+def run_training(folder, least_steps=500, **parameters):
     """The transfer notebook's executed cells, numbers, model file and runs."""
     model, runs = folder / "model.keras", folder / "runs"
     parameters |= {"DRAWN": "", "MODEL": str(model), "RUNS": str(runs)}
-    lesson = TRANSFER.read_text(encoding="utf-8")
-    assert lesson.count("count=5, seed=SEED") == 1
-    quicker = folder / TRANSFER.name  # two folds do to see that they are drawn
-    quicker.write_text(lesson.replace("count=5, seed=SEED", "count=2, seed=SEED"), encoding="utf-8")
-    file = execute(quicker, folder / "transfer.ipynb", parameters)
+    lesson = nbformat.read(TRANSFER, as_version=4)
+    (imports, *_), (folds,) = (
+        [one for one in lesson.cells if one.cell_type == "code" and words in one.source]
+        for words in ("from utils import", "count=5, seed=SEED")
+    )
+    # Two folds do to see that they are drawn.
+    folds.source = folds.source.replace("count=5", "count=2")
+    imports.source += "\nfrom utils.training import head as room"
+    imports.source += f"\nroom.LEAST_STEPS = {least_steps}"
+    nbformat.write(lesson, folder / TRANSFER.name)
+    file = execute(folder / TRANSFER.name, folder / "transfer.ipynb", parameters)
     numbers = json.loads(model.with_suffix(".json").read_text(encoding="utf-8"))
     return SimpleNamespace(file=file, model=model, runs=runs, numbers=numbers)
 

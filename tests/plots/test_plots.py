@@ -44,7 +44,9 @@ def figures(answers):
         "confusion": plots.confusion_matrix(metrics),
         "precision": plots.precision_matrix(metrics),
         "recall": plots.recall_matrix(metrics),
-        "mistakes": plots.mistakes(table["file"], labels, probabilities, classes),
+        "mistakes": plots.mistakes(
+            table["file"].rename(lambda row: row + 9), labels, probabilities, classes
+        ),
         "risk": plots.risk_coverage(labels, probabilities, 0.4),
         "risk of few": plots.risk_coverage(labels, probabilities, 0.99),
         "explanation": explain(1, classes),

@@ -1,5 +1,7 @@
 """Figures of data, training and evaluation."""
 
+from collections.abc import Iterable
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -164,7 +166,7 @@ def reliability(labels: np.ndarray, probabilities: np.ndarray, bins: int = 10) -
 
 
 def mistakes(
-    files: list[str], labels: np.ndarray, probabilities: np.ndarray, class_names, count: int = 12
+    files: Iterable[str], labels: np.ndarray, probabilities: np.ndarray, class_names, count=12
 ) -> Figure:
     """The wrong answers of highest confidence, as images.
 
@@ -175,6 +177,7 @@ def mistakes(
         class_names: names of the classes.
         count: how many to show.
     """
+    files = list(files)  # a column's own index may be that of a larger table
     chosen = evaluation.most_confident_mistakes(labels, probabilities, count)
     rows = max(-(-len(chosen) // 6), 1)
     figure, grid = plt.subplots(rows, 6, figsize=(10, 2.2 * rows), facecolor="white")
