@@ -26,6 +26,8 @@ from utils.vision.preprocessing import Preprocessing
 
 EPOCHS = 5
 
+QUICKLY_COMPILED = "--xla_backend_optimization_level=0"
+
 # A training as a notebook would start it, small and in float32 so that two runs
 # differ by rounding at most.
 SCRIPT = """
@@ -310,7 +312,7 @@ def test_one_step_on_each_backend(backend, faces, tmp_path):
     )
     result = subprocess.run(
         [sys.executable, "-c", script, str(faces), str(tmp_path)],
-        env={**os.environ, "KERAS_BACKEND": backend},
+        env={**os.environ, "KERAS_BACKEND": backend, "XLA_FLAGS": QUICKLY_COMPILED},
         capture_output=True,
         text=True,
         check=True,
