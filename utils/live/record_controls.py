@@ -85,9 +85,9 @@ class RecordControls(Sink):
             self.bar.value = self._round.done
             if self._round.done >= 1:
                 self._end_round()
-        recording = self._recorder.held
+        recording, before = self._recorder.held, self._recorder.images
         self._recorder.write(reading)
-        if recording:
+        if self._recorder.images > before:  # counting reads a file, which no frame waits for
             self._tell(f"Recording {recording}.")
 
     def close(self, complete: bool) -> None:

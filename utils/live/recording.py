@@ -45,6 +45,7 @@ class TakeRecorder(Sink):
 
     Attributes:
         track: number of the face that is recorded; None for the largest.
+        images: how many it has kept.
 
     Raises:
         ValueError: no usable name, or recordings with another margin lie there.
@@ -55,7 +56,7 @@ class TakeRecorder(Sink):
     ):
         self.folder, self.margin, self.per_second = Path(folder), margin, per_second
         self.subject, self.track = checked_name(subject, "person"), None
-        self._door, self._take, self._class = RLock(), None, None
+        self.images, self._door, self._take, self._class = 0, RLock(), None, None
         self._kept, self._small = -np.inf, None
         record = self.folder / RECORD
         if record.is_file():
@@ -158,6 +159,7 @@ class TakeRecorder(Sink):
         write_text(self.folder / MANIFEST, manifest_text(rows))
         with replacing(file) as temporary:
             temporary.write_bytes(data)
+        self.images += 1
 
 
 class GuidedRound(Sink):
