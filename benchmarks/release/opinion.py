@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 
 from benchmarks.conditions import scene
 from benchmarks.detection import face_free_pictures
-from benchmarks.photographs import read_photographs
+from benchmarks.photographs import SEED, learned_from, read_photographs
 from utils import datasets
 from utils.config import project_path
 from utils.models import litert
@@ -29,7 +29,6 @@ from utils.vision.haar import FaceDetector
 from utils.vision.images import read_image, to_grey
 from utils.vision.opencv import cv2
 
-SEED = 0
 SCALES = (1.0, 0.6)
 STRENGTH = 0.02  # C of the regression
 
@@ -48,8 +47,7 @@ def main() -> None:
         add_litert_model(model)  # a file of before, whose LiteRT model tells no features
     network, detector = load(model), FaceDetector()
     pictures = dict(read_photographs(options.photos))
-    order = np.random.default_rng(SEED).permutation(len(pictures))
-    learned = {sorted(pictures)[number] for number in order[: len(pictures) // 2]}
+    learned = learned_from(pictures)
 
     rows = {True: [], False: []}  # features and answers, by whether they are learned from
     for name, (picture, faces) in tqdm(pictures.items(), "photographs"):
