@@ -6,10 +6,10 @@ CK+48 and JAFFE as imported with `--faces` (350 × 350; CK+48's are 48-pixel ima
 drawn characters. On the features of each frozen trunk one dense layer is solved for each of ten
 folds, by person and at random; the penalty and the temperature are chosen inside the folds. The
 trunk, its last map and the mirrored views were picked after looking at folds of the same people,
-so the figures flatter the recipe a little. Intervals resample people. MobileNetV2
-takes ImageNet's weights (`--weights imagenet`, or a file; its channel means are used); VGG16 is measured for its cost by
-`benchmarks.transfer_memory`. Each row runs in a process of its own, of which time and peak memory
-are told. Writes `results/transfer.json`.
+so the figures flatter the recipe a little. Intervals resample people. MobileNetV2 takes ImageNet's
+weights (`--weights imagenet`, or a file; its channel means are used); VGG16 is measured for its
+cost by `benchmarks.transfer_memory`. Each row runs in a process of its own, of which time and peak
+memory are told. Writes `results/transfer.json`.
 """
 
 import argparse
