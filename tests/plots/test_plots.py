@@ -178,3 +178,10 @@ def test_augmentation_is_shown_on_one_face_of_each_class(figures, answers):
     axes = figures["augmented"].axes
     assert len(axes) == 4 * len(classes)
     assert [one.get_title() for one in axes[: len(classes)]] == list(classes)
+
+
+def test_no_mistakes_are_told(table, figures):
+    labels = np.zeros(len(table), int)
+    figure = plots.mistakes(table["file"], labels, np.eye(7)[labels], list("abcdefg"))
+    assert [text.get_text() for text in figure.texts] == ["None of these was named wrongly."]
+    assert not figures["mistakes"].texts

@@ -183,6 +183,8 @@ def mistakes(
     figure, grid = plt.subplots(rows, 6, figsize=(10, 2.2 * rows), facecolor="white")
     for axes in grid.flat:
         axes.axis("off")
+    if not len(chosen):
+        figure.text(0.5, 0.5, "None of these was named wrongly.", ha="center", va="center")
     for axes, index in zip(grid.flat, chosen, strict=False):
         answer = probabilities[index].argmax()
         show_image(axes, read_image(files[index]))
