@@ -13,6 +13,7 @@ from app import create_app
 from app.limits import Limits
 from app.safety import is_loopback
 from app.server import Server
+from utils import what_to_install
 from utils.config import DEFAULT_MODEL, MODELS
 from utils.models.metadata import ModelFileError
 from utils.models.predictor import load
@@ -30,6 +31,9 @@ def main(arguments: list[str] | None = None) -> int:
 def _serve(options: argparse.Namespace) -> int:
     try:
         predictor = load(options.model)
+    except ModuleNotFoundError as error:  # a model without a LiteRT form needs Keras
+        print(what_to_install(error), file=sys.stderr)
+        return 2
     except (ModelFileError, OSError) as error:
         print(error, file=sys.stderr)
         return 2

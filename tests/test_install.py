@@ -68,6 +68,7 @@ assert client.get("/").status_code == 200
 answer = client.post("/api/v1/faces", data=open(image, "rb").read(), content_type="image/png")
 assert answer.status_code == 200, answer.text
 app.extensions["close"]()
+assert main(["train", "data/none"]) == 1
 """
 
 
@@ -91,6 +92,8 @@ def test_reading_faces_needs_no_package_of_training_or_notebooks(tmp_path):
     )
     assert run.returncode == 0, run.stderr
     assert out.is_file()
+    assert run.stderr.splitlines()[-1].startswith("This needs keras, which is not installed here. ")
+    assert "pip install -r requirements.txt" in run.stderr
 
 
 def _training() -> list[Requirement]:

@@ -1,5 +1,6 @@
-"""Facial expression recognition: the code that both notebooks share, in seven rooms."""
+"""Facial expression recognition: the code that the notebooks share, in seven rooms."""
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -23,6 +24,18 @@ def _check_environment() -> None:
         )
     # With a name, `python -m utils` prints the sentence alone, without a traceback.
     raise ImportError(f"This Python has none of the project's packages. {advice}", name=__name__)
+
+
+def what_to_install(error: ModuleNotFoundError) -> str:
+    """One sentence for an environment that holds less than what was asked of it needs."""
+    missing = error.name or str(error)
+    packages = "-r requirements.txt -c constraints.txt"
+    if missing == os.environ.get("KERAS_BACKEND"):
+        packages = missing
+    return (
+        f"This needs {missing}, which is not installed here. In {Path(__file__).parent.parent}: "
+        f"python -m pip install {packages}"
+    )
 
 
 _check_environment()

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from utils import config
+from utils import config, what_to_install
 from utils.cli import adopting, commands, personal
 from utils.vision.yunet_file import SOURCE
 
@@ -29,6 +29,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return options.command(options) or 0
+    except ModuleNotFoundError as error:
+        print(what_to_install(error), file=sys.stderr)
+        return 1
     except (ImportError, OSError, ValueError) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
