@@ -25,6 +25,8 @@ def test_doubts(table, count):
     figure = plots.doubtful_labels(shown)
     titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
     assert len(titles) == count
+    told = [text.get_text() for text in figure.texts]
+    assert told == ([] if count else ["No label here is doubtful."])
     assert all("sad 90%" in title for title in titles)
 
 

@@ -32,6 +32,8 @@ def doubtful_labels(table: pd.DataFrame, count: int = 12) -> Figure:
     )
     for axes in grid.flat:
         axes.axis("off")
+    if table.empty:
+        figure.text(0.5, 0.5, "No label here is doubtful.", ha="center", va="center")
     places = grid.reshape(-1, 1 + voted)
     for place, (_, row), votes in zip(places, table.iterrows(), votes_of(table), strict=False):
         show_image(place[0], read_image(row["file"]))
