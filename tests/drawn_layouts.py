@@ -14,8 +14,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from utils.drawn.character import EXPRESSIONS, ActionUnits
-from utils.drawn.face import draw_face, random_action_units, random_character
+from utils.drawn.face_painting import EXPRESSIONS, ActionUnits
+from utils.drawn.random_face import draw_face, random_action_units, random_character
 from utils.importing.face_databases import CK_CODES, IMPA_CODES, JAFFE_CODES
 
 CK_PEOPLE = ("S005", "S010", "S011", "S014", "S022", "S026")

@@ -6,7 +6,7 @@ import numpy as np
 
 from utils.config import CLASS_NAMES
 from utils.drawn.dataset import MARGIN
-from utils.drawn.face import draw_face, random_action_units, random_character
+from utils.drawn.random_face import draw_face, random_action_units, random_character
 from utils.vision.boxes import Box
 from utils.vision.opencv import cv2
 

@@ -38,4 +38,4 @@ def test_files_stay_short_and_the_top_level_clear():
     assert len(entries) + 2 <= 14, entries  # with __init__ and __main__
     for file in (PROJECT / "utils").rglob("*.py"):
         lines = len(file.read_text(encoding="utf-8").splitlines())
-        assert lines <= 300 or file.name == "character.py", f"{file} has {lines} lines"
+        assert lines <= 300 or file.name == "face_painting.py", f"{file} has {lines} lines"

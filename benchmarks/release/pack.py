@@ -69,7 +69,7 @@ def drawn(characters: int = CHARACTERS) -> list[tuple]:
     They are of the random stream that draws the train part of data sets, so nobody of a
     validation or test part, and nobody of the clip, is among them.
     """
-    from utils.drawn.face import random_character, random_image
+    from utils.drawn.random_face import random_character, random_image
 
     side = round(SIDE * 1.25)  # a drawing is 1.25 times the box that a cascade finds in it
     cut = (side - SIDE) // 2

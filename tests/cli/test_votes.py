@@ -8,7 +8,7 @@ import pytest
 from tests.made_up_votes import ten, write_votes_file
 from utils import datasets
 from utils.cli import main
-from utils.datasets.vote_table import write_votes
+from utils.datasets.joined_votes import write_votes
 from utils.datasets.votes import archive_rows
 from utils.models.model_file import save_model
 

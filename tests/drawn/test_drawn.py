@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 
 from utils.config import CLASS_NAMES, SPLITS
-from utils.drawn.character import EXPRESSIONS
 from utils.drawn.clip import CLIP_ORDER, clip_frames, clip_timeline, draw_clip
 from utils.drawn.dataset import MANIFEST_COLUMNS, draw_dataset
-from utils.drawn.face import draw_face, random_action_units, random_character, random_image
+from utils.drawn.face_painting import EXPRESSIONS
+from utils.drawn.random_face import draw_face, random_action_units, random_character, random_image
 
 CHARACTERS = {"train": 3, "validation": 2, "test": 2}
 

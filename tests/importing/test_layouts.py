@@ -12,8 +12,8 @@ from PIL import Image
 from tests.drawn_layouts import write_folder, write_zip
 from utils.cli import main
 from utils.config import CLASS_NAMES
-from utils.drawn.character import EXPRESSIONS
-from utils.drawn.face import draw_face, random_character
+from utils.drawn.face_painting import EXPRESSIONS
+from utils.drawn.random_face import draw_face, random_character
 from utils.importing.importer import import_dataset
 from utils.vision import detectors
 

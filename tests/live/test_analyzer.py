@@ -7,8 +7,8 @@ import pytest
 
 from tests.vision.test_haar import scene
 from utils.config import CLASS_NAMES
-from utils.drawn.character import EXPRESSIONS, paint_head
-from utils.drawn.face import random_character
+from utils.drawn.face_painting import EXPRESSIONS, paint_head
+from utils.drawn.random_face import random_character
 from utils.live.analyzer import FaceAnalyzer
 from utils.vision.haar import FaceDetector
 from utils.vision.opencv import cv2

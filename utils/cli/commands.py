@@ -111,8 +111,8 @@ def train(options) -> None:
 
 def evaluate(options) -> None:
     """measure a saved model on a folder per class"""
+    from utils.datasets.joined_votes import with_votes
     from utils.datasets.table import find_images
-    from utils.datasets.vote_table import with_votes
     from utils.files import check_outputs, check_writable, digest, write_json
     from utils.models.predictor import load
     from utils.training import evaluation, people

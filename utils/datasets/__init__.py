@@ -2,7 +2,7 @@
 
 `table` finds and counts its images, `splits` parts them by person, `domains` tells people
 from drawn characters, and `audit` looks for copies, leaks and blanks. `votes` are what ten
-people saw in FER-2013's images, `vote_table` joins them with these, and `corrections` keeps
+people saw in FER-2013's images, `joined_votes` joins them with these, and `corrections` keeps
 labels that a person has changed. `takes` are one person's own recordings.
 """
 
@@ -27,7 +27,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "split_of",
         ],
         "takes": ["find_takes"],
-        "vote_table": ["votes_of", "with_votes", "write_votes"],
+        "joined_votes": ["votes_of", "with_votes", "write_votes"],
         "votes": ["VOTE_NAMES", "clear_majority", "read_votes", "shares"],
     },
 )

@@ -8,7 +8,7 @@ import pandas as pd
 from utils.config import CLASS_NAMES, SPLITS, class_name, split_name
 from utils.datasets.corrections import correct
 from utils.datasets.found import ALL, images_of
-from utils.datasets.vote_table import NO_VOTES, votes_beside
+from utils.datasets.joined_votes import NO_VOTES, votes_beside
 from utils.files import digest
 
 MANIFEST_COLUMNS = ("file", "class", "subject", "domain", "source", "sha256")
@@ -36,7 +36,7 @@ def find_images(
         "validation", "test" or "all"), ``class`` (the project's name for it), ``subject``
         and ``domain``. The last two stand in the ``manifest.csv`` that importing and
         drawing write; an image that no manifest knows has subject "" and domain "people".
-        Where people have voted (`vote_table`), ``votes`` too: a tuple of ten numbers an
+        Where people have voted (`joined_votes`), ``votes`` too: a tuple of ten numbers an
         image, empty if it has none.
 
     Raises:

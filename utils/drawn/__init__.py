@@ -1,6 +1,6 @@
 """The embedded data set: cartoon faces and a clip, drawn where they are needed.
 
-`character` paints a face from action units, `face` someone new with an expression;
+`face_painting` paints a face from action units, `random_face` someone new with an expression;
 `dataset` draws labelled images, and `clip` a video.
 """
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from utils.drawn.character import EXPRESSIONS, ActionUnits, paint_head
-from utils.drawn.face import backdrop, expose, random_background, random_character
+from utils.drawn.face_painting import EXPRESSIONS, ActionUnits, paint_head
+from utils.drawn.random_face import backdrop, expose, random_background, random_character
 from utils.files import replacing
 from utils.vision.opencv import cv2
 from utils.vision.video_writer import Mp4Writer

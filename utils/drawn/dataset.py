@@ -17,8 +17,8 @@ import pandas as pd
 
 from utils.config import CLASS_NAMES, SPLITS
 from utils.datasets.table import MANIFEST_COLUMNS
-from utils.drawn.character import EXPRESSIONS
-from utils.drawn.face import random_character, random_image
+from utils.drawn.face_painting import EXPRESSIONS
+from utils.drawn.random_face import random_character, random_image
 from utils.files import digest, replacing_folder, write_json
 from utils.progress import progress_bar
 from utils.vision.opencv import cv2

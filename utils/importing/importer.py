@@ -13,8 +13,8 @@ from pathlib import Path
 import pandas as pd
 
 from utils.config import CLASS_NAMES, SPLITS, class_name
+from utils.datasets.joined_votes import write_votes
 from utils.datasets.table import MANIFEST_COLUMNS
-from utils.datasets.vote_table import write_votes
 from utils.datasets.votes import read_votes
 from utils.files import locked, replacing_folder, write_json
 from utils.importing.archives import fingerprint_source, open_archive

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from utils.datasets.joined_votes import votes_beside
 from utils.datasets.table import count_classes
-from utils.datasets.vote_table import votes_beside
 
 
 @dataclass(frozen=True)

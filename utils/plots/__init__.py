@@ -1,5 +1,5 @@
-"""Figures for notebooks: `training` draws data, curves and matrices, `labels` what people see
-in images, `live` what was read.
+"""Figures for notebooks: `training` draws data and curves, `matrices` the three matrices, `labels`
+what people see in images, `live` what was read.
 
 Each function returns the matplotlib figure and shows nothing itself. Every figure has an
 opaque white ground, so it reads the same in light and dark themes, and is at most ten
@@ -16,5 +16,10 @@ _LIVE = ["explanation", "frame_strip", "still", "timeline"]
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submod_attrs={"training": _DATA + _RUN + _MATRICES, "labels": _LABELS, "live": _LIVE},
+    submod_attrs={
+        "training": _DATA + _RUN,
+        "matrices": _MATRICES,
+        "labels": _LABELS,
+        "live": _LIVE,
+    },
 )

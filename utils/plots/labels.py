@@ -6,7 +6,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from utils.datasets.vote_table import votes_of
+from utils.datasets.joined_votes import votes_of
 from utils.datasets.votes import VOTE_NAMES
 from utils.plots.figures import finish, show_image
 from utils.vision.images import read_image

@@ -112,27 +112,6 @@ def ways_compared(table: pd.DataFrame) -> Figure:
     return finish(figure)
 
 
-def confusion_matrix(metrics: dict, of: str = "") -> Figure:
-    """Counts: rows are the true classes, columns the predicted ones; ``of`` heads the title."""
-    counts = np.array(metrics["confusion"])
-    title = _title("Confusion matrix (images)", of)
-    return _matrix(counts, metrics["classes"], title, "d", counts.max())
-
-
-def precision_matrix(metrics: dict, of: str = "") -> Figure:
-    """Of what was called a class, what it really was. Columns sum to one."""
-    shares = evaluation.precision_matrix(metrics["confusion"])
-    title = _title("Precision matrix (columns sum to 1)", of)
-    return _matrix(shares, metrics["classes"], title, ".2f", 1)
-
-
-def recall_matrix(metrics: dict, of: str = "") -> Figure:
-    """Of each true class, what it was called. Rows sum to one."""
-    shares = evaluation.recall_matrix(metrics["confusion"])
-    title = _title("Recall matrix (rows sum to 1)", of)
-    return _matrix(shares, metrics["classes"], title, ".2f", 1)
-
-
 def reliability(labels: np.ndarray, probabilities: np.ndarray, bins: int = 10) -> Figure:
     """Accuracy against confidence, in bins of confidence; on the diagonal both are equal.
 
@@ -231,33 +210,6 @@ def risk_coverage(labels: np.ndarray, probabilities: np.ndarray, threshold: floa
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(PercentFormatter(1))
     axes.grid(alpha=0.3)
-    return finish(figure)
-
-
-def _title(text: str, of: str) -> str:
-    return f"{of}: {text}" if of else text
-
-
-def _matrix(values, class_names, title, number_format, highest) -> Figure:
-    side = 2.2 + 0.62 * len(class_names)
-    figure, axes = _figure(side + 0.8, side)
-    sns.heatmap(
-        values,
-        annot=True,
-        fmt=number_format,
-        cmap="Blues",
-        vmin=0,
-        vmax=highest,
-        square=True,
-        linewidths=0.5,
-        xticklabels=class_names,
-        yticklabels=class_names,
-        cbar_kws={"shrink": 0.8, "ticks": MaxNLocator(5, integer=number_format == "d")},
-        ax=axes,
-    )
-    axes.set(xlabel="predicted", ylabel="true", title=title)
-    axes.tick_params(axis="x", rotation=45)
-    axes.tick_params(axis="y", rotation=0)
     return finish(figure)
 
 

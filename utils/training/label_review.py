@@ -21,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from utils.config import CACHE, CLASS_NAMES
-from utils.datasets.vote_table import votes_of
+from utils.datasets.joined_votes import votes_of
 from utils.datasets.votes import VOTE_NAMES, clear_majority
 from utils.files import digest
 from utils.models.backend import keras

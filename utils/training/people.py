@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.special import rel_entr
 
 from utils.config import CLASS_NAMES
-from utils.datasets.vote_table import votes_of
+from utils.datasets.joined_votes import votes_of
 from utils.datasets.votes import VOTE_NAMES, VotesError, clear_majority, shares, usable
 from utils.training.evaluation import calibration_gap, confusion, wilson_interval
 

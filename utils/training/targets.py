@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from utils.datasets.vote_table import votes_of
+from utils.datasets.joined_votes import votes_of
 from utils.datasets.votes import LEAST_VOTES, VOTE_NAMES, shares, usable
 
 Targets = str | float

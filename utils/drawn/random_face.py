@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from utils.drawn.character import (
+from utils.drawn.face_painting import (
     EXPRESSIONS,
     HAIR_STYLES,
     ActionUnits,

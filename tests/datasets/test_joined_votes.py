@@ -7,7 +7,7 @@ import pytest
 from tests.made_up_votes import ten, write_votes_file
 from tests.single_images import image
 from utils import datasets
-from utils.datasets.vote_table import NO_VOTES, join_votes, votes_of, with_votes
+from utils.datasets.joined_votes import NO_VOTES, join_votes, votes_of, with_votes
 from utils.datasets.votes import VotesError, archive_rows, read_votes
 
 FIRST = "angry/Training_1426440.jpg"  # row 0

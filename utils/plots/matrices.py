@@ -1,0 +1,58 @@
+"""The three matrices: confusion, precision and recall."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from utils.plots.figures import finish
+from utils.training import evaluation
+
+
+def confusion_matrix(metrics: dict, of: str = "") -> Figure:
+    """Counts: rows are the true classes, columns the predicted ones; ``of`` heads the title."""
+    counts = np.array(metrics["confusion"])
+    title = _title("Confusion matrix (images)", of)
+    return _matrix(counts, metrics["classes"], title, "d", counts.max())
+
+
+def precision_matrix(metrics: dict, of: str = "") -> Figure:
+    """Of what was called a class, what it really was. Columns sum to one."""
+    shares = evaluation.precision_matrix(metrics["confusion"])
+    title = _title("Precision matrix (columns sum to 1)", of)
+    return _matrix(shares, metrics["classes"], title, ".2f", 1)
+
+
+def recall_matrix(metrics: dict, of: str = "") -> Figure:
+    """Of each true class, what it was called. Rows sum to one."""
+    shares = evaluation.recall_matrix(metrics["confusion"])
+    title = _title("Recall matrix (rows sum to 1)", of)
+    return _matrix(shares, metrics["classes"], title, ".2f", 1)
+
+
+def _title(text: str, of: str) -> str:
+    return f"{of}: {text}" if of else text
+
+
+def _matrix(values, class_names, title, number_format, highest) -> Figure:
+    side = 2.2 + 0.62 * len(class_names)
+    figure, axes = plt.subplots(figsize=(side + 0.8, side), facecolor="white")
+    sns.heatmap(
+        values,
+        annot=True,
+        fmt=number_format,
+        cmap="Blues",
+        vmin=0,
+        vmax=highest,
+        square=True,
+        linewidths=0.5,
+        xticklabels=class_names,
+        yticklabels=class_names,
+        cbar_kws={"shrink": 0.8, "ticks": MaxNLocator(5, integer=number_format == "d")},
+        ax=axes,
+    )
+    axes.set(xlabel="predicted", ylabel="true", title=title)
+    axes.tick_params(axis="x", rotation=45)
+    axes.tick_params(axis="y", rotation=0)
+    return finish(figure)
