@@ -6,10 +6,14 @@ from fractions import Fraction
 import av
 import numpy as np
 
-from utils.vision.opencv import cv2
+from utils.vision.opencv import cores, cv2
 
 _WIDEST = 3  # a pixel more than so many times as wide as high is a damaged header's
-_THREADS = 2
+
+
+def decoding_threads() -> int:
+    """Two where there are two cores: reading faces takes longer than decoding them."""
+    return min(2, cores())
 
 
 def square_size(stream, frame: av.VideoFrame) -> tuple[int, int]:
@@ -51,7 +55,7 @@ def progressive(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
 
 def _deinterlacing(width: int, height: int, form: str, time_base: Fraction) -> av.filter.Graph:
     graph = av.filter.Graph()
-    graph.threads = _THREADS
+    graph.threads = decoding_threads()
     source = graph.add_buffer(width=width, height=height, format=form, time_base=time_base)
     # One frame for each, and none but those marked as interlaced are changed.
     change = graph.add("bwdif", "mode=send_frame:parity=auto:deint=interlaced")

@@ -11,7 +11,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from utils.live.addresses import is_address, safe_address
-from utils.live.film_frames import progressive, square_size, upright
+from utils.live.film_frames import decoding_threads, progressive, square_size, upright
 from utils.live.frames import FrameSource, TimedFrame
 
 MOST_PIXELS = 36_000_000  # of a frame: 8K, 7,680 × 4,320, passes
@@ -23,7 +23,6 @@ _KINDS = (
     "asf,av1,avi,dhav,dv,flv,gxf,h264,hevc,ivf,live_flv,m4v,matroska,mjpeg,mov,mp4,mpeg,mpegts,"
     "mpegvideo,mpjpeg,mxf,nsv,nut,obu,ogg,pva,rm,swf,vc1,vvc,webm,wtv,yuv4mpegpipe"
 )
-_THREADS = 2  # reading faces takes longer than decoding them
 _BEFORE = 10.0  # seconds between two frames to begin with, at most, where there is no index
 _NOT_TOLD = 0.5  # seconds at the end that a header may announce too much
 
@@ -140,7 +139,7 @@ class VideoFile(FrameSource):
             )
         coder.options = {"max_pixels": str(self._most)}
         # Threads for whole frames would hold frames back, and lose them beside a damaged one.
-        coder.thread_type, coder.thread_count = "SLICE", _THREADS
+        coder.thread_type, coder.thread_count = "SLICE", decoding_threads()
         coder.open(strict=False)
         fps = float(stream.average_rate or stream.guessed_rate or 0)
         self._period = 1 / fps if 0 < fps < 1000 else 1 / 25

@@ -8,7 +8,6 @@ format (`benchmarks/runtimes.py` compares them).
 """
 
 import hashlib
-import os
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +29,7 @@ from utils.models.metadata import (
     read_metadata,
 )
 from utils.models.quiet import quiet_start
+from utils.vision.opencv import cores
 
 FEATURES = "fast_form_features"  # how many it answers with beside the classes, in the metadata
 MADE_FROM = "fast_form_made_from"  # checksums of what it was made from, in the metadata
@@ -116,7 +116,7 @@ class LiteRTNetwork:
 
     def __init__(self, content: bytes, features: int = 0, threads: int | None = None):
         self._content = content
-        self._threads = threads or min(_available_cores(), _MOST_THREADS)
+        self._threads = threads or min(cores(), _MOST_THREADS)
         self._workers = ThreadPoolExecutor(self._threads, "faces")
         self._idle = SimpleQueue()
         try:
@@ -201,8 +201,3 @@ def _constants(interpreter) -> Iterator[np.ndarray]:
 def _shape(details: list[dict]) -> tuple:
     """A tensor's shape as Keras writes it: None for the number of faces."""
     return tuple(None if side < 0 else int(side) for side in details[0]["shape_signature"])
-
-
-def _available_cores() -> int:
-    """Cores that this process may use; fewer than the machine's where it was given fewer."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

@@ -46,4 +46,13 @@ try:
 except ImportError as error:
     raise ImportError(explain_import_error(error)) from error
 
-__all__ = ["INSTALL", "cv2", "explain_import_error"]
+
+def cores() -> int:
+    """How many cores the reading of faces may use: as many as OpenCV, which asks the system.
+
+    A process that has a single one, beside others like it, says so by `cv2.setNumThreads`.
+    """
+    return cv2.getNumThreads()
+
+
+__all__ = ["INSTALL", "cores", "cv2", "explain_import_error"]
