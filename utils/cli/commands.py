@@ -1,6 +1,5 @@
 """What each command does; `parser` says how it is called."""
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -169,44 +168,6 @@ def _print_people(metrics: dict) -> None:
         f"({metrics['majority_n']:,} images); people who would agree with the answer "
         f"{shown(metrics['people_agreeing'])} ({metrics['vote_n']:,} images)"
     )
-
-
-def predict(options) -> int:
-    """read the faces of images, videos, cameras or streams, without a screen"""
-    from utils.live.predict import read_into
-    from utils.live.shared_sinks import Tally
-    from utils.models.predictor import load
-
-    if not 0 <= options.threshold <= 1:
-        raise ValueError(f"--threshold is a share from 0 to 1. Received: {options.threshold}")
-    if not 0 <= options.smoothing < float("inf"):
-        raise ValueError(f"--smoothing is a time of 0 s or more. Received: {options.smoothing}")
-    if not 0 < options.patience < float("inf"):
-        raise ValueError(f"--patience is a time above 0 s. Received: {options.patience}")
-    tally = Tally()
-    failures = read_into(
-        [tally],
-        options.sources,
-        load(options.model),
-        csv=options.csv,
-        json_file=options.json,
-        video=options.video,
-        threshold=options.threshold,
-        smoothing=options.smoothing,
-        detector=options.detector,
-        whole=options.whole,
-        sequence=options.sequence,
-        start=options.start,
-        end=options.end,
-        every=options.every,
-        patience=options.patience,
-    )
-    tally.close(complete=not failures)
-    if not tally.faces:
-        print("No face was found.")
-    for failure in failures:
-        print(failure, file=sys.stderr)
-    return 1 if failures else 0
 
 
 def yunet(options) -> None:

@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from utils import config, what_to_install
-from utils.cli import adopting, commands, personal
+from utils.cli import adopting, commands, personal, predicting
 from utils.vision.yunet_file import SOURCE
 
 
@@ -100,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
         default="centre",
         help="what to do, with --faces, where no face is found",
     )
-    _add_detector(command)
+    predicting.add_detector(command)
     command.add_argument(
         "--votes",
         metavar="FILE",
@@ -210,62 +210,7 @@ def _parser() -> argparse.ArgumentParser:
         "--json", metavar="FILE", help="write every number there (default: print only)"
     )
 
-    command = add("predict", commands.predict)
-    command.add_argument(
-        "sources",
-        nargs="+",
-        metavar="SOURCE",
-        help="image, folder of images, video, camera's index (0; Ctrl-C ends it) or stream's URL",
-    )
-    command.add_argument(
-        "--model", default=config.DEFAULT_MODEL, help=".keras file of this project"
-    )
-    command.add_argument(
-        "--csv", metavar="FILE", help="one row a face, kept as it is read (default: none)"
-    )
-    command.add_argument(
-        "--json", metavar="FILE", help="the same rows as a list of objects (default: none)"
-    )
-    command.add_argument(
-        "--video", metavar="FILE", help="annotated mp4 of a single video (default: none)"
-    )
-    command.add_argument(
-        "--threshold", type=float, default=0.4, help="less confidence than this is unsure"
-    )
-    command.add_argument(
-        "--smoothing", type=float, default=0.3, help="seconds that answers are averaged over"
-    )
-
-    _add_detector(command)
-    command.add_argument(
-        "--whole",
-        action="store_true",
-        help="take each image, or each in a folder, as one face, as FER-2013's are (default: no)",
-    )
-    command.add_argument(
-        "--sequence",
-        action="store_true",
-        help="read a folder of numbered images, or an animated image, as a film (default: no)",
-    )
-    command.add_argument(
-        "--from", dest="start", type=float, default=0.0, metavar="SECONDS", help="begin of videos"
-    )
-    command.add_argument(
-        "--to", dest="end", type=float, metavar="SECONDS", help="end of videos (default: theirs)"
-    )
-    command.add_argument(
-        "--every",
-        type=float,
-        metavar="SECONDS",
-        help="time between two frames that are read of videos (default: every frame)",
-    )
-    command.add_argument(
-        "--patience",
-        type=float,
-        default=config.CAMERA_PATIENCE,
-        metavar="SECONDS",
-        help="without an image, after which a camera or stream is given up",
-    )
+    predicting.add_options(add("predict", predicting.predict))
 
     command = add("yunet", commands.yunet)
     command.add_argument(
@@ -284,15 +229,6 @@ def _add_classes(command) -> None:
         type=lambda text: tuple(config.class_name(name) for name in text.split(",")),
         metavar="A,B,…",
         help="take only these classes, in this order (default: all)",
-    )
-
-
-def _add_detector(command) -> None:
-    command.add_argument(
-        "--detector",
-        choices=("haar", "yunet"),
-        default="haar",
-        help="what finds faces; `python -m utils yunet` brings the file of the second",
     )
 
 
