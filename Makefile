@@ -36,7 +36,7 @@ $(BIN)/.ready: requirements.txt requirements-live.txt constraints.txt pyproject.
 	touch $@
 
 # What tests, linter and benchmarks need besides; no target of its own.
-$(BIN)/.ready-dev: requirements-dev.txt $(BIN)/.ready
+$(BIN)/.ready-dev: requirements-dev.txt requirements-scale.txt $(BIN)/.ready
 	$(PIP) -r requirements-dev.txt -c constraints.txt
 	touch $@
 

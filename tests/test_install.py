@@ -9,12 +9,12 @@ from packaging.requirements import Requirement
 
 from utils.config import PROJECT
 
-FILES = ("requirements-live.txt", "requirements.txt", "requirements-dev.txt")
+FILES = tuple(f"requirements{name}.txt" for name in ("-live", "", "-dev", "-scale", "-export"))
 
 
 def _requirements(file: str) -> list[Requirement]:
     lines = (PROJECT / file).read_text(encoding="utf-8").splitlines()
-    return [Requirement(line) for line in lines if re.match(r"\w", line)]
+    return [Requirement(line.partition("#")[0]) for line in lines if re.match(r"\w", line)]
 
 
 def _plain(name: str) -> str:

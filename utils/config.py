@@ -21,6 +21,10 @@ IMAGE_SUFFIXES = (
     *(".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png"),
     *(".tif", ".tiff", ".webp"),
 )
+VIDEO_SUFFIXES = (
+    *(".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts"),
+    *(".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv"),
+)
 
 _SYNONYMS = {
     "angry": ("anger",),

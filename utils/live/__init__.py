@@ -10,6 +10,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "analyzer": ["FaceAnalyzer"],
+        "dask_reading": ["read_many"],
         "camera": ["CameraUnavailable", "LiveCamera"],
         "loop": ["annotate_video", "read_live"],
         "overlay": ["draw_faces"],
