@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 
 import pandas as pd
@@ -161,3 +162,15 @@ def test_the_margin_is_read_from_a_drawn_set_and_from_any_part_of_it(faces, tmp_
     assert datasets.margin_of(tmp_path) == 0
     with pytest.raises(ValueError, match=r"different margins .*Received: .*faces"):
         datasets.margin_of(faces, tmp_path)
+
+
+def test_names_that_are_no_text_are_found(tiny):
+    pytest.importorskip("pyarrow", reason="whose strings refuse them")
+    strange = os.fsdecode(os.fsencode(tiny) + b"/train/joy/\xff.png")
+    try:
+        shutil.copy(tiny / "train/joy/3.png", strange)
+    except OSError:
+        pytest.skip("names are text on this system")
+    found = datasets.find_images(tiny)
+    assert strange in found["file"].tolist()
+    assert fingerprint(found) and datasets.count_classes(found).loc["happy", "train"] == 2

@@ -11,6 +11,9 @@ from utils.datasets.found import ALL, images_of
 from utils.datasets.joined_votes import NO_VOTES, votes_beside
 from utils.files import digest
 
+# A file's name may hold bytes that are no text, which Arrow's strings refuse.
+pd.options.mode.string_storage = "python"
+
 MANIFEST_COLUMNS = ("file", "class", "subject", "domain", "source", "sha256")
 
 

@@ -16,6 +16,9 @@ from utils.live.overlay import draw_faces
 from utils.live.unsure import UNSURE, Face
 from utils.vision.opencv import cv2
 
+# A file's name may hold bytes that are no text, which Arrow's strings refuse.
+pd.options.mode.string_storage = "python"
+
 
 def face_columns(class_names: Sequence[str]) -> list[str]:
     """Names of the columns that tell of one face: its box, a column a class, its label."""
