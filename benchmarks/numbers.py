@@ -30,8 +30,10 @@ TITLES = {
     "soak": "Many frames in a row",
     "explanations": "Maps of what spoke for an answer",
     "web": "The page under load",
+    "scale": "Many sources, many processes",
 }
 COMMANDS = {
+    "scale": "python -m benchmarks.scale PHOTOS VIDEO",
     "photographs": "python -m benchmarks.detection photos.zip --yunet FILE",
     "live_baseline": "python -m benchmarks.live VIDEO --baseline 83d7812",
     "fer2013_training": "notebooks/FacialExpressionRecognition.ipynb",
