@@ -1,5 +1,6 @@
 """What each command does; `parser` says how it is called."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,9 +52,8 @@ def draw(options) -> None:
 
 def train(options) -> None:
     """train a network; run it again to go on after an interruption"""
-    from utils import datasets, models, plots, training
-    from utils.files import check_outputs, check_writable, copy_file
-    from utils.vision.preprocessing import Preprocessing
+    from utils import training
+    from utils.files import check_outputs, check_writable
 
     if options.save:
         check_outputs(filter(None, [options.start]), [options.save])
@@ -71,6 +71,16 @@ def train(options) -> None:
         balance_classes=options.balance_classes,
         seed=options.seed,
     )
+    alone = nullcontext(training.ALONE)
+    with training.joined(options.batch_size) if options.distributed else alone as team:
+        _train(options, settings, team)
+
+
+def _train(options, settings, team) -> None:
+    from utils import datasets, models, plots, training
+    from utils.files import copy_file
+    from utils.vision.preprocessing import Preprocessing
+
     table = datasets.combine([options.data], options.classes, options.corrections)
     table = datasets.split_table(table, "grouped", options.seed)
     if options.per_class is not None:
@@ -79,6 +89,8 @@ def train(options) -> None:
     preprocessing = Preprocessing(
         options.classes or datasets.class_order(table), options.size, options.colour, margin
     )
+    if options.packed:
+        table = training.pack(table, preprocessing, team=team)
     makers = {"residual": models.residual_network, "six-layer": models.six_layer_network}
     augmentation = training.STRONG if options.augmentation == "strong" else training.Augmentation()
     if options.zoom is not None:
@@ -94,7 +106,10 @@ def train(options) -> None:
         runs=options.runs,
         name=Path(options.data).resolve().name,
         start=options.start,
+        team=team,
     )
+    if finished is None:  # the first process goes on
+        return
     run = finished.run
     plots.learning_curves(run.log, run.best_epoch).savefig(run.folder / "curves.png")
     best = run.log.iloc[run.best_epoch - 1]

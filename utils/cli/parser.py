@@ -193,6 +193,16 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="CSV of file and class, for wrong labels (default: none)",
     )
+    command.add_argument(
+        "--distributed",
+        action="store_true",
+        help="on all devices of one machine or several, with JAX: docs/scale.md (default: one)",
+    )
+    command.add_argument(
+        "--packed",
+        action="store_true",
+        help="decode all images once, into one file of .cache, and read from it (default: no)",
+    )
     _add_seed(command, "of weights, order and split")
     command.add_argument("--runs", default=config.RUNS, help="folder that runs are kept in")
 

@@ -1,5 +1,6 @@
 """Images on their way from the disk to Keras."""
 
+from collections.abc import Iterable
 from functools import cached_property
 
 import numpy as np
@@ -9,6 +10,8 @@ from utils.datasets.table import fingerprint
 from utils.files import digest
 from utils.models.backend import keras
 from utils.training.augmentation import Augmentation
+from utils.training.distributed import ALONE, Team
+from utils.training.row_file import read_rows
 from utils.training.targets import Targets, left_out, soft_targets, vote_weight
 from utils.vision.images import read_image
 from utils.vision.preprocessing import Preprocessing, prepare
@@ -17,9 +20,10 @@ from utils.vision.preprocessing import Preprocessing, prepare
 class Batches(keras.utils.PyDataset):
     """Streams a table of images to Keras in batches, decoding as it goes.
 
-    Only the batches in flight are held in memory. Order and augmentation depend
-    on nothing but (seed, epoch, batch), so an epoch can be run again exactly:
-    that is what lets an interrupted training resume.
+    Only the batches in flight are held in memory. The order depends on nothing but
+    (seed, epoch), an image's augmentation on (seed, epoch, image), so an epoch can be run
+    again exactly, however many processes share it: that is what lets an interrupted
+    training resume.
 
     Each item is a pair: uint8 (batch, size, size, channels), 0–255, grey or RGB,
     and float32 (batch, classes), what to answer: one-hot labels or shares of votes.
@@ -34,7 +38,8 @@ class Batches(keras.utils.PyDataset):
             if nothing else. Subclasses such as those of `benchmarks.release` have others.
 
     Args:
-        table: rows with ``file`` and ``class``, as `find_images` gives them.
+        table: rows with ``file`` and ``class``, as `find_images` gives them; from `packed.pack`
+            its images are decoded already.
         preprocessing: its classes give the order of the labels.
         batch_size: images a batch at most; without ``shuffle`` the last has what is left.
         shuffle: draw a new order for every epoch, in batches of nearly the same size. A last
@@ -43,6 +48,8 @@ class Batches(keras.utils.PyDataset):
         augmentation: random changes to apply, or None.
         seed: source of all chance here.
         targets: what to answer: "labels", "votes" or a weight of these, as `soft_targets` says.
+        team: those who share each batch. An item is then what this process reads of it, and
+            an epoch leaves out the few images, others each time, that its devices cannot share.
     """
 
     targets: dict | None = None
@@ -56,6 +63,7 @@ class Batches(keras.utils.PyDataset):
         augmentation: Augmentation | None = None,
         seed: int = 0,
         targets: Targets = "labels",
+        team: Team = ALONE,
     ):
         super().__init__()
         unknown = sorted(set(table["class"]) - set(preprocessing.class_names))
@@ -83,6 +91,12 @@ class Batches(keras.utils.PyDataset):
         self.shuffle = shuffle
         self.augmentation = augmentation
         self.seed = seed
+        self.team = team
+        if len(table) < team.devices:
+            raise ValueError(
+                f"Expected an image for each of {team.devices} devices at least. Received: "
+                f"{len(table)} images."
+            )
         self.labels = pd.Categorical(table["class"], preprocessing.class_names).codes.astype(int)
         self.start_epoch(0)
 
@@ -97,32 +111,43 @@ class Batches(keras.utils.PyDataset):
         self._order = np.arange(len(self.table))
         if self.shuffle:
             np.random.default_rng([self.seed, epoch]).shuffle(self._order)
+            self._order = self._order[: len(self._order) // self.team.devices * self.team.devices]
 
     def part(self, rows: np.ndarray) -> "Batches":
         """Some of the images, neither shuffled nor augmented, with the same kind of targets."""
         table = self.table.iloc[rows]
-        return Batches(table, self.preprocessing, self.batch_size, targets=self.vote_weight)
+        return Batches(
+            table, self.preprocessing, self.batch_size, targets=self.vote_weight, team=self.team
+        )
 
     def on_epoch_end(self) -> None:
         self.start_epoch(self.epoch + 1)
 
     def __len__(self) -> int:
-        return -(-len(self.table) // self.batch_size)
+        return -(-len(self._order) // self.batch_size)
 
     def rows(self, index: int) -> np.ndarray:
-        """Positions in the table of a batch's images, in their order."""
+        """Positions in the table of a batch's images that this process reads, in their order."""
         if self.shuffle:
-            return np.array_split(self._order, len(self))[index]
-        return self._order[index * self.batch_size : (index + 1) * self.batch_size]
+            shared = self._order.reshape(-1, self.team.devices)  # one image for each device
+            return self.team.rows(np.array_split(shared, len(self))[index].ravel())
+        return self.team.rows(self._order[index * self.batch_size :][: self.batch_size])
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         chosen = self.rows(index)
-        random = np.random.default_rng([self.seed, self.epoch, index])
         batch = np.empty((len(chosen), *self.preprocessing.input_shape), np.uint8)
-        for row, file in zip(batch, self.table["file"].iloc[chosen], strict=True):
-            image = prepare(read_image(file), self.preprocessing)
-            row[:] = self.augmentation(image, random) if self.augmentation else image
+        for row, number, image in zip(batch, chosen, self._prepared(chosen), strict=True):
+            if self.augmentation:
+                random = np.random.default_rng([self.seed, self.epoch, number])
+                image = self.augmentation(image, random)
+            row[:] = image
         return batch, self.wanted[chosen]
+
+    def _prepared(self, rows: np.ndarray) -> Iterable[np.ndarray]:
+        if "pack" in self.table:
+            return read_rows(self.table["pack"].iat[0], self.table["pack_row"].to_numpy()[rows])
+        files = self.table["file"].iloc[rows]
+        return (prepare(read_image(file), self.preprocessing) for file in files)
 
 
 class Weighted(keras.utils.PyDataset):

@@ -5,20 +5,18 @@ bottleneck features; see Chollet, "Building powerful image classification models
 little data", 2016.
 """
 
-import io
 import json
 import math
-import os
 from pathlib import Path
 
 import numpy as np
 
 from utils.config import CACHE
 from utils.datasets.table import fingerprint
-from utils.files import digest, locked, telling_of_losses
+from utils.files import digest
 from utils.models.backend import keras, xla_pays
-from utils.progress import progress_bar
 from utils.training.batches import Batches
+from utils.training.row_file import read_rows, write_rows
 
 
 def trunk_features(
@@ -28,9 +26,7 @@ def trunk_features(
 
     The file is keyed by the images, the trunk's layers and weights, and the
     preprocessing; change any of them and it is computed anew. Which part an image
-    belongs to makes no difference. Batch by batch is added
-    to its end, and it gets its name when it is complete: however many the images,
-    memory stays small, and when killed it goes on with the batch that it was at.
+    belongs to makes no difference. When killed, it goes on with the batch that it was at.
 
     Args:
         trunk: maps (n, *preprocessing.input_shape), 0–255, to any shape of features.
@@ -51,49 +47,19 @@ def trunk_features(
             "Features are computed once, so their images must be neither shuffled nor augmented. "
             f"Received: shuffle={images.shuffle}, augmentation={images.augmentation}."
         )
-    cache = Path(cache)
-    cache.mkdir(parents=True, exist_ok=True)
-    file = cache / f"features-{features_key(trunk, images)}{'-mirrored' * mirror}.npy"
-    if not file.is_file():
-        temporary = cache / f".{file.stem}.part"
-        with locked(file, "computed"):
-            if not file.is_file():  # or another process has been faster
-                _compute(trunk, images, temporary, mirror)
-                os.replace(temporary, file)
-    return np.load(file, mmap_mode="r")
-
-
-def _compute(trunk, images, file: Path, mirror: bool) -> None:
-    """Write the features that the file does not hold yet; its length tells which.
-
-    They are appended, not written through a memory map: what a process has written to a
-    map counts as its resident memory.
-    """
-    shape = (len(images.table), *trunk.output_shape[1:])
-    header = _npy_header(shape)
-    row_bytes = np.dtype(np.float16).itemsize * math.prod(shape[1:])
-    length = file.stat().st_size if file.is_file() else 0
-    first = max(length - len(header), 0) // row_bytes // images.batch_size
+    file = Path(cache, f"features-{features_key(trunk, images)}{'-mirrored' * mirror}.npy")
     together = _images_at_once(trunk)
     trunk.jit_compile = xla_pays()
-    kept = "What is computed so far is kept, and goes on when this is run again"
-    needed = len(header) + shape[0] * row_bytes - length
-    with telling_of_losses(file, kept, needed), open(file, "r+b" if length else "wb") as stream:
-        stream.write(header)
-        stream.seek(first * images.batch_size * row_bytes, os.SEEK_CUR)
-        for index in progress_bar(
-            range(first, len(images)),
-            desc=f"trunk features, {row_bytes * shape[0] / 1e9:.1f} GB",
-            unit="batch",
-            initial=first,
-            total=len(images),
-        ):
-            batch = images[index][0][:, :, :: -1 if mirror else 1]
-            for start in range(0, len(batch), together):
-                features = trunk.predict_on_batch(batch[start : start + together])
-                stream.write(_float16(np.asarray(features)).tobytes())
-            stream.flush()
-        os.fsync(stream.fileno())
+
+    def features_of(index: int):
+        batch = images[index][0][:, :, :: -1 if mirror else 1]
+        for start in range(0, len(batch), together):
+            features = trunk.predict_on_batch(batch[start : start + together])
+            yield _float16(np.asarray(features))
+
+    shape = (len(images.table), *trunk.output_shape[1:])
+    write_rows(file, shape, np.float16, images.batch_size, features_of, "trunk features")
+    return np.load(file, mmap_mode="r")
 
 
 def _float16(features: np.ndarray) -> np.ndarray:
@@ -104,13 +70,6 @@ def _float16(features: np.ndarray) -> np.ndarray:
             "Its weights are probably not those that its layers were made for."
         )
     return features.astype(np.float16)
-
-
-def _npy_header(shape) -> bytes:
-    buffer = io.BytesIO()
-    about = {"descr": np.dtype(np.float16).str, "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(buffer, about)
-    return buffer.getvalue()
 
 
 def _images_at_once(trunk) -> int:
@@ -159,15 +118,12 @@ class Features(keras.utils.PyDataset):
 
     def __getitem__(self, index: int):
         chosen = np.array_split(self._order, len(self))[index]  # none of a few rows
-        # Opened for each batch: while a map stays open, all that was ever read through it
-        # counts as resident, and grows to the size of the file.
-        views = [np.load(file, mmap_mode="r") for file in self.files]
-        rows, random = self.rows[chosen], self._random
-        values = views[0][rows].astype(np.float32)
-        if len(views) > 1 and random is not None:
-            of = random.integers(len(views), size=len(rows))
-            for number, view in enumerate(views[1:], start=1):
-                values[of == number] = view[rows[of == number]]
+        rows, random, files = self.rows[chosen], self._random, self.files
+        values = read_rows(files[0], rows).astype(np.float32)
+        if len(files) > 1 and random is not None:
+            of = random.integers(len(files), size=len(rows))
+            for number, view in enumerate(files[1:], start=1):
+                values[of == number] = read_rows(view, rows[of == number])
         batch = values, self.wanted[chosen]
         return batch if self.weights is None else (*batch, self.weights[chosen])
 

@@ -21,6 +21,7 @@ from utils.models.predictor import Predictor
 from utils.training.augmentation import Augmentation
 from utils.training.batches import Batches
 from utils.training.calibration import calibrate, tempered, views_of
+from utils.training.distributed import ALONE, Team
 from utils.training.doubts import doubts_about
 from utils.training.evaluation import evaluate
 from utils.training.people import against_people
@@ -71,8 +72,9 @@ def train_model(
     runs: str | Path = RUNS,
     name: str = "run",
     start: str | Path | None = None,
+    team: Team = ALONE,
     **about,
-) -> Finished:
+) -> Finished | None:
     """Train a network on a table's train part, and finish it.
 
     Args:
@@ -81,9 +83,14 @@ def train_model(
         preprocessing: what the network takes.
         settings: how to train.
         augmentation: of the training images; the usual `Augmentation` by default.
-        batch_size: images a batch.
+        batch_size: images a batch, of all devices together.
         mirror, targets, about: as for `finish`.
         runs, name, start: as for `trainer.train`.
+        team: those who train together, as `distributed.joined` gives them. The first process
+            finishes the network alone.
+
+    Returns:
+        What is finished; None in the other processes of a team.
     """
     learn = Batches(
         split_of(table, "train"),
@@ -93,13 +100,21 @@ def train_model(
         augmentation=augmentation or Augmentation(),
         seed=settings.seed,
         targets=targets,
+        team=team,
     )
     check_classes(learn)
-    held_out = Batches(split_of(table, "validation"), preprocessing, batch_size, targets=targets)
+    held_out = Batches(
+        split_of(table, "validation"), preprocessing, batch_size, targets=targets, team=team
+    )
     for name_of_part, images in (("train", learn), ("validation", held_out)):
-        if images.left_out:
+        if images.left_out and team.writes:
             print(f"{name_of_part}: {images.left_out}")
+    if (uneven := len(learn.table) % team.devices) and team.writes:
+        print(f"train: {uneven} images, others each time, left out of an epoch: too few to share.")
     run = train(network, learn, held_out, settings, runs, name, start)
+    team.disband()
+    if not team.writes:
+        return None
     return finish(network, table, preprocessing, run, mirror=mirror, targets=targets, **about)
 
 

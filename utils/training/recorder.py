@@ -7,6 +7,7 @@ import numpy as np
 
 from utils.models.backend import keras
 from utils.progress import progress_bar
+from utils.training.distributed import ALONE, Team
 
 
 class Recorder(keras.callbacks.Callback):
@@ -21,6 +22,7 @@ class Recorder(keras.callbacks.Callback):
         keep: called after each epoch with the model; True ends the training.
         begin: called before each epoch with the model and the epoch's number, from 0.
         shown: show a progress bar.
+        team: those who train together.
 
     Raises:
         TrainingFailed: a ValueError, from within ``fit``, at the first loss or weight that is
@@ -36,8 +38,10 @@ class Recorder(keras.callbacks.Callback):
         keep: Callable[[keras.Model], bool],
         begin: Callable[[keras.Model, int], None] = lambda model, epoch: None,
         shown: bool = True,
+        team: Team = ALONE,
     ):
         super().__init__()
+        self._team = team
         self.log, self.epochs, self.validation_parts = log, epochs, validation_parts
         self._keep, self._begin = keep, begin
         self._bar = progress_bar(
@@ -45,7 +49,7 @@ class Recorder(keras.callbacks.Callback):
             initial=len(log) * steps,
             unit="batch",
             mininterval=1,
-            disable=not shown,
+            disable=not (shown and team.writes),
         )
 
     def __enter__(self):
@@ -70,7 +74,7 @@ class Recorder(keras.callbacks.Callback):
             values = keras.ops.convert_to_numpy(keras.ops.cast(weight, "float32"))
             fine = np.isfinite(values).all()
             self._check(f"the weights {weight.path} are no finite numbers", fine)
-        row |= evaluate_apart(self.model, self.validation_parts)
+        row |= evaluate_apart(self.model, self.validation_parts, self._team)
         self._check(f"the validation loss is {row['val_loss']}", np.isfinite(row["val_loss"]))
         row["learning_rate"] = float(rate)
         row["seconds"] = round(time.perf_counter() - self._started, 1)
@@ -97,21 +101,22 @@ class TrainingFailed(ValueError):
     """The loss or a weight is no finite number, from which no training comes back."""
 
 
-def evaluate_apart(model: keras.Model, parts: dict[str, keras.utils.PyDataset]) -> dict:
+def evaluate_apart(
+    model: keras.Model, parts: dict[str, keras.utils.PyDataset], team: Team = ALONE
+) -> dict:
     """A compiled model's loss and accuracy on each domain.
 
     Args:
         model: compiled with the metric "accuracy".
         parts: the validation images, or their features, of each domain.
+        team: those who measure together.
 
     Returns:
         ``val_accuracy`` and ``val_loss``, the means over the domains, so that the
         largest one does not choose the epoch alone; and, where there are several,
         those of each, such as ``val_accuracy_people``.
     """
-    apart = {
-        domain: model.evaluate(part, verbose=0, return_dict=True) for domain, part in parts.items()
-    }
+    apart = {domain: team.evaluate(model, part) for domain, part in parts.items()}
     row = {
         f"val_{measure}": float(np.mean([values[measure] for values in apart.values()]))
         for measure in ("accuracy", "loss")

@@ -53,8 +53,8 @@ def best_epoch(log: pd.DataFrame) -> int:
     return int(order["epoch"].iloc[0])
 
 
-def start_run(runs: str | Path, name: str, model: keras.Model, settings: dict) -> Path:
-    """The folder of a run, made if it is new.
+def run_folder(runs: str | Path, name: str, model: keras.Model, settings: dict) -> Path:
+    """The folder of a run, whether or not it is there.
 
     Its name ends in eight hex digits that follow from the network's layers and the
     settings: the same training finds its folder again, another one gets its own.
@@ -66,7 +66,12 @@ def start_run(runs: str | Path, name: str, model: keras.Model, settings: dict) -
         settings: everything else that decides the outcome, the data included.
     """
     text = json.dumps([without_names(model.get_config()), settings], sort_keys=True, default=str)
-    folder = Path(runs) / f"{name}-{digest(text, digits=8)}"
+    return Path(runs) / f"{name}-{digest(text, digits=8)}"
+
+
+def start_run(runs: str | Path, name: str, model: keras.Model, settings: dict) -> Path:
+    """The folder of a run, as `run_folder` names it, made if it is new."""
+    folder = run_folder(runs, name, model, settings)
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "architecture.json", json.loads(model.to_json()))
     write_json(folder / "settings.json", settings)

@@ -6,8 +6,8 @@ Running the same training again continues it; an edited network or setting start
 a run of its own.
 """
 
-import shutil
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -16,14 +16,15 @@ import pandas as pd
 
 from utils.config import RUNS
 from utils.datasets.domains import balancing_weights, rows_by_domain
-from utils.files import copy_file, digest, locked, write_text
+from utils.files import copy_file, digest, locked
 from utils.models.backend import all_layers, fastest_precision, keras, xla_pays
-from utils.models.model_file import check_fit, load_model, save_model
+from utils.models.model_file import check_fit, load_model
 from utils.models.rebuilding import rebuild
 from utils.training.batches import Batches, Weighted
+from utils.training.checkpoints import held, keep_epoch, resume
 from utils.training.optimizer import Muon
 from utils.training.recorder import Recorder
-from utils.training.runs import Run, best_epoch, start_run
+from utils.training.runs import Run, best_epoch, run_folder, start_run
 
 
 @dataclass(frozen=True)
@@ -87,9 +88,11 @@ def train(
         model: float32, uncompiled; only its layers count, and which of them are to be
             trained. Training begins with new weights, drawn from the settings' seed, or
             with those of ``start``, so running it again after another training gives
-            the same; ``model`` has those of the best epoch afterwards.
-        training: the images to learn from, shuffled and augmented.
-        validation: the images that choose the epoch, neither shuffled nor augmented.
+            the same; ``model`` has those of the best epoch afterwards, in the process that writes.
+        training: the images to learn from, shuffled and augmented. Its team trains together,
+            each process of it calling this function with the same values.
+        validation: the images that choose the epoch, neither shuffled nor augmented; of the
+            same team.
         settings: how to train.
         runs: folder that the run's folder is made in.
         name: begins the run folder's name.
@@ -103,8 +106,10 @@ def train(
 
     Raises:
         BlockingIOError: another process trains in the run's folder.
+        ValueError: the processes of the team were given different data, settings or folders.
         TrainingFailed: a ValueError; the loss or a weight is no finite number.
     """
+    team = training.team
     check_fit(model, training.preprocessing)
     weights = balancing_weights(training.table, settings.balance_classes, settings.balance_domains)
     described = describe(training, validation, settings, optimizer)
@@ -116,39 +121,51 @@ def train(
         described["start"] = digest(
             *(one.tobytes() for part in first_weights.values() for one in part)
         )
-    folder = start_run(runs, name, model, described)
-    with locked(folder, "trained in"):
-        worker = _begin(model, training, settings, first_weights, optimizer)
-        log = _resume(worker, folder, len(training))
-        if not finished(log, settings):
-            training.start_epoch(len(log))
-            parts = {
-                domain: validation.part(rows)
-                for domain, rows in rows_by_domain(validation.table).items()
-            }
-
-            def keep(worker: keras.Model) -> bool:
-                _keep_epoch(worker, model, training.preprocessing, folder, log)
-                return finished(log, settings)
-
-            def begin(worker: keras.Model, epoch: int) -> None:
-                _seed_dropout(worker, settings.seed, epoch)
-
-            with Recorder(log, settings.epochs, len(training), parts, keep, begin) as recorder:
-                worker.fit(
-                    training if weights is None else Weighted(training, weights),
-                    initial_epoch=len(log),
-                    epochs=settings.epochs,
-                    shuffle=False,  # Batches draws its own order, from its seed and the epoch
-                    callbacks=[recorder],
-                    verbose=0,
-                )
-            run = Run(folder, pd.DataFrame(log))
-            # Once more: a kill may have come between writing best.keras and resume.keras.
-            copy_file(folder / f"epoch-{run.best_epoch:03d}.keras", run.best_file)
+    team.check_same({"settings or data": described, "precision": _precision(settings)})
+    folder = run_folder(runs, name, model, described)
+    with locked(folder, "trained in") if team.writes else nullcontext():
+        if team.writes:
+            start_run(runs, name, model, described)
+        team.wait()
+        team.check_same({"what the run's folder holds": held(folder)})
+        with team.scope():
+            worker = _begin(model, training, settings, first_weights, optimizer)
+            log = resume(worker, folder, len(training), team)
+            if not finished(log, settings):
+                _fit(worker, model, training, validation, weights, settings, folder, log)
         run = Run(folder, pd.DataFrame(log))
-        model.set_weights(load_model(run.best_file)[0].get_weights())
+        if team.writes:
+            model.set_weights(load_model(run.best_file)[0].get_weights())
         return run
+
+
+def _fit(worker, model, training, validation, weights, settings, folder: Path, log) -> None:
+    """Train the epochs that the log does not have yet."""
+    training.start_epoch(len(log))
+    domains = rows_by_domain(validation.table).items()
+    parts = {domain: validation.part(rows) for domain, rows in domains}
+
+    def keep(worker: keras.Model) -> bool:
+        keep_epoch(worker, model, training, folder, log)
+        return finished(log, settings)
+
+    def begin(worker: keras.Model, epoch: int) -> None:
+        _seed_dropout(worker, settings.seed, epoch)
+
+    steps = len(training)
+    with Recorder(log, settings.epochs, steps, parts, keep, begin, team=training.team) as recorder:
+        worker.fit(
+            training if weights is None else Weighted(training, weights),
+            initial_epoch=len(log),
+            epochs=settings.epochs,
+            shuffle=False,  # Batches draws its own order, from its seed and the epoch
+            callbacks=[recorder],
+            verbose=0,
+        )
+    if training.team.writes:
+        run = Run(folder, pd.DataFrame(log))
+        # Once more: a kill may have come between writing best.keras and resume.keras.
+        copy_file(folder / f"epoch-{run.best_epoch:03d}.keras", run.best_file)
 
 
 def describe(
@@ -163,6 +180,7 @@ def describe(
         "image_seed": training.seed,
         "preprocessing": training.preprocessing.to_dict(),
         "images": len(training.table),
+        **({"devices": training.team.devices} if training.team.devices > 1 else {}),
         "data": training.fingerprint,
         "validation_data": validation.fingerprint,
     }
@@ -173,19 +191,6 @@ def loss_of(training: Batches, settings: Settings) -> keras.losses.Loss:
     """Cross-entropy. Labels alone are smoothed; votes say by themselves how unsure people are."""
     smoothing = settings.label_smoothing * (1 - training.vote_weight)
     return keras.losses.CategoricalCrossentropy(label_smoothing=smoothing)
-
-
-def _keep_epoch(worker, model, preprocessing, folder: Path, log: list[dict]) -> None:
-    """Write a trained epoch down; ``model`` gets its weights, in float32."""
-    model.set_weights(worker.get_weights())
-    file = folder / f"epoch-{len(log):03d}.keras"
-    save_model(model, preprocessing, file, litert_model=False)
-    if best_epoch(pd.DataFrame(log)) == len(log):
-        copy_file(file, folder / "best.keras")
-    # resume.keras goes last: when killed before it, the log is one row ahead,
-    # which `_resume` cuts off, and the epoch is trained once more.
-    write_text(folder / "log.csv", pd.DataFrame(log).to_csv(index=False))
-    save_model(worker, preprocessing, folder / "resume.keras", litert_model=False)
 
 
 def _begin(model, training, settings, first_weights, optimizer) -> keras.Model:
@@ -254,24 +259,6 @@ def _seed_dropout(model, seed: int, epoch: int) -> None:
         if isinstance(layer, keras.layers.Dropout):
             state = layer.seed_generator.state
             state.assign(np.random.default_rng([seed, epoch, number]).integers(2**31, size=2))
-
-
-def _resume(worker: keras.Model, folder: Path, steps_per_epoch: int) -> list[dict]:
-    """Bring a run's last complete epoch back; returns its log, empty for a new run.
-
-    The file holds the optimizer's moments too, and its step, on which the learning rate
-    depends. They are read into the model at hand: one that is loaded whole would have
-    lost which of its layers are frozen.
-    """
-    for leftover in folder.glob(".*"):  # of a save that was killed
-        shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
-    file = folder / "resume.keras"
-    if not file.is_file():
-        return []
-    worker.optimizer.build(worker.trainable_variables)
-    worker.load_weights(file)
-    epochs = int(keras.ops.convert_to_numpy(worker.optimizer.iterations)) // steps_per_epoch
-    return pd.read_csv(folder / "log.csv").to_dict("records")[:epochs]
 
 
 def finished(log: list[dict], settings: Settings) -> bool:
