@@ -208,6 +208,20 @@ def test_a_full_disk_ends_it_and_keeps_what_is_complete(
     assert contents(tmp_path / "out") == contents(whole)
 
 
+def test_a_folder_that_workers_do_not_see_is_told_at_once(
+    sources, scheduler, tmp_path, monkeypatch
+):
+    address, _ = scheduler
+    read_piece = dask_reading.read_piece
+
+    def elsewhere(piece, folder, *arguments):
+        return read_piece(piece, folder / "of another machine", *arguments)
+
+    monkeypatch.setattr(dask_reading, "read_piece", elsewhere)
+    with pytest.raises(OSError, match="is not seen by the worker"):
+        read(sources, tmp_path / "out", dask=address)
+
+
 def test_tables_may_be_csv(sources, scheduler, tmp_path, monkeypatch, whole):
     address, _ = scheduler
     assert read(sources / "clip.mp4", tmp_path, dask=address, form="csv") == {}

@@ -87,6 +87,8 @@ def cluster(workers: int | None = None, address: str | None = None) -> Iterator[
     Raises:
         ConnectionError: no scheduler of Dask answers there, or it has no workers.
     """
+    # What happens to workers and to the connection is told by whoever uses the client.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     if address is not None:
         _check_scheduler(address)
         with Client(address, timeout=_PATIENCE, set_as_default=False) as client:

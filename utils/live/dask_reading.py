@@ -19,7 +19,14 @@ from utils.live.dask_cluster import Client, bring_model, cluster
 from utils.live.loop import explain
 from utils.live.parquet_sink import ParquetSink
 from utils.live.predict import read_into
-from utils.live.readings_folder import SETTINGS, begin, sources_in, tidy, write_sources
+from utils.live.readings_folder import (
+    FolderUnseen,
+    begin,
+    check_seen,
+    sources_in,
+    tidy,
+    write_sources,
+)
 from utils.live.results import table_columns
 from utils.live.sinks import CsvSink, Sink
 from utils.live.source_lists import Piece, cut, list_sources
@@ -85,7 +92,8 @@ def read_many(
             settings; a source that has no end.
         FileNotFoundError: see `utils.live.source_lists.list_sources`.
         BlockingIOError: another process of this machine reads into the folder.
-        OSError: it cannot be written, or the disk is full; what is complete is kept.
+        OSError: it cannot be written, or not be seen by a worker, or the disk is full; what is
+            complete is kept.
         ConnectionError: see `utils.live.dask_cluster.cluster`; or the scheduler was lost.
     """
     folder = Path(folder).absolute()
@@ -114,11 +122,7 @@ def read_piece(piece: Piece, folder: Path, form: str, reader: str, settings: dic
 
     worker = get_worker()
     plugin = worker.plugins[reader]
-    if not (folder / SETTINGS).is_file():
-        raise FileNotFoundError(
-            f"{folder} is not seen by the worker {worker.address}. Choose a folder on a disk that "
-            "all workers share, under the same path."
-        )
+    check_seen(folder, worker.address)
     outcome = Outcome(worker.address)
     columns = table_columns(plugin.predictor.class_names)
     detector = plugin.detector(settings["detector"])
@@ -247,8 +251,8 @@ class _Run:
             error = future.exception()
             outcome = None if error else future.result()
             future.release()  # or Dask would read it again if the worker that has it dies
-            if getattr(error, "errno", None) in _FULL:
-                raise error
+            if isinstance(error, FolderUnseen) or getattr(error, "errno", None) in _FULL:
+                raise error  # the others would fare no better
             if error and type(error).__name__ != "KilledWorker":
                 reason = explain(error)
                 outcome = Outcome("", failed={one.path: reason for one in piece.sources})

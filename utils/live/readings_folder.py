@@ -15,6 +15,19 @@ from utils.files import check_writable, replacing, write_json
 SETTINGS, SOURCES, FAILED = "_settings.json", "_sources", "_failed.csv"
 
 
+class FolderUnseen(OSError):
+    """A worker of another machine does not see the folder, so it can write nothing."""
+
+
+def check_seen(folder: Path, worker: str) -> None:
+    """Raises: FolderUnseen."""
+    if not (folder / SETTINGS).is_file():
+        raise FolderUnseen(
+            f"{folder} is not seen by the worker {worker}. Choose a folder on a disk that all "
+            "workers share, under the same path."
+        )
+
+
 def begin(folder: Path, settings: dict) -> None:
     """Make the folder, or see that what it holds was read in the same way."""
     file = folder / SETTINGS
