@@ -216,6 +216,10 @@ def test_panel_records_only_while_its_button_is_pressed_in(tmp_path):
     assert "happy" in controls.status.value
     controls.undo()
     assert not folder.exists()
+    controls.guide()
+    panel.start()
+    panel.wait(30)  # the round was not over
+    assert controls.status.value.startswith("Not recording.")
 
 
 def test_recorder_is_a_sink_like_any_other(tmp_path):

@@ -194,7 +194,8 @@ class LivePanel:
             )
             if self.table.attrs["ended"] in ("end of source", "stopped"):
                 frames, faces = self.table.attrs["frames"], self.table["track"].nunique()
-                self._say(f"Ended: {frames} frames, {faces} faces. The table is in .table.")
+                faces = "1 face" if faces == 1 else f"{faces} faces"
+                self._say(f"Ended: {frames} frames, {faces}. The table is in .table.")
         except Exception as error:  # a thread's traceback would be seen by nobody
             self.error = error
             self._say(f"Ended: {error}")

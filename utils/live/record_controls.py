@@ -96,6 +96,7 @@ class RecordControls(Sink):
         self._end_round()
         if self._recorder is not None:
             self._recorder.release()
+            self._tell("Not recording.")
 
     def _press(self, down: bool) -> None:
         if not down:
