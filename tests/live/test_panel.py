@@ -1,8 +1,9 @@
 """The controls of the live image, pressed as a person would."""
 
+import signal
 import time
 from itertools import islice
-from threading import Event
+from threading import Event, Timer, main_thread
 
 import cv2
 import numpy as np
@@ -78,6 +79,20 @@ def test_without_widgets_the_panel_is_told_in_words():
     bundle = LivePanel([], Leaning())._repr_mimebundle_()
     assert "Start, Stop, Snapshot" in bundle["text/plain"]
     assert "application/vnd.jupyter.widget-view+json" in bundle
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="Windows interrupts otherwise")
+def test_interrupting_the_kernel_stops_the_run(endless):
+    panel = LivePanel(endless, Leaning())
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        panel.start()
+        Timer(0.3, signal.pthread_kill, (main_thread().ident, signal.SIGINT)).start()
+        with pytest.raises(KeyboardInterrupt):
+            panel.wait()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert panel.table.attrs["ended"] == "stopped" and not panel.start_button.disabled
 
 
 def test_a_recording_plays_in_its_own_time():

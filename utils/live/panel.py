@@ -77,7 +77,8 @@ class LivePanel:
             self.recording = RecordControls(record, predictor.class_names, margin)
             self._sinks += (self.recording,)
         self._analyzer = self._new_analyzer()
-        self._stop, self._thread = Event(), None
+        self._stop, self._ended = Event(), Event()
+        self._ended.set()
         self.table: pd.DataFrame | None = None
         self.error: Exception | None = None
         self.start_button = ipywidgets.Button(description="Start", icon="play")
@@ -129,31 +130,36 @@ class LivePanel:
 
     def start(self) -> None:
         """Begin, unless it already runs."""
-        if self._running:
+        if not self._ended.is_set():
             if self._stop.is_set():
                 self._say("Still stopping the last run; press Start again when it has ended.")
             return
         self._stop.clear()
+        self._ended.clear()
         self.table = self.error = None
         self.start_button.disabled, self.stop_button.disabled = True, False
         self.snapshot_button.disabled = False
         self._analyzer = self._new_analyzer()
         self._set_analyzer()
         self._say("Running.")
-        self._thread = Thread(target=self._run, daemon=True)
-        self._thread.start()
+        Thread(target=self._run, daemon=True).start()
 
     def stop(self, wait: float = 5.0) -> None:
         """End the run and wait, for so many seconds, until the device is released."""
-        if self._running:
+        if not self._ended.is_set():
             self._say("Stopping…")
         self._stop.set()
         self.wait(wait)
 
     def wait(self, seconds: float | None = None) -> None:
-        """Wait until the run has ended by itself."""
-        if self._thread is not None:
-            self._thread.join(seconds)
+        """Wait until the run has ended by itself; the kernel's Interrupt stops it."""
+        try:
+            self._ended.wait(
+                seconds
+            )  # an interrupted join of Python 3.11 takes the thread for over
+        except KeyboardInterrupt:
+            self.stop()
+            raise
 
     def snapshot(self) -> Path | None:
         """Keep the newest annotated frame as a PNG file; its path, or None if it could not."""
@@ -171,10 +177,6 @@ class LivePanel:
             return None
         self._say(f"Kept {path}")
         return path
-
-    @property
-    def _running(self) -> bool:
-        return self._thread is not None and self._thread.is_alive()
 
     def _new_analyzer(self) -> FaceAnalyzer:
         return FaceAnalyzer(self._predictor, **self._settings)
@@ -201,6 +203,7 @@ class LivePanel:
             self._say(f"Ended: {error}")
         finally:
             self.start_button.disabled, self.stop_button.disabled = False, True
+            self._ended.set()
 
     def _say(self, text: str) -> None:
         self.status.value = html.escape(text, quote=False)

@@ -68,6 +68,7 @@ class RecordControls(Sink):
             classes = sorted(self._classes, key=lambda name: name != "neutral")
             self._round = GuidedRound(recorder, classes, self._announce)
             self.bar.layout.display = None
+            self._tell("The round begins with the next frame.")
 
     def undo(self) -> None:
         """Remove the last take; "Undo take" does this."""
