@@ -6,14 +6,13 @@
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
 import pandas as pd
 from PIL import Image
 
-from utils.config import CAMERA_PATIENCE, IMAGE_SUFFIXES
+from utils.config import CAMERA_PATIENCE
 from utils.files import check_outputs, check_writable
 from utils.live.addresses import is_address, safe_address
 from utils.live.camera import LiveCamera
@@ -23,11 +22,10 @@ from utils.live.loop import explain, read_live, source_files
 from utils.live.results import Reading, table_columns
 from utils.live.shared_sinks import Kept, Open, Shared
 from utils.live.sinks import CsvSink, Sink, VideoSink
-from utils.live.sources import is_animation, open_source
+from utils.live.sources import is_animation, is_still, open_source
 from utils.live.stills import read_still
 from utils.live.video_file import check_span
 from utils.vision.detectors import make_detector
-from utils.vision.image_kinds import is_image_file
 from utils.vision.images import ImageError
 from utils.vision.opencv import cv2
 
@@ -129,7 +127,7 @@ def read_into(
         for source in waiting:
             problem, interrupted = None, False
             try:
-                if _is_still(source, sequence):
+                if is_still(source, sequence):
                     reading = _read_image(source, predictor, detector, threshold, say)
                     for sink in [*shared, *sinks]:
                         sink.write(reading)
@@ -162,13 +160,13 @@ def read_into(
 def _check_kinds(sources: list, whole: bool, sequence: bool, video) -> None:
     """Refuse sources that are not of the kind that was asked for."""
     for source in sources if whole else ():
-        if not any(map(_is_image, _files(source) if _is_folder(source) else [source])):
+        if not any(map(is_still, _files(source) if _is_folder(source) else [source])):
             raise ValueError(
                 "Whole pictures are image files, or folders that hold some. "
                 f"Received: {safe_address(str(source))}"
             )
     if video is not None:
-        stills = [one for one in sources if _is_still(one, sequence)]
+        stills = [one for one in sources if is_still(one, sequence)]
         if len(sources) != 1 or stills or (_is_folder(sources[0]) and not sequence):
             raise ValueError(
                 "An annotated video is made of one video, camera, stream, or folder of frames "
@@ -185,7 +183,7 @@ def _each(sources: Sequence, sequence: bool, say) -> Iterator[str | Path]:
             continue
         found, others = 0, 0
         for path in _files(source):
-            if _is_image(path):
+            if is_still(path):
                 found += 1
                 yield path
             else:
@@ -206,26 +204,8 @@ def _files(folder) -> Iterator[str]:
 
 
 def _is_folder(source) -> bool:
-    return _is_path(source) and os.path.isdir(os.path.expanduser(source))
-
-
-def _is_image(source) -> bool:
-    if not _is_path(source):
-        return False
-    path = Path(source).expanduser()
-    if path.suffix.lower() in IMAGE_SUFFIXES:  # whoever opens it tells why it is none
-        return True
-    with suppress(OSError):
-        return is_image_file(path)
-    return False
-
-
-def _is_path(source) -> bool:
-    return isinstance(source, str | Path) and not is_address(source)
-
-
-def _is_still(source, sequence: bool) -> bool:
-    return _is_image(source) and not (sequence and is_animation(source))
+    is_path = isinstance(source, str | Path) and not is_address(source)
+    return is_path and os.path.isdir(os.path.expanduser(source))
 
 
 def _named(source, say, part: dict, patience: float) -> FrameSource:

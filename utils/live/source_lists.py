@@ -15,9 +15,8 @@ from pathlib import Path
 from utils.config import VIDEO_SUFFIXES, is_system_name
 from utils.files import digest
 from utils.live.addresses import has_an_end, is_address, safe_address
-from utils.live.sources import is_animation
+from utils.live.sources import is_still
 from utils.live.video_file import VideoFile
-from utils.vision.image_kinds import may_be_image
 
 _MOST_STILLS = 100  # in a piece: some 5 s of work, against 4 ms that an engine spends on one
 _PIECES = 40  # that few stills make, so that no process waits long for the last
@@ -63,7 +62,10 @@ def list_sources(
         FileNotFoundError: nothing is there, or a pattern or folder finds nothing.
     """
     paths = dict.fromkeys(_each(sources, sequence, say))
-    return [Source(number, path, _is_still(path, sequence)) for number, path in enumerate(paths)]
+    return [
+        Source(number, path, is_still(path, sequence) and not (sequence and os.path.isdir(path)))
+        for number, path in enumerate(paths)
+    ]
 
 
 def cut(sources: Iterable[Source], of: int) -> Iterator[Piece]:
@@ -124,7 +126,7 @@ def _in_folder(folder: str, say) -> Iterator[str]:
         folders[:] = sorted(name for name in folders if not is_system_name(name))
         for name in sorted(name for name in files if not is_system_name(name)):
             path = os.path.join(place, name)
-            if may_be_image(path) or _is_video(path):
+            if is_still(path) or _is_video(path):
                 found += 1
                 yield path
             else:
@@ -141,9 +143,3 @@ def _is_video(path: str) -> bool:
     with suppress(OSError, ValueError), VideoFile(path):
         return True
     return False
-
-
-def _is_still(path: str, sequence: bool) -> bool:
-    if is_address(path) or os.path.isdir(path) or not may_be_image(path):
-        return False
-    return not (sequence and is_animation(path))

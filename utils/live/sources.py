@@ -6,11 +6,13 @@
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from numbers import Integral
 from pathlib import Path
 
 from PIL import Image
 
+from utils.config import IMAGE_SUFFIXES
 from utils.live.addresses import has_an_end, is_address
 from utils.live.camera import LiveCamera
 from utils.live.frames import FrameSource, TimedFrame
@@ -119,6 +121,23 @@ def is_animation(path: str | Path) -> bool:
             return image_kind(file.read(HEAD_BYTES)) in _ANIMATED
     except OSError:
         return False
+
+
+def is_still(source, sequence: bool = False) -> bool:
+    """Whether a source is an image, and read as such.
+
+    Args:
+        source: as for `open_source`.
+        sequence: take an image that may have several frames for a film.
+    """
+    if not isinstance(source, str | Path) or is_address(source):
+        return False
+    path = _expanded(source)
+    image = path.suffix.lower() in IMAGE_SUFFIXES  # whoever opens it tells why it is none
+    if not image:
+        with suppress(OSError):
+            image = is_image_file(path)
+    return image and not (sequence and is_animation(path))
 
 
 def open_source(source, say: Callable[[str], None] = print, **part) -> FrameSource:
