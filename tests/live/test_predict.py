@@ -310,7 +310,7 @@ def test_a_console_that_lacks_letters_is_no_end(image):
     command = [sys.executable, "-m", "utils", "predict", str(strange)]
     ended = subprocess.run(command, env=environment, cwd=PROJECT, capture_output=True)
     assert ended.returncode == 0 and b"Error" not in ended.stderr
-    assert b"\\u7b11\\u9854.png: 1 readings" in ended.stdout
+    assert b"\\u7b11\\u9854.png: 1 reading " in ended.stdout
 
 
 @pytest.mark.parametrize("setting", ["--threshold=3", "--threshold=nan", "--smoothing=-1"])
@@ -327,8 +327,9 @@ def test_the_command(clip, small_network, preprocessing, tmp_path, capsys):
     assert list(json.loads(rows.read_text())[0]) == COLUMNS
     assert str(clip) in capsys.readouterr().out
     missing = str(tmp_path / "none.mp4")
-    assert main(["predict", missing, *arguments[1:]]) == 1
-    told = capsys.readouterr().err
+    assert main(["predict", missing, *arguments[2:]]) == 1
+    said, told = capsys.readouterr()
+    assert said == ""  # not "No face was found.", for nothing was read
     assert "none.mp4" in told and "Error" not in told
 
 

@@ -125,7 +125,7 @@ def _read(options, settings: dict) -> int:
         **settings,
     )
     tally.close(complete=not failures)
-    if not tally.faces:
+    if tally.frames and not tally.faces:
         print("No face was found.")
     return _told(failures)
 

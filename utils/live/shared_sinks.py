@@ -17,23 +17,29 @@ class Kept(Sink):
 
 
 class Tally(Sink):
-    """A sink that says in a line how often each label was read of a source, when it is over."""
+    """A sink that says in a line how often each label was read of a source, when it is over.
+
+    Attributes:
+        frames, faces: how many were read in all.
+    """
 
     def __init__(self, say: Callable[[str], None] = print):
         self._say, self._source = say, None
-        self.faces, self._labels = 0, Counter()
+        self.frames, self.faces, self._labels = 0, 0, Counter()
 
     def write(self, reading) -> None:
         if reading.source != self._source:
             self.close(True)
             self._source = reading.source
+        self.frames += 1
         self._labels.update(face.label for face in reading.faces)
 
     def close(self, complete: bool) -> None:
         if self._labels:
             count = self._labels.total()
             labels = ", ".join(f"{label} {times}" for label, times in self._labels.most_common())
-            self._say(f"{self._source}: {count} readings of a face: {labels}")
+            readings = "1 reading" if count == 1 else f"{count} readings"
+            self._say(f"{self._source}: {readings} of a face: {labels}")
             self.faces += count
             self._labels.clear()
 
