@@ -1,5 +1,6 @@
 """Many sources, many processes: the same tables, whatever is killed."""
 
+import asyncio
 import errno
 import http.server
 import os
@@ -243,8 +244,12 @@ def test_only_a_scheduler_of_dask_is_talked_to(sources, scheduler, tmp_path, mon
     web.shutdown()
     web.server_close()
     worker = next(iter(client.nthreads()))
-    with pytest.raises(ConnectionError, match="that is a Worker"):
+
+    async def in_a_notebook():  # whose own loop runs
         read(sources, tmp_path / "out", dask=worker)
+
+    with pytest.raises(ConnectionError, match="that is a Worker"):
+        asyncio.run(in_a_notebook())
     assert not list((tmp_path / "out").glob("*.parquet"))
 
 

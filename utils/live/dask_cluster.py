@@ -9,6 +9,7 @@ import logging
 import os
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -155,7 +156,8 @@ def _check_scheduler(address: str) -> None:
             comm.abort()
 
     try:
-        found = asyncio.run(asyncio.wait_for(ask(), _PATIENCE))
+        with ThreadPoolExecutor(1) as aside:  # a notebook's own thread runs a loop already
+            found = aside.submit(asyncio.run, asyncio.wait_for(ask(), _PATIENCE)).result()
         kind = found.get("type")
     except Exception as error:  # what other programs answer is almost anything
         reason = str(error) or "it stays silent"
