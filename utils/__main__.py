@@ -1,10 +1,11 @@
 """The same work without a notebook: ``python -m utils COMMAND --help``."""
 
 import sys
+import warnings
 
 from utils.cli import main
 
 if __name__ == "__main__":
-    for stream in (sys.stdout, sys.stderr):  # a console of few letters shows others as \\u….
-        stream.reconfigure(errors="backslashreplace")
+    # A sentence, without the line of code that it comes from.
+    warnings.formatwarning = lambda message, *_, **__: f"{message}\n"
     sys.exit(main())

@@ -39,7 +39,11 @@ def execute(notebook: str | Path, output: str | Path, parameters: dict | None = 
         )
     Path(output).parent.mkdir(parents=True, exist_ok=True)
     papermill.execute_notebook(
-        str(notebook), str(output), parameters, kernel_name="python3", progress_bar=True
+        str(notebook),
+        str(output),
+        parameters,
+        kernel_name="python3",
+        extra_arguments=["--log-level=ERROR"],  # of the kernel, which warns of how it is reached
     )
     return Path(output)
 

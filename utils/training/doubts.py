@@ -32,7 +32,7 @@ def doubts_about(
             f"The model has learned next to nothing: on {len(labels)} validation images it is "
             f"right in {right / len(labels):.1%} ({low:.1%} to {high:.1%}); always answering their "
             f"most frequent class would be in {share / len(labels):.1%}. Train for more steps "
-            "(more EPOCHS, a smaller BATCH_SIZE), raise the learning rate, or look at the labels."
+            "(more epochs, smaller batches), raise the learning rate, or look at the labels."
         )
     if at_a_bound(temperature):
         found.append(
