@@ -119,9 +119,10 @@ def fit_head(
     worker.compile(
         keras.optimizers.Adam(schedule),
         loss_of(images, settings),
-        metrics=["accuracy"],
+        metrics=[keras.metrics.CategoricalAccuracy("accuracy")],
         jit_compile=xla_pays(),
     )
+    worker.optimizer.build(worker.trainable_variables)  # see `trainer._begin`
     log, best_weights = [], []
 
     def keep(model: keras.Model) -> bool:

@@ -212,9 +212,11 @@ def _begin(model, training, settings, first_weights, optimizer) -> keras.Model:
     worker.compile(
         optimizer(schedule, weight_decay=settings.weight_decay, clipnorm=1.0),
         loss_of(training, settings),
-        metrics=["accuracy"],
+        metrics=[keras.metrics.CategoricalAccuracy("accuracy")],
         jit_compile=xla_pays(),
     )
+    # TensorFlow traces the first step twice where a variable is made in it.
+    worker.optimizer.build(worker.trainable_variables)
     return worker
 
 
