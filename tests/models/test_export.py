@@ -87,10 +87,10 @@ def test_what_cannot_be_is_refused_before_any_work(tmp_path, faces, to, name, pr
         export_model(tmp_path / "none.keras", to, tmp_path / name, faces, precision)
 
 
-def test_no_folder_is_written_over(tmp_path, model, faces):
+def test_no_folder_is_written_over(tmp_path, faces):
     place = tmp_path / "a"
     place.mkdir()
     (place / "mine.txt").write_text("mine")
     with pytest.raises(ExportError, match="there already"):
-        export_model(model[0], "saved-model", place, faces)
+        export_model(tmp_path / "none.keras", "saved-model", place, faces)
     assert [one.name for one in place.iterdir()] == ["mine.txt"]

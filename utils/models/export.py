@@ -149,6 +149,8 @@ def _check(to: str, save: Path, precision: str) -> str:
     if save.suffix != suffixes[to]:
         wanted = f"a file that ends in {suffixes[to]}" if suffixes[to] else "a folder's name"
         raise ExportError(f"For {to} --save is {wanted}. Received: {save}")
+    if not suffixes[to] and save.exists():
+        raise ExportError(f"{save} is there already. Name a new folder.")
     if precision not in precisions.get(to, PRECISIONS[:1]):
         raise ExportError(
             f"{to} is written in {' or '.join(precisions.get(to, PRECISIONS[:1]))}. "
@@ -290,8 +292,6 @@ def _milliseconds(answer: Answer, faces: np.ndarray, times: int = 30) -> float:
 def _place(made: Path, save: Path) -> None:
     """Give what was made its name, in one step; OpenVINO's weights go first."""
     if made.is_dir():
-        if save.exists():
-            raise ExportError(f"{save} is there already. Name a new folder.")
         with replacing_folder(save) as folder:
             shutil.copytree(made, folder, dirs_exist_ok=True)
         return
