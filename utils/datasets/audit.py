@@ -216,9 +216,13 @@ def _near_groups(images: pd.DataFrame, hashes: list, distance: int) -> tuple[np.
 def _values_of(values: pd.Series, content: np.ndarray) -> np.ndarray:
     """The values that images of one content have, one a line, by the content's number."""
     pairs = pd.DataFrame({"value": values, "content": content}).drop_duplicates()
-    known = pairs.groupby("content")["value"]
-    joined = known.agg(lambda of: "" if "" in set(of) else "\n".join(sorted(of)))
-    return joined.to_numpy(str)
+    several = pairs["content"].duplicated(keep=False)
+    joined = pairs[~several].set_index("content")["value"]
+    if several.any():
+        known = pairs[several].groupby("content")["value"]
+        more = known.agg(lambda of: "" if "" in set(of) else "\n".join(sorted(of)))
+        joined = pd.concat([joined, more])
+    return joined.sort_index().to_numpy(str)
 
 
 def _number_groups(labels: np.ndarray, images: pd.DataFrame) -> np.ndarray:
