@@ -1,5 +1,6 @@
 """What several tests share: a small real data set and a small network."""
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -16,6 +17,19 @@ from utils.models import networks
 from utils.vision.boxes import Box
 from utils.vision.preprocessing import Preprocessing
 
+SLOW = ("end_to_end", "notebooks", "browser", "training", "benchmarks")
+
+
+def pytest_collection_modifyitems(items):
+    """The files that take minutes first, so that all processes end together."""
+    items.sort(key=lambda item: (*SLOW, item.path.parent.name).index(item.path.parent.name))
+
+
+def pytest_collection_finish():
+    """Let Python's search for garbage leave out TensorFlow's million objects, which are none."""
+    gc.collect()
+    gc.freeze()
+
 
 @pytest.fixture(autouse=True, scope="module")
 def forgotten_networks():
@@ -23,6 +37,7 @@ def forgotten_networks():
     yield
     if "keras" in sys.modules:
         sys.modules["keras"].backend.clear_session()
+        gc.freeze()  # what is left, such as TensorFlow's own caches, is searched no more
 
 
 @pytest.fixture(scope="session")

@@ -197,7 +197,7 @@ class Network:
     def judge(self, part: dict, mirror: bool = True) -> list[np.ndarray]:
         """Probabilities for both questions, of a part's images, in batches of one size."""
         images = np.asarray(part["images"], np.float32)[..., None]
-        size = 512
+        size = min(512, 1 << (len(images) - 1).bit_length())
         padded = np.concatenate([images, np.repeat(images[:1], -len(images) % size, axis=0)])
         found = []
         for start in range(0, len(padded), size):

@@ -64,7 +64,7 @@ def test_evaluate_writes_every_number(faces, small_network, preprocessing, tmp_p
 def test_evaluate_says_which_classes_are_absent(
     faces, small_network, preprocessing, tmp_path, capsys
 ):
-    model = save_model(small_network, preprocessing, tmp_path / "model.keras")
+    model = save_model(small_network, preprocessing, tmp_path / "model.keras", False)
     for name in ("happy", "sad"):
         shutil.copytree(faces / "test" / name, tmp_path / "two" / name)
     assert main(["evaluate", str(model), str(tmp_path / "two")]) == 0
@@ -79,7 +79,7 @@ def test_class_folders_of_cartoons_are_imported_as_such(faces, tmp_path):
 
 
 def test_evaluate_asks_for_one_split(faces, small_network, preprocessing, tmp_path, capsys):
-    model = save_model(small_network, preprocessing, tmp_path / "model.keras")
+    model = save_model(small_network, preprocessing, tmp_path / "model.keras", False)
     assert main(["evaluate", str(model), str(faces)]) == 1
     assert "Name one of them" in capsys.readouterr().err
 
@@ -87,7 +87,7 @@ def test_evaluate_asks_for_one_split(faces, small_network, preprocessing, tmp_pa
 def test_evaluate_writes_over_nothing_that_it_reads(
     faces, small_network, preprocessing, tmp_path, capsys
 ):
-    model = save_model(small_network, preprocessing, tmp_path / "model.keras")
+    model = save_model(small_network, preprocessing, tmp_path / "model.keras", False)
     before = model.read_bytes()
     for report, expected in (
         (model, "is a source and would be overwritten"),

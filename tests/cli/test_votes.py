@@ -35,7 +35,8 @@ def test_train_on_votes_and_corrections(voted, tmp_path, capsys):
     table = datasets.find_images(folder)
     first = table[table["split"] == "train"].head(1)
     datasets.save_corrections(first.assign(**{"class": "sad"}), corrections)
-    arguments = ["train", str(folder), "--epochs", "1", "--runs", str(tmp_path / "runs")]
+    arguments = ["train", str(folder), "--epochs", "1", "--network", "six-layer"]
+    arguments += ["--runs", str(tmp_path / "runs")]
     assert main([*arguments, "--targets", "half"]) == 1
     assert "Received: 'half'" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()

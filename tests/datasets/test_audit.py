@@ -1,8 +1,4 @@
-import hashlib
 import itertools
-import os
-import zipfile
-from collections import defaultdict
 from pathlib import Path
 
 import cv2
@@ -12,7 +8,6 @@ import pytest
 
 from utils.datasets.audit import audit_images, images_also_in_train, near_pairs
 from utils.datasets.table import find_images
-from utils.importing.importer import import_dataset
 
 
 def scene(seed: int, side: int = 64) -> np.ndarray:
@@ -205,29 +200,3 @@ def test_near_pairs_are_those_of_a_plain_count(distance):
     pairs = [tuple(pair) for block in near_pairs(hashes, distance) for pair in block]
     assert sorted(pairs) == sorted(expected)
     assert not list(near_pairs(hashes[:0], distance))
-
-
-def test_the_real_archive_holds_the_copies_that_its_bytes_say(tmp_path):
-    archive = os.environ.get("FER2013_ARCHIVE")
-    if not archive:
-        pytest.skip("set FER2013_ARCHIVE to FER-2013's archive to run this")
-    copies = defaultdict(list)  # straight from the archive, without the importer
-    with zipfile.ZipFile(archive) as source:
-        for info in source.infolist():
-            copies[hashlib.sha256(source.read(info)).digest()].append(info.filename.split("/"))
-    groups = [names for names in copies.values() if len(names) > 1]
-    shared = [names for names in groups if any(name[2].startswith("Training") for name in names)]
-    validation = sum(name[2].startswith("PublicTest") for names in shared for name in names)
-    assert validation == 280  # published figure
-
-    import_dataset(archive, tmp_path / "fer2013", progress=False)
-    report = audit_images(find_images(tmp_path / "fer2013"), progress=False)
-    found = dict(report.summary.values)
-    assert found["byte-identical: groups"] == len(groups)
-    assert found["byte-identical: images in them"] == sum(map(len, groups))
-    conflicting = sum(len({name[1] for name in names}) > 1 for names in groups)
-    assert found["pixel-identical: groups with conflicting labels"] == conflicting
-    assert len(images_also_in_train(report, "validation")) == validation
-    assert len(images_also_in_train(report, "validation", near=True)) > validation
-    assert 12 <= found["blank images"] <= 13
-    assert report.duplicates.loc[report.duplicates["kind"] == "near", "images"].max() < 50

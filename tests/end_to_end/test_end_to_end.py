@@ -9,12 +9,13 @@ import pandas as pd
 import pytest
 
 from tests import drawn_layouts
+from tests.executed import pictures_shown, text_of
 from utils import datasets
 from utils.cli import main
-from utils.cli.notebooks import REAL_TIME, TRANSFER, execute
+from utils.cli.notebooks import TRANSFER, execute
 from utils.config import CLASS_NAMES, MODELS
 from utils.datasets import splits
-from utils.drawn.clip import clip_timeline
+from utils.drawn.clip import draw_clip
 from utils.models.backend import keras
 from utils.models.model_file import load_model, read_preprocessing
 from utils.vision.images import read_image
@@ -84,28 +85,14 @@ def run_training(folder, **parameters):
         [one for one in lesson.cells if one.cell_type == "code" and words in one.source]
         for words in ("from utils import", "count=5, seed=SEED")
     )
-    # Two folds, and heads of the epochs named, do to see that all of it runs.
-    folds.source = folds.source.replace("count=5", "count=2")
+    # Few folds, heads that learn from them once, and no more steps than the epochs named, do to
+    # see that all of it runs.
+    folds.source = "fitting = training.Settings(epochs=1)\n" + folds.source.replace("=5", "=2")
     imports.source += "\nfrom utils.training import head as room\nroom.LEAST_STEPS = 1"
     nbformat.write(lesson, folder / TRANSFER.name)
     file = execute(folder / TRANSFER.name, folder / "transfer.ipynb", parameters)
     numbers = json.loads(model.with_suffix(".json").read_text(encoding="utf-8"))
     return SimpleNamespace(file=file, model=model, runs=runs, numbers=numbers)
-
-
-def outputs_of(file, words: str) -> list:
-    """What the one code cell shows whose source holds these words."""
-    cells = nbformat.read(file, as_version=4).cells
-    (cell,) = (one for one in cells if one.cell_type == "code" and words in one.source)
-    return cell.outputs
-
-
-def pictures_shown(file, words: str) -> int:
-    return sum("image/png" in output.get("data", {}) for output in outputs_of(file, words))
-
-
-def text_of(file, words: str) -> str:
-    return "".join(output.get("text", "") for output in outputs_of(file, words))
 
 
 def logs_of(run) -> dict[str, pd.DataFrame]:
@@ -190,26 +177,16 @@ def test_fine_tuning_learns_and_judges_apart(fine_tuned):
     assert not all(changed)
 
 
-def test_live_notebook_reads_with_the_model_that_came_out(fine_tuned, imported, tmp_path):
-    file = execute(
-        REAL_TIME,
-        tmp_path / "live.ipynb",
-        {
-            "MODEL": str(fine_tuned.model),
-            "VALIDATION": str(imported["ferg"]),
-            "OUTPUT": str(tmp_path),
-            "CAMERA": None,
-        },
-    )
-    table = pd.read_csv(tmp_path / "faces.csv")
+def test_a_clip_is_read_with_the_model_that_came_out(fine_tuned, tmp_path):
+    timeline, file = draw_clip(tmp_path / "clip.mp4"), tmp_path / "faces.csv"
+    command = ["predict", str(tmp_path / "clip.mp4"), "--csv", str(file)]
+    assert main([*command, "--model", str(fine_tuned.model)]) == 0
+    table = pd.read_csv(file)
     assert table["track"].nunique() == 1
     assert table["frame"].nunique() > 100
     classes = list(read_preprocessing(fine_tuned.model).class_names)
     assert table[classes].sum(axis=1).to_numpy() == pytest.approx(1, abs=0.01)
-    assert pictures_shown(file, "plots.risk_coverage") == 1
-    assert "of 7 expressions named as drawn" in text_of(file, "expressions named as drawn")
     # So little training leaves it unsure; what it takes for likeliest is right all the same.
-    timeline = clip_timeline()
     middle = ((timeline["start"] + timeline["end"]) / 2).rename("seconds").to_frame()
     shown = pd.merge_asof(middle, table, on="seconds")[classes].idxmax(axis=1)
     assert (shown == timeline["label"]).sum() >= 4

@@ -551,19 +551,3 @@ def test_settings_out_of_range_are_refused(tmp_path):
         run(source, tmp_path / "out", validation_share=0.5)
     with pytest.raises(ValueError, match="class names"):
         run(source, tmp_path / "out", class_names="happy")
-
-
-def test_the_real_archive_gives_the_published_counts(tmp_path):
-    archive = os.environ.get("FER2013_ARCHIVE")
-    if not archive:
-        pytest.skip("set FER2013_ARCHIVE to FER-2013's archive to run this")
-    report = run(archive, tmp_path / "fer2013")
-    assert report.counts.loc["total", ["train", "validation"]].tolist() == [28709, 3589]
-    assert (report.counts == report.expected).all(axis=None)
-    with zipfile.ZipFile(archive) as source:
-        names = [info.filename for info in source.infolist() if not info.is_dir()]
-        assert len(names) == report.counts.loc["total", "total"]
-        for name in names[::997]:
-            split, label, file = name.split("/")
-            split = {"train": "train", "test": "validation"}[split]
-            assert (tmp_path / "fer2013" / split / label / file).read_bytes() == source.read(name)

@@ -8,6 +8,7 @@ import papermill
 import pytest
 from nbclient import NotebookClient
 
+from tests.executed import pictures_shown, text_of
 from utils.cli.notebooks import REAL_TIME, TRAINING, TRANSFER, execute, run_demo
 from utils.drawn.clip import clip_timeline
 from utils.models.model_file import load_model, read_preprocessing
@@ -61,6 +62,9 @@ def test_clip_is_labelled_as_drawn(demo):
     middle = (timeline["start"] + timeline["end"]) / 2
     shown = pd.merge_asof(middle.rename("seconds").to_frame(), table, on="seconds")
     assert (shown["label"] == timeline["label"]).sum() >= 6  # of seven
+    live = folder / REAL_TIME.name
+    assert "of 7 expressions named as drawn" in text_of(live, "expressions named as drawn")
+    assert pictures_shown(live, "plots.risk_coverage") == 1
 
 
 @ALL

@@ -1,7 +1,6 @@
 """Haar detection: real faces, borders, sizes, missing cascades, missing libraries."""
 
 import importlib.util
-import os
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
@@ -169,13 +168,10 @@ def test_a_missing_system_library_is_named_with_its_package(tmp_path, monkeypatc
     assert "pip install" in explain_import_error(ImportError("No module named 'cv2'"))
 
 
-def test_real_faces_are_found(detector):
-    archive = os.environ.get("FER2013_ARCHIVE")
-    if not archive:
-        pytest.skip("FER2013_ARCHIVE is not set: no real faces here")
+def test_real_faces_are_found(detector, fer2013_archive):
     found, frontal, count = 0, 0, 40
     usual = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_default.xml")
-    with zipfile.ZipFile(archive) as images:
+    with zipfile.ZipFile(fer2013_archive) as images:
         names = sorted(n for n in images.namelist() if "PublicTest" in n and n.endswith(".jpg"))
         for name in names[:: len(names) // count][:count]:
             face = cv2.imdecode(np.frombuffer(images.read(name), np.uint8), 0)
