@@ -92,7 +92,7 @@ class Batches(keras.utils.PyDataset):
         self.augmentation = augmentation
         self.seed = seed
         self.team = team
-        if len(table) < team.devices:
+        if shuffle and len(table) < team.devices:
             raise ValueError(
                 f"Expected an image for each of {team.devices} devices at least. Received: "
                 f"{len(table)} images."

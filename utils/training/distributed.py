@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import threading
+import time
 import traceback
 from collections import Counter
 from collections.abc import Iterator
@@ -160,7 +161,8 @@ def joined(batch_size: int, patience: float = 120) -> Iterator[Team]:
     except BaseException as error:
         if jax.process_count() == 1:
             raise
-        _leave(_said(error), 130 if isinstance(error, KeyboardInterrupt) else 1)
+        last = jax.process_index() == 0  # without it, JAX ends the others before they have spoken
+        _leave(_said(error), 130 if isinstance(error, KeyboardInterrupt) else 1, 3 if last else 0)
 
 
 def connect(patience: float) -> None:
@@ -258,9 +260,10 @@ def _said(error: BaseException) -> str:
     return "".join(traceback.format_exception(error))
 
 
-def _leave(text: str, status: int) -> None:
-    """End this process without waiting for any other."""
+def _leave(text: str, status: int, seconds: float = 0) -> None:
+    """End this process, some seconds after its last word, whatever the others do."""
     print(text, file=sys.stderr)
     sys.stdout.flush()
     sys.stderr.flush()
+    time.sleep(seconds)
     os._exit(status)
