@@ -31,6 +31,7 @@ TITLES = {
     "explanations": "Maps of what spoke for an answer",
     "web": "The page under load",
     "scale": "Many sources, many processes",
+    "scale_training": "Training at scale",
 }
 COMMANDS = {
     "scale": "python -m benchmarks.scale PHOTOS VIDEO",

@@ -133,7 +133,7 @@ def test_processes_with_other_images_are_refused_before_any_step(faces, tmp_path
     runs = tmp_path / "runs"
     for status, _, said in ended(*start_two(faces, runs, other_data=fewer)):
         assert status == 1
-        assert "settings or data differ" in said
+        assert "network, settings or data differ" in said
     assert not runs.exists()
 
 

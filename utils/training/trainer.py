@@ -116,13 +116,14 @@ def train(
     first_weights = {}
     if start is not None:
         first_weights = _weights_of(start, model, training.preprocessing)
-        if "head" not in first_weights:
+        if "head" not in first_weights and team.writes:
             print(f"The head begins with new weights: that of {start} has other layers.")
         described["start"] = digest(
             *(one.tobytes() for part in first_weights.values() for one in part)
         )
-    team.check_same({"settings or data": described, "precision": _precision(settings)})
     folder = run_folder(runs, name, model, described)
+    same = {"network, settings or data": [folder.name, described]}
+    team.check_same(same | {"precision": _precision(settings)})
     with locked(folder, "trained in") if team.writes else nullcontext():
         if team.writes:
             start_run(runs, name, model, described)
