@@ -21,7 +21,7 @@ def test_a_good_model_is_not_doubted():
 
 def test_no_better_than_the_most_frequent_class_counts_with_its_interval():
     (doubt,) = doubts_about(*answers(36, 120), 1.3, 0.04)  # 30 %, but 22 to 39; a class has 25
-    assert "next to nothing" in doubt and "25.0%" in doubt and "BATCH_SIZE" in doubt
+    assert "next to nothing" in doubt and "25.0%" in doubt and "smaller batches" in doubt
 
 
 @pytest.mark.parametrize("bound", _RANGE)
