@@ -5,7 +5,6 @@ import pytest
 from utils.config import CLASS_NAMES
 from utils.datasets.splits import (
     check_subjects_apart,
-    exchanged,
     grouped_split,
     random_split,
     split_table,
@@ -146,14 +145,3 @@ def test_official_parts_that_share_a_subject_are_no_grouped_split():
     with pytest.raises(ValueError, match="stand in more than one part"):
         split_table(table, "grouped")
     assert split_table(table, "random")["split"].equals(table["split"])
-
-
-def test_exchanging_keeps_every_number_and_mixes_the_people():
-    table = grouped_split(images_of(30))
-    table = pd.concat([table.assign(dataset="a"), table.assign(dataset="b")], ignore_index=True)
-    mixed = exchanged(table, seed=3)
-    counted = ["dataset", "class", "split"]
-    assert mixed.value_counts(counted).to_dict() == table.value_counts(counted).to_dict()
-    with pytest.raises(ValueError, match="stand in more than one part"):
-        check_subjects_apart(mixed)
-    assert exchanged(table, seed=3).equals(mixed)

@@ -14,7 +14,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "audit": ["audit_images", "images_also_in_train"],
         "corrections": ["save_corrections"],
         "domains": ["rows_by_domain"],
-        "splits": ["exchanged", "split_table"],
+        "splits": ["split_table"],
         "table": [
             "balanced_subset",
             "balanced_train",

@@ -94,25 +94,6 @@ def random_split(
     return _split(table, _one_share_of_images, validation_share, test_share, seed)
 
 
-def exchanged(table: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
-    """The same parts with chance deciding who is in them, for comparing with `grouped_split`.
-
-    Within each data set and class the images change places, so every part keeps its
-    numbers, and nothing but the people can make a difference.
-
-    Args:
-        table: parted, with ``class``, ``split`` and, if combined, ``dataset``.
-        seed: of the exchange.
-
-    Returns:
-        A copy with another ``split``.
-    """
-    alike = [column for column in ("dataset", "class") if column in table]
-    random = np.random.default_rng(seed)
-    mixed = table.groupby(alike)["split"].transform(lambda part: random.permutation(part))
-    return table.assign(split=mixed)
-
-
 def check_subjects_apart(table: pd.DataFrame) -> None:
     """Assert that no known subject stands in two parts.
 
