@@ -15,7 +15,7 @@ _MOST_BARS = 6  # charts beside an image that can still be read
 _ABSENCE = 0.5  # seconds without a face after which its line is cut
 
 
-def still(image: ImageSource, faces: pd.DataFrame, class_names=None) -> Figure:
+def still(image: ImageSource, faces: pd.DataFrame) -> Figure:
     """An image with its faces boxed and numbered, and every probability as a bar.
 
     All faces are boxed; where there are more than six, the first six, the largest, have bars, below
@@ -24,11 +24,9 @@ def still(image: ImageSource, faces: pd.DataFrame, class_names=None) -> Figure:
     Args:
         image: as `stills.read_stills` takes it; arrays are grey or BGR.
         faces: the image's rows of `stills.read_stills`.
-        class_names: the classes to draw, by default all that have a column.
     """
     image = open_image(image)
-    if class_names is None:
-        class_names = faces.loc[:, "height":"label"].columns[1:-1]
+    class_names = faces.loc[:, "height":"label"].columns[1:-1]
     found = faces[faces["face"] > 0]
     count = min(max(len(found), 1), _MOST_BARS)
     rows, columns = -(-count // 3), min(count, 3)
@@ -69,7 +67,6 @@ def explanation(
     probabilities: np.ndarray,
     maps: Sequence[np.ndarray],
     class_names: Sequence[str],
-    class_indices: Sequence[int] | None = None,
 ) -> Figure:
     """For each face what the network saw, what it answered, and which pixels spoke for that.
 
@@ -77,22 +74,19 @@ def explanation(
         faces: uint8, (n, size, size, channels), grey or RGB, as
             `preprocessing.prepare_faces` makes them; six fit a screen.
         probabilities: (n, classes).
-        maps: of each face, as `saliency.occlusion_map` makes them.
+        maps: of each face, as `saliency.occlusion_map` makes them of its most probable class.
         class_names: the classes, in the order of the probabilities.
-        class_indices: the class that each map is about; by default the most probable.
     """
-    if class_indices is None:
-        class_indices = [int(answer.argmax()) for answer in probabilities]
     figure, grid = plt.subplots(
         len(faces), 3, figsize=(9, 0.5 + 2.1 * len(faces)), squeeze=False, facecolor="white",
         width_ratios=(1, 1.4, 1.3),
     )  # fmt: skip
-    rows = zip(grid, faces, probabilities, maps, class_indices, strict=True)
-    for (left, middle, right), face, answer, importance, index in rows:
+    rows = zip(grid, faces, probabilities, maps, strict=True)
+    for (left, middle, right), face, answer, importance in rows:
         show_image(left, face[..., ::-1].squeeze())
         left.axis("off")
         _show_bars(middle, answer, class_names)
-        _show_map(right, face, importance, class_names[index])
+        _show_map(right, face, importance, class_names[answer.argmax()])
     titles = "what it sees", "what it answers", "what spoke for it"
     for axes, title in zip(grid[0], titles, strict=True):
         axes.set_title(title, fontsize=10)
