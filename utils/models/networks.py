@@ -10,18 +10,15 @@ from utils.vision.preprocessing import Preprocessing
 layers = keras.layers
 
 
-def convolutional_trunk(
-    preprocessing: Preprocessing, widths=(48, 96, 192, 384), dropout: float = 0.1
-) -> keras.Model:
+def convolutional_trunk(preprocessing: Preprocessing, widths=(48, 96, 192, 384)) -> keras.Model:
     """The convolutional part of the usual FER-2013 network.
 
     One block a width: convolution 3 × 3, batch normalisation, ReLU, max pooling
-    that halves the side, dropout. The first layer scales 0–255 to −1–1.
+    that halves the side, dropout of a tenth. The first layer scales 0–255 to −1–1.
 
     Args:
         preprocessing: gives the input, uint8-valued (size, size, channels), 0–255.
         widths: channels of each block; the usual network doubles them four times.
-        dropout: share of values dropped after each block.
 
     Returns:
         A model named "trunk" from images to a (side, side, widths[-1]) map.
@@ -31,7 +28,7 @@ def convolutional_trunk(
     for number, width in enumerate(widths, start=1):
         values = _convolution(values, width, name=f"block{number}")
         values = layers.MaxPooling2D(name=f"block{number}_pooling")(values)
-        values = layers.Dropout(dropout, name=f"block{number}_dropout")(values)
+        values = layers.Dropout(0.1, name=f"block{number}_dropout")(values)
     return keras.Model(images, values, name="trunk")
 
 

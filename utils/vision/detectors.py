@@ -1,22 +1,17 @@
 """Which detector: one name for notebooks, commands and pages."""
 
-from pathlib import Path
-
 from utils.vision.haar import FaceDetector
 from utils.vision.yunet import YuNetDetector
 
 DETECTORS = ("haar", "yunet")
 
 
-def make_detector(
-    name="haar", least_share: float | None = None, yunet_file: str | Path | None = None
-):
+def make_detector(name="haar", least_share: float | None = None):
     """The detector of that name; whatever is a detector already is given back.
 
     Args:
         name: "haar", "yunet", or an object with ``detect``, ``scan`` and ``refind``.
         least_share: of Haar alone, see `FaceDetector`; its own by default.
-        yunet_file: of YuNet alone; by default the file that lies in ``models/``.
 
     Raises:
         ValueError: another name.
@@ -27,5 +22,5 @@ def make_detector(
     if name == "haar":
         return FaceDetector() if least_share is None else FaceDetector(least_share)
     if name == "yunet":
-        return YuNetDetector(yunet_file)
+        return YuNetDetector()
     raise ValueError(f'A detector is "haar" or "yunet". Received: "{name}"')
