@@ -36,7 +36,8 @@ def _title(text: str, of: str) -> str:
 
 
 def _matrix(values, class_names, title, number_format, highest) -> Figure:
-    side = 2.2 + 0.62 * len(class_names)
+    # Whole on a laptop's screen, and three low enough for Notebook 7 not to fold them away.
+    side = max(4.4, 1.7 + 0.42 * len(class_names))
     figure, axes = plt.subplots(figsize=(side + 0.8, side), facecolor="white")
     sns.heatmap(
         values,
