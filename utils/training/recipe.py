@@ -110,7 +110,10 @@ def train_model(
         if images.left_out and team.writes:
             print(f"{name_of_part}: {images.left_out}")
     if (uneven := len(learn.table) % team.devices) and team.writes:
-        print(f"train: {uneven} images, others each time, left out of an epoch: too few to share.")
+        print(
+            f"train: each epoch leaves out {uneven} of {len(learn.table)} images, others each "
+            f"time: {team.devices} devices cannot share them evenly."
+        )
     run = train(network, learn, held_out, settings, runs, name, start)
     team.disband()
     if not team.writes:
