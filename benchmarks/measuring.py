@@ -13,7 +13,7 @@ from pathlib import Path
 from utils.config import PROJECT, RESULTS, project_path
 from utils.files import digest, write_json
 
-PACKAGES = ("tensorflow", "torch", "keras", "ai-edge-litert", "opencv-python", "numpy")
+PACKAGES = ("tensorflow", "torch", "jax", "keras", "ai-edge-litert", "opencv-python", "numpy")
 
 
 def in_a_process(

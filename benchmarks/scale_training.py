@@ -6,10 +6,9 @@ All on drawn faces and this machine's CPU. "equality" trains the same network fo
 one process and in two on loopback, with the same batches of all, and compares weights and logs.
 "speed" trains the released kind of network on one core, on two with one process each, and on two
 with one process; before each step all wait for each other, and that waiting is timed; the fastest
-of eight epochs counts. "input"
-is what a core decodes, augments and reads from a packed file, beside what it trains.
-"memory" packs as many images of 350 × 350 pixels as FERG-DB has (210 drawn ones, again and
-again) and trains one epoch of a small network on them.
+of eight epochs counts. "input" is what a core decodes, augments and reads from a packed file,
+beside what it trains. "memory" packs as many images of 350 × 350 pixels as FERG-DB has (210
+drawn ones, again and again) and trains one epoch of a small network on them.
 """
 
 import argparse
