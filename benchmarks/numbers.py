@@ -199,6 +199,8 @@ def _text(value, key: str, above: str = "") -> str:
     if key == "threshold":
         return f"{value:g}"
     size = abs(value)
+    if 0 < size < 5e-4:
+        return f"{value:.0e}"
     return f"{value:,.{0 if size >= 1000 else 1 if size >= 100 else 2 if size >= 1 else 3}f}"
 
 

@@ -31,6 +31,7 @@ def test_values_are_written_as_a_person_reads_them():
             "new": {
                 "accuracy": 0.70911,
                 "log_loss": 0.8298,
+                "largest_difference": 1.31e-6,
                 "parameters": 2187939,
                 "first_answer_s": 0.6453,
                 "intervals": {"accuracy": {"value": 0.5, "low": 0.4, "high": 0.6}},
@@ -41,6 +42,7 @@ def test_values_are_written_as_a_person_reads_them():
     for row in (
         "| accuracy | 70.9 % |",
         "| log loss | 0.830 |",
+        "| largest difference | 1e-06 |",
         "| parameters | 2,187,939 |",
         "| first answer (s) | 0.645 |",
         "| accuracy | 50.0 % (40.0 % to 60.0 %) |",
