@@ -130,7 +130,7 @@ def start(
 
     Example:
         >>> server = start(predictor, allow_notebook=True)  # doctest: +SKIP
-        >>> IFrame(server.url, 960, 760, extras=['allow="camera"'])  # doctest: +SKIP
+        >>> IFrame(server.url, "100%", 620, extras=['allow="camera"'])  # doctest: +SKIP
         >>> server.stop()  # doctest: +SKIP
     """
     limits = limits or Limits()
