@@ -8,7 +8,6 @@ import re
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
-DATA = PROJECT / "data"
 MODELS = PROJECT / "models"
 RUNS = MODELS / "runs"
 DEFAULT_MODEL = MODELS / "expressions.keras"
