@@ -32,7 +32,7 @@ from utils.models.backend import keras
 from utils.vision.preprocessing import Preprocessing
 
 data, runs, patience = sys.argv[1:]
-with training.joined(16, patience=float(patience)) as team:
+with training.joined(8, patience=float(patience)) as team:
     table = datasets.combine([data])
     preprocessing = Preprocessing(CLASS_NAMES)
     layers = [
@@ -45,7 +45,7 @@ with training.joined(16, patience=float(patience)) as team:
     )
     settings = training.Settings(epochs=4, precision="float32", learning_rate=1e-3)
     finished = training.train_model(
-        network, table, preprocessing, settings, batch_size=16, runs=runs, mirror=False, team=team
+        network, table, preprocessing, settings, batch_size=8, runs=runs, mirror=False, team=team
     )
     print("finished", finished and finished.metrics["n"])
 """
@@ -83,8 +83,10 @@ def free_port() -> int:
 
 
 def start_two(data, runs, other_data=None):
+    """Two processes with two devices each."""
     port = free_port()
-    return [start(data, runs, 0, port), start(other_data or data, runs, 1, port)]
+    folders = data, other_data or data
+    return [start(data, runs, process, port, devices=2) for process, data in enumerate(folders)]
 
 
 def ended(*processes):
@@ -146,8 +148,8 @@ def test_a_missing_process_is_told_of(faces, tmp_path):
 def test_a_batch_that_the_devices_cannot_share_is_refused(faces, tmp_path):
     ((status, _, said),) = ended(start(faces, tmp_path, devices=3))
     assert status == 1
-    assert "3 devices cannot share a batch of 16 images" in said
-    assert "15 or 18" in said
+    assert "3 devices cannot share a batch of 8 images" in said
+    assert "6 or 9" in said
 
 
 def test_another_backend_is_refused(faces, capsys):
