@@ -50,7 +50,7 @@ def compiled(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     """A function that answers batches of any size through a few compiled calls.
 
     A compiled call is traced anew for every batch size; rounding the size up to a power
-    of two leaves only a handful of them.
+    of two, or to the next one where that is compiled already, leaves only a handful of them.
 
     Args:
         model: maps (n, *shape) to (n, classes).
@@ -60,8 +60,13 @@ def compiled(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     """
     model.jit_compile = xla_pays()
 
+    sizes = set()
+
     def answer(batch: np.ndarray) -> np.ndarray:
-        padded = np.zeros((1 << (len(batch) - 1).bit_length(), *batch.shape[1:]), batch.dtype)
+        size = 1 << (len(batch) - 1).bit_length()
+        size = 2 * size if size not in sizes and 2 * size in sizes else size
+        sizes.add(size)
+        padded = np.zeros((size, *batch.shape[1:]), batch.dtype)
         padded[: len(batch)] = batch
         return np.asarray(model.predict_on_batch(padded), np.float32)[: len(batch)]
 
