@@ -13,8 +13,10 @@ import pytest
 from tests.single_images import image
 from utils import datasets
 from utils.cli import main
-from utils.config import PROJECT
+from utils.config import CLASS_NAMES, PROJECT
 from utils.models.model_file import read_preprocessing, save_model
+from utils.models.networks import six_layer_network
+from utils.vision.preprocessing import Preprocessing
 
 
 def test_help_explains_every_command(capsys):
@@ -109,9 +111,10 @@ def test_errors_are_one_sentence_not_a_traceback(tmp_path, capsys):
 
 def test_a_training_goes_on_from_a_model(faces, tmp_path, capsys):
     first, second = tmp_path / "first.keras", tmp_path / "second.keras"
+    preprocessing = Preprocessing(CLASS_NAMES, margin=0.125)  # as drawn faces are cut
+    save_model(six_layer_network(preprocessing), preprocessing, first, litert_model=False)
     common = ["train", str(faces), "--epochs", "1", "--network", "six-layer"]
     common += ["--runs", str(tmp_path / "runs")]
-    assert main([*common, "--save", str(first)]) == 0
     further = [*common, "--start", str(first), "--patience", "3", "--zoom", "0.2"]
     assert main([*further, "--save", str(first)]) == 1
     assert "is a source and would be overwritten" in capsys.readouterr().err
@@ -120,14 +123,13 @@ def test_a_training_goes_on_from_a_model(faces, tmp_path, capsys):
     assert main([*further, "--save", str(tmp_path / "second")]) == 1
     assert "--save names a file that ends in .keras" in capsys.readouterr().err
     assert main([*further, "--save", str(second)]) == 0
-    runs = [json.loads(file.read_text()) for file in (tmp_path / "runs").glob("*/settings.json")]
-    (continued,) = (run for run in runs if "start" in run)
-    assert continued["patience"] == 3
-    assert continued["augmentation"]["zoom"] == 0.2
-    assert read_preprocessing(second) == read_preprocessing(first)
-    assert read_preprocessing(first).margin == 0.125  # as drawn faces are cut
-    results = [json.loads(file.read_text()) for file in (tmp_path / "runs").glob("*/result.json")]
-    assert [result["measured_on"] for result in results] == ["test", "test"]
+    (run,) = (tmp_path / "runs").iterdir()
+    settings = json.loads((run / "settings.json").read_text())
+    result = json.loads((run / "result.json").read_text())
+    assert settings["start"] and settings["patience"] == 3
+    assert settings["augmentation"]["zoom"] == 0.2
+    assert read_preprocessing(second) == preprocessing
+    assert result["measured_on"] == "test"
 
 
 @pytest.mark.parametrize(

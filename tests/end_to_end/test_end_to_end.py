@@ -56,7 +56,7 @@ def bottleneck(imported, tmp_path_factory):
         TRUNK="vgg16",
         WEIGHTS=None,
         UNFREEZE_FROM="block5_conv3",
-        IMAGE_SIZE=96,
+        IMAGE_SIZE=64,
         BATCH_SIZE=8,
         EPOCHS=2,
     )
@@ -155,7 +155,7 @@ def test_both_ways_of_splitting_are_named(bottleneck):
 
 def test_bottleneck_saves_a_whole_model(bottleneck):
     model, described = load_model(bottleneck.model)
-    assert described.input_shape == (96, 96, 1)
+    assert described.input_shape == (64, 64, 1)
     assert described.class_names == ("happy", "surprise")
     assert "block5_conv3" in [layer.name for layer in model.get_layer("trunk").layers]
 
