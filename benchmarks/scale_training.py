@@ -4,11 +4,11 @@
 
 All on drawn faces and this machine's CPU. "equality" trains the same network for two epochs in
 one process and in two on loopback, with the same batches of all, and compares weights and logs.
-"speed" trains the released kind of network on one core, on two with one process each, and on two
-with one process; before each step all wait for each other, and that waiting is timed; the fastest
-of eight epochs counts. "input" is what a core decodes, augments and reads from a packed file,
-beside what it trains. "memory" packs as many images of 350 × 350 pixels as FERG-DB has (210
-drawn ones, again and again) and trains one epoch of a small network on them.
+"speed" trains the released kind of network, the fastest of eight epochs counting; what two
+processes fall short of twice what one does with half the batch is the share of time that they
+wait for each other and exchange gradients. "input" is what a core decodes, augments and reads
+from a packed file, beside what it trains. "memory" packs as many images of 350 × 350 pixels as
+FERG-DB has (210 drawn ones, again and again) and trains one epoch of a small network on them.
 """
 
 import argparse
@@ -21,14 +21,18 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchmarks.measuring import in_a_process, peak_megabytes, save
+from utils.config import RESULTS
 
 BATCH = 64
+FILE = RESULTS / "scale_training.json"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--images", type=int, default=55_767, help="how many are packed")
     parser.add_argument("--steps", type=int, default=6, help="how many an epoch has that is timed")
+    parser.add_argument("--only", help="measure this part of the file again, and keep the others")
+    parser.add_argument("--batch", type=int, default=BATCH, help="of all processes, for speed")
     parser.add_argument("--contender", choices=CONTENDERS)
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--cores", help="such as 0 or 0,1")
@@ -72,15 +76,31 @@ def main() -> None:
                 ]
                 return both[0].result()
 
-        results = {"equality": _compared(run("equality", "0"), run_two("equality"))}
-        results["speed"] = {
-            "one process, one core": run("speed", "0"),
-            "two processes, one core each": run_two("speed"),
-            "one process, two cores": run("speed", "0,1"),
+        def speeds():
+            half = run("speed", "0", "--batch", str(BATCH // 2))
+            both, whole = run_two("speed"), run("speed", "0,1")
+            spent = both["images_per_second"] / half["images_per_second"] / 2
+            return {
+                "one process on one core, half the batch": half,
+                "two processes on a core each, half the batch each": both,
+                "one process on two cores, the whole batch": whole,
+                "share_of_time_for_the_other": 1 - spent,
+            }
+
+        parts = {
+            "equality": lambda: _compared(run("equality", "0"), run_two("equality")),
+            "speed": speeds,
+            "input_on_one_core": lambda: run("input", "0"),
+            "memory": lambda: run("memory", "0,1"),
         }
-        results["input_on_one_core"] = run("input", "0")
-        results["memory"] = run("memory", "0,1")
-    save("scale_training", results)
+        kept = json.loads(FILE.read_text(encoding="utf-8")) if options.only else {}
+        save(
+            "scale_training",
+            {
+                name: kept[name] if options.only and name != options.only else measure()
+                for name, measure in parts.items()
+            },
+        )
 
 
 def _free_port() -> int:
@@ -135,31 +155,25 @@ def equality(options) -> dict:
 
 
 def speed(options) -> dict:
-    """Images a second of all processes, and the share of its time that the first one waited."""
+    """Images a second of all processes together."""
     from utils import training
     from utils.models import networks
     from utils.models.backend import keras
     from utils.training.batches import Batches
 
-    class Waiting(keras.callbacks.Callback):
-        found = ()  # of each epoch, images a second and the share of waiting
+    class Watch(keras.callbacks.Callback):
+        rates = ()  # images a second of each epoch
 
         def on_epoch_begin(self, epoch, logs=None):
-            self.started, self.waited = time.perf_counter(), 0.0
-
-        def on_train_batch_begin(self, batch, logs=None):
-            start = time.perf_counter()
-            team.wait()
-            self.waited += time.perf_counter() - start
+            self.started = time.perf_counter()
 
         def on_epoch_end(self, epoch, logs=None):
-            seconds = time.perf_counter() - self.started
-            self.found += ((len(images.table) / seconds, self.waited / seconds),)
+            self.rates += (len(images.table) / (time.perf_counter() - self.started),)
 
-    with training.joined(BATCH) as team:
-        train, _, preprocessing = _task(options, 48, count=options.steps * BATCH)
+    with training.joined(options.batch) as team:
+        train, _, preprocessing = _task(options, 48, count=options.steps * options.batch)
         images = Batches(
-            *(train, preprocessing, BATCH),
+            *(train, preprocessing, options.batch),
             shuffle=True,
             augmentation=training.Augmentation(),
             team=team,
@@ -167,17 +181,12 @@ def speed(options) -> dict:
         keras.utils.set_random_seed(0)  # the same weights in all
         with team.scope():
             worker = _compiled(networks.residual_network(preprocessing))
-            waiting = Waiting()
-            worker.fit(images, epochs=9, verbose=0, callbacks=[waiting])
+            watch = Watch()
+            worker.fit(images, epochs=9, verbose=0, callbacks=[watch])
         team.disband()
     # The first epoch compiles; whatever else the machine does disturbs the fastest least.
-    fastest, share = max(waiting.found[1:])
-    slowest = min(waiting.found[1:])[0]
-    return {
-        "images_per_second": fastest,
-        "slowest_images_per_second": slowest,
-        "share_of_time_waiting_for_the_other": share,
-    }
+    rates = watch.rates[1:]
+    return {"images_per_second": max(rates), "slowest_images_per_second": min(rates)}
 
 
 def input_(options) -> dict:
