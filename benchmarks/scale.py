@@ -17,7 +17,7 @@ import cv2
 import matplotlib.pyplot as plt
 import pandas as pd
 import psutil
-from dask.distributed import Client, LocalCluster, wait
+from dask.distributed import Client, LocalCluster
 
 from benchmarks.measuring import in_a_process, save
 from utils.config import DEFAULT_MODEL, RESULTS
@@ -106,13 +106,21 @@ def _read(photos: Path, video: Path, detector: str) -> dict:
             file.read_bytes() == Path(place, "stills-2", file.name).read_bytes()
             for file in Path(place, "stills-1").glob("*.parquet")
         )
-    one, two = rates["workers_1"], rates["workers_2"]
+    return rates | _ratios(rates)
+
+
+def _ratios(rates: dict) -> dict:
+    """How many times as fast two workers are, and could be: the cores slow each other down."""
+    alone, one, two = (rates[who] for who in ("one_process_all_threads", "workers_1", "workers_2"))
+    ratios = {}
     for unit in ("stills", "frames"):
-        rates[f"{unit}_two_workers_to_one"] = two[f"{unit}_a_second"] / one[f"{unit}_a_second"]
-        rates[f"{unit}_two_workers_to_one_process"] = (
-            two[f"{unit}_a_second"] / rates["one_process_all_threads"][f"{unit}_a_second"]
-        )
-    return rates
+        rate, busy = f"{unit}_a_second", f"busy_ms_a_{unit[:-1]}"
+        ratios |= {
+            f"{unit}_two_workers_to_one": two[rate] / one[rate],
+            f"{unit}_two_workers_to_one_at_most": 2 * one[busy] / two[busy],
+            f"{unit}_two_workers_to_one_process": two[rate] / alone[rate],
+        }
+    return ratios
 
 
 def _rate(source: Path, folder: Path, client: Client, detector: str, unit: str) -> dict:
@@ -120,7 +128,9 @@ def _rate(source: Path, folder: Path, client: Client, detector: str, unit: str) 
     address = client.scheduler.address
     # A first reading brings the model and loads what the second one uses.
     first = next(source.iterdir())
-    read_many([first], folder / "first", dask=address, progress=False, **settings)
+    read_many(
+        [first], folder.with_name(f"first-{folder.name}"), dask=address, progress=False, **settings
+    )
     began = time.perf_counter()
     read_many([source], folder, dask=address, progress=False, say=lambda text: None, **settings)
     wall = time.perf_counter() - began
@@ -155,7 +165,7 @@ def _engine() -> dict:
 def _sleep(client: Client, seconds: float, count: int) -> float:
     """Wall seconds of so many tasks that sleep."""
     began = time.perf_counter()
-    wait(client.map(lambda _: time.sleep(seconds), range(count), pure=False))
+    client.gather(client.map(lambda _: time.sleep(seconds), range(count), pure=False))
     return time.perf_counter() - began
 
 
