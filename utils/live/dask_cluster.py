@@ -32,9 +32,7 @@ except ImportError as error:
         f"-c constraints.txt ({error})"
     ) from error
 
-WORKER_MEMORY = (
-    2 * 2**30
-)  # bytes; 0.3 GB are used, and 1 GB while an image of 64 megapixels is read
+WORKER_MEMORY = 2 * 2**30  # bytes; 0.5 GB are used, and 1.1 GB for an image of 64 megapixels
 _PATIENCE = 10.0  # seconds in which a scheduler answers, or is none
 _JOINING = 60.0  # seconds until the first worker of a cluster must be there
 
