@@ -98,9 +98,11 @@ def test_it_goes_on_where_it_stopped(sources, whole, scheduler, tmp_path):
         for part in (f"{name}.parquet", f"_sources/{name}.csv"):
             (out / part).write_bytes((whole / part).read_bytes())
     before = {name: (out / f"{name}.parquet").stat().st_mtime_ns for name in kept}
-    (out / ".killed.1234.parquet").write_bytes(b"PAR1")  # of a writer that was killed
+    (out / ".00000009-killed.1234.parquet").write_bytes(b"PAR1")  # of a writer that was killed
+    (out / "mine.parquet").write_bytes(b"a person's own")
     (out / "99999999-other.parquet").write_bytes(b"PAR1")  # not told of in _sources
     assert read(sources, out, dask=address) == {}
+    (out / "mine.parquet").unlink()  # it is still there
     assert contents(out) == contents(whole)
     assert {name: (out / f"{name}.parquet").stat().st_mtime_ns for name in kept} == before
     assert not list(out.glob(".*"))
@@ -225,7 +227,8 @@ def test_a_folder_that_workers_do_not_see_is_told_at_once(
 
 def test_tables_may_be_csv(sources, scheduler, tmp_path, monkeypatch, whole):
     address, _ = scheduler
-    assert read(sources / "clip.mp4", tmp_path, dask=address, form="csv") == {}
+    # With the defaults of Python's door, where no command says which detector.
+    assert not read_many([sources / "clip.mp4"], tmp_path, dask=address, form="csv", threshold=0.4)
     (file,) = tmp_path.glob("[!_]*.csv")
     clip = next(whole.glob("*clip*.parquet"))
     pd.testing.assert_frame_equal(pd.read_csv(file), pd.read_parquet(clip))

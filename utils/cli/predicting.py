@@ -111,7 +111,7 @@ def _read(options, settings: dict) -> int:
     from utils.live.shared_sinks import Tally
     from utils.models.predictor import load
 
-    if options.workers or options.dask:
+    if options.workers is not None or options.dask:
         raise ValueError("--workers and --dask read into a folder. Name it with --out.")
     tally = Tally()
     failures = read_into(

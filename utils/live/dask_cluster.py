@@ -7,6 +7,7 @@ Dask (Rocklin, "Dask: Parallel Computation with Blocked Algorithms and Task Sche
 import asyncio
 import logging
 import os
+import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -135,8 +136,6 @@ def _as_many_as_pay() -> int:
 
 def _free_or_any(port: int) -> int:
     """The port, or 0 where another program has it."""
-    import socket
-
     with socket.socket() as probe:
         return port if probe.connect_ex(("127.0.0.1", port)) else 0
 

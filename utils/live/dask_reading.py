@@ -125,7 +125,7 @@ def read_piece(piece: Piece, folder: Path, form: str, reader: str, settings: dic
     check_seen(folder, worker.address)
     outcome = Outcome(worker.address)
     columns = table_columns(plugin.predictor.class_names)
-    detector = plugin.detector(settings["detector"])
+    detector = plugin.detector(settings.get("detector", "haar"))
     try:
         with (
             replacing(folder / f"{piece.name}.{form}") as temporary,

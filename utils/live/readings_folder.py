@@ -62,8 +62,9 @@ def sources_in(folder: Path, form: str) -> set[str]:
 def tidy(folder: Path, form: str, failed: dict[str, str]) -> None:
     """Remove what killed processes left, and list what could not be read."""
     known = {marker.stem for marker in (folder / SOURCES).glob("*.csv")}
-    left = [file for file in folder.glob(f"*.{form}") if file.stem not in known]
-    for file in [*left, *folder.glob(".*"), *(folder / SOURCES).glob(".*")]:
+    ours = "[0-9]" * 8 + "-*"  # as pieces are named; a person's own files stay
+    left = [file for file in folder.glob(f"{ours}.{form}") if file.stem not in known]
+    for file in [*left, *folder.glob(f".{ours}"), *(folder / SOURCES).glob(f".{ours}")]:
         file.unlink(missing_ok=True)
     (folder / FAILED).unlink(missing_ok=True)
     if failed:
