@@ -10,8 +10,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "analyzer": ["FaceAnalyzer"],
-        "dask_reading": ["read_many"],
         "camera": ["CameraUnavailable", "LiveCamera"],
+        "dask_reading": ["read_many"],
         "loop": ["annotate_video", "read_live"],
         "overlay": ["draw_faces"],
         "panel": ["LivePanel"],

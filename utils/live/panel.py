@@ -154,9 +154,8 @@ class LivePanel:
     def wait(self, seconds: float | None = None) -> None:
         """Wait until the run has ended by itself; the kernel's Interrupt stops it."""
         try:
-            self._ended.wait(
-                seconds
-            )  # an interrupted join of Python 3.11 takes the thread for over
+            # An interrupted join of the thread would take it for over, in Python 3.11.
+            self._ended.wait(seconds)
         except KeyboardInterrupt:
             self.stop()
             raise
