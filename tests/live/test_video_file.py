@@ -1,5 +1,6 @@
 """Video files as people have them: interlaced, squeezed, turned, cut, damaged, hostile."""
 
+import gc
 import subprocess
 import sys
 from fractions import Fraction
@@ -90,6 +91,20 @@ def test_frames_are_turned_and_mirrored_as_the_file_says(tmp_path, turn):
     ((_, image), *_), _ = read(write(tmp_path / "a.mp4", 2, turn=turn))
     assert image.shape == expected.shape and image.flags.c_contiguous
     assert np.abs(image.astype(int) - expected).mean() < 8
+
+
+@pytest.mark.parametrize("turn", [None, (90,), (0, False, True)])
+def test_no_frame_stays_in_memory(tmp_path, turn):
+    path = write(tmp_path / "a.mp4", 30, turn=turn)
+    gc.collect()
+    gc.disable()  # what only it would find is hundreds of frames, of 4K some gigabytes
+    try:
+        with VideoFile(path) as video:
+            for _ in video:
+                kept = sum(isinstance(one, av.VideoFrame) for one in gc.get_objects())
+    finally:
+        gc.enable()
+    assert 1 <= kept <= 4
 
 
 def combed(path):

@@ -24,18 +24,31 @@ def square_size(stream, frame: av.VideoFrame) -> tuple[int, int]:
     return max(1, round(frame.width * aspect)), frame.height
 
 
-def upright(image: np.ndarray, frame: av.VideoFrame) -> np.ndarray:
-    """Turned and mirrored as the file says, in quarters of a turn."""
-    told = frame.side_data.get("DISPLAYMATRIX")
-    if told is None:
+class Upright:
+    """Turns and mirrors the frames of one file as it says, in quarters of a turn.
+
+    A frame that is asked for its side data refers to itself from then on, and so stays in memory
+    until Python looks for such circles: hundreds of frames. So only the first is asked, and one
+    from which the rotation, which is told without, is another.
+    """
+
+    def __init__(self):
+        self._rotation, self._matrix = None, None
+
+    def __call__(self, image: np.ndarray, frame: av.VideoFrame) -> np.ndarray:
+        """The image of a frame, upright."""
+        if frame.rotation != self._rotation:
+            self._rotation, told = frame.rotation, frame.side_data.get("DISPLAYMATRIX")
+            self._matrix = None if told is None else np.frombuffer(told, np.int32, 5).tolist()
+        if self._matrix is None:
+            return image
+        a, b, _, c, d = self._matrix
+        # A point (x, y) is shown at (a x + c y, b x + d y).
+        if abs(b) > abs(a):
+            image, a, d = cv2.transpose(image), c, b
+        if a < 0 or d < 0:
+            image = cv2.flip(image, 1 if d >= 0 else 0 if a >= 0 else -1)
         return image
-    a, b, _, c, d = np.frombuffer(told, np.int32, 5)
-    # A point (x, y) is shown at (a x + c y, b x + d y).
-    if abs(int(b)) > abs(int(a)):
-        image, a, d = cv2.transpose(image), c, b
-    if a < 0 or d < 0:
-        image = cv2.flip(image, 1 if d >= 0 else 0 if a >= 0 else -1)
-    return image
 
 
 def progressive(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:

@@ -11,7 +11,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from utils.live.addresses import is_address, safe_address
-from utils.live.film_frames import decoding_threads, progressive, square_size, upright
+from utils.live.film_frames import Upright, decoding_threads, progressive, square_size
 from utils.live.frames import FrameSource, TimedFrame
 
 MOST_PIXELS = 36_000_000  # of a frame: 8K, 7,680 × 4,320, passes
@@ -269,8 +269,8 @@ class VideoFile(FrameSource):
     def _image(self, frame: av.VideoFrame) -> np.ndarray:
         """A frame as an array: uint8, (height, width, 3) BGR, 0–255."""
         if self._fitted is None:
-            self._fitted = VideoReformatter(), *square_size(self._stream, frame)
-        convert, width, height = self._fitted
+            self._fitted = VideoReformatter(), Upright(), *square_size(self._stream, frame)
+        convert, upright, width, height = self._fitted
         converted = convert.reformat(frame, width, height, "bgr24", threads=1)
         return np.ascontiguousarray(upright(converted.to_ndarray(), frame))
 
