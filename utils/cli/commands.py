@@ -11,23 +11,9 @@ def import_images(options) -> None:
     """sort a download into a folder per class"""
     from utils.importing.importer import import_dataset
 
-    print(
-        import_dataset(
-            options.source,
-            options.destination,
-            class_names=options.classes,
-            validation_share=options.validation_share,
-            seed=options.seed,
-            domain=options.domain,
-            form=options.format,
-            peak_frames=options.peak_frames,
-            face_size=options.faces,
-            without_face=options.without_face,
-            votes=options.votes,
-            password=options.password,
-            detector=options.detector,
-        )
-    )
+    # The options are named as the function's arguments are.
+    settings = {name: value for name, value in vars(options).items() if name != "command"}
+    print(import_dataset(**settings))
 
 
 def audit(options) -> None:
@@ -63,14 +49,8 @@ def train(options) -> None:
     if options.zoom is not None and not 0 <= options.zoom < 1:
         raise ValueError(f"--zoom is a share from 0 to below 1. Received: {options.zoom}")
     training.vote_weight(options.targets)  # refused before any work
-    settings = training.Settings(
-        epochs=options.epochs,
-        learning_rate=options.learning_rate,
-        weight_decay=options.weight_decay,
-        patience=options.patience,
-        balance_classes=options.balance_classes,
-        seed=options.seed,
-    )
+    names = "epochs", "learning_rate", "weight_decay", "patience", "balance_classes", "seed"
+    settings = training.Settings(**{name: getattr(options, name) for name in names})
     alone = nullcontext(training.ALONE)
     with training.joined(options.batch_size) if options.distributed else alone as team:
         _train(options, settings, team)
@@ -81,13 +61,13 @@ def _train(options, settings, team) -> None:
     from utils.files import copy_file
     from utils.vision.preprocessing import Preprocessing
 
-    table = datasets.combine([options.data], options.classes, options.corrections)
+    table = datasets.combine([options.data], options.class_names, options.corrections)
     table = datasets.split_table(table, "grouped", options.seed)
     if options.per_class is not None:
         table = datasets.balanced_train(table, options.per_class, options.seed)
     margin = datasets.margin_of(options.data) if options.margin is None else options.margin
     preprocessing = Preprocessing(
-        options.classes or datasets.class_order(table), options.size, options.colour, margin
+        options.class_names or datasets.class_order(table), options.size, options.colour, margin
     )
     if options.packed:
         table = training.pack(table, preprocessing, team=team)

@@ -4,17 +4,35 @@ import argparse
 import sys
 
 from utils import config, what_to_install
-from utils.cli import adopting, commands, personal, predicting
+from utils.cli import commands, converting, personal, predicting
 from utils.vision.yunet_file import SOURCE
 
 
-class DefaultsFormatter(argparse.ArgumentDefaultsHelpFormatter):
-    """Adds each option's default to its line; where that is "nothing", the line itself tells."""
+class Command(argparse.ArgumentParser):
+    """A command, whose options have the type of their default."""
 
-    def _get_help_string(self, action):
-        if action.default is None or action.default is False or action.default == []:
-            return action.help
-        return super()._get_help_string(action)
+    def option(self, flag: str, line: str, default=None, **settings) -> None:
+        """Add an option.
+
+        Args:
+            flag: such as "--seed", or "--save FILE" where its value has another name than itself.
+            line: of help; of an option without a default it says what happens then.
+            default: False makes a switch; a tuple are choices, the first one by default.
+            **settings: of `add_argument`.
+        """
+        if default is False:
+            settings["action"] = "store_true"
+            line += " (default: no)"
+        elif default is not None:
+            if isinstance(default, tuple):
+                settings["choices"], default = default, default[0]
+            if isinstance(default, int | float):
+                settings["type"] = type(default)
+            line += " (default: %(default)s)"
+        flag, _, value = flag.partition(" ")
+        if value:
+            settings["metavar"] = value
+        self.add_argument(flag, help=line, default=default, **settings)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -42,15 +60,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m utils", description=__doc__)
-    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Command)
 
-    def add(name, function):
-        command = subparsers.add_parser(
-            name,
-            help=function.__doc__,
-            description=function.__doc__,
-            formatter_class=DefaultsFormatter,
-        )
+    def add(name, function) -> Command:
+        command = subparsers.add_parser(name, help=function.__doc__, description=function.__doc__)
         command.set_defaults(command=function)
         return command
 
@@ -58,69 +71,50 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("source", help="zip, tar, csv or folder, as downloaded")
     command.add_argument("destination", help="new folder, such as data/fer2013")
     _add_classes(command)
-    command.add_argument(
-        "--validation-share",
-        type=float,
-        default=0.1,
-        metavar="SHARE",
-        help="cut from train where the source has no validation part",
+    command.option(
+        "--validation-share SHARE", "cut from train where the source has no validation part", 0.1
     )
-    _add_seed(command, "of that cut")
-    command.add_argument(
-        "--format",
-        metavar="NAME",
-        help="ck+, ck48, ckextended, jaffe, ferg, impa, fer2013 or folders (default: recognised "
-        "by the file names)",
+    command.option("--seed", "of that cut", 0)
+    command.option(
+        "--format NAME",
+        "ck+, ck48, ckextended, jaffe, ferg, impa, fer2013 or folders (default: recognised by the "
+        "file names)",
+        dest="form",
     )
-    command.add_argument(
+    command.option(
         "--domain",
-        choices=("people", "animated"),
-        default="people",
-        help="what class folders of your own show; the face databases say it themselves",
+        "what class folders of your own show; the face databases say it themselves",
+        ("people", "animated"),
     )
-    command.add_argument(
-        "--peak-frames",
-        type=int,
-        choices=(1, 2, 3),
-        default=3,
-        help="so many last frames of each CK+ sequence show its expression",
+    command.option(
+        "--peak-frames", "so many last frames of each CK+ sequence show its expression", (3, 2, 1)
     )
-    command.add_argument(
-        "--faces",
+    command.option(
+        "--faces SIZE",
+        "crop people to the face found, drawings to the centre, all to SIZE pixels (350 where none "
+        "is named; default: images stay whole)",
         type=int,
         nargs="?",
         const=350,
-        metavar="SIZE",
-        help="crop people to the face found, drawings to the centre, all to SIZE pixels (350 "
-        "where none is named; default: images stay whole)",
+        dest="face_size",
     )
-    command.add_argument(
-        "--without-face",
-        choices=("centre", "omit"),
-        default="centre",
-        help="what to do, with --faces, where no face is found",
+    command.option(
+        "--without-face", "what to do, with --faces, where no face is found", ("centre", "omit")
     )
     predicting.add_detector(command)
-    command.add_argument(
-        "--votes",
-        metavar="FILE",
-        help="FER+'s fer2013new.csv, kept beside the images of FER-2013 (default: none)",
+    command.option(
+        "--votes FILE", "FER+'s fer2013new.csv, kept beside the images of FER-2013 (default: none)"
     )
-
-    command.add_argument(
-        "--password", metavar="TEXT", help="of an encrypted zip, such as FERG-DB's (default: none)"
-    )
+    command.option("--password TEXT", "of an encrypted zip, such as FERG-DB's (default: none)")
 
     command = add("audit", commands.audit)
     command.add_argument("folder", help="folder per class, with or without split folders")
-    command.add_argument(
-        "--save", metavar="FOLDER", help="write the tables there as CSV (default: print only)"
-    )
+    command.option("--save FOLDER", "write the tables there as CSV (default: print only)")
 
     command = add("draw", commands.draw)
     command.add_argument("destination", help="new folder, such as data/animated")
-    command.add_argument("--size", type=int, default=48, help="side of the images in pixels")
-    _add_seed(command, "of the characters; the same one draws the same")
+    command.option("--size", "side of the images in pixels", 48)
+    command.option("--seed", "of the characters; the same one draws the same", 0)
 
     command = add("train", commands.train)
     command.add_argument(
@@ -129,118 +123,85 @@ def _parser() -> argparse.ArgumentParser:
         "is parted by subject",
     )
     _add_classes(command)
-    command.add_argument(
-        "--network", choices=("residual", "six-layer"), default="residual", help="what is trained"
+    command.option("--network", "what is trained", ("residual", "six-layer"))
+    command.option(
+        "--augmentation", "how much each image is changed at random", ("usual", "strong")
     )
-    command.add_argument(
-        "--augmentation",
-        choices=("usual", "strong"),
-        default="usual",
-        help="how much each image is changed at random",
-    )
-    command.add_argument(
-        "--zoom",
-        type=float,
-        metavar="SHARE",
-        help="enlarge or reduce by up to this share; a Haar box needs about 0.2 (default: the "
+    command.option(
+        "--zoom SHARE",
+        "enlarge or reduce by up to this share; a Haar box needs about 0.2 (default: the "
         "augmentation's own)",
-    )
-    command.add_argument("--epochs", type=int, default=20, help="how often each image is learned")
-    command.add_argument("--batch-size", type=int, default=128, help="images a step")
-    command.add_argument(
-        "--learning-rate", type=float, default=1e-2, help="of the optimizer, at its highest"
-    )
-    command.add_argument(
-        "--weight-decay", type=float, default=5e-2, help="of the optimizer, against large weights"
-    )
-    command.add_argument(
-        "--patience", type=int, default=15, help="stop so many epochs after the best one"
-    )
-    command.add_argument(
-        "--start",
-        metavar="MODEL",
-        help="begin with the weights of a model of the same trunk (default: at random)",
-    )
-    command.add_argument(
-        "--save", metavar="FILE", help="the model goes there too (default: only to RUNS)"
-    )
-    command.add_argument("--size", type=int, default=48, help="side of the input in pixels")
-    command.add_argument(
-        "--colour", choices=("grey", "rgb"), default="grey", help="what the network is shown"
-    )
-    command.add_argument(
-        "--margin",
         type=float,
-        metavar="SHARE",
-        help="shown around a found face (default: what the data set was cut with)",
     )
-    command.add_argument(
-        "--balance-classes", action="store_true", help="weight rare classes up (default: no)"
+    command.option("--epochs", "how often each image is learned", 20)
+    command.option("--batch-size", "images a step", 128)
+    command.option("--learning-rate", "of the optimizer, at its highest", 1e-2)
+    command.option("--weight-decay", "of the optimizer, against large weights", 5e-2)
+    command.option("--patience", "stop so many epochs after the best one", 15)
+    command.option(
+        "--start MODEL", "begin with the weights of a model of the same trunk (default: at random)"
     )
-    command.add_argument(
-        "--per-class",
-        type=int,
-        metavar="N",
-        help="train on so many images of each class (default: all)",
+    command.option("--save FILE", "the model goes there too (default: only to RUNS)")
+    command.option("--size", "side of the input in pixels", 48)
+    command.option("--colour", "what the network is shown", ("grey", "rgb"))
+    command.option(
+        "--margin SHARE",
+        "shown around a found face (default: what the data set was cut with)",
+        type=float,
     )
-    command.add_argument(
+    command.option("--balance-classes", "weight rare classes up", False)
+    command.option(
+        "--per-class N", "train on so many images of each class (default: all)", type=int
+    )
+    command.option(
         "--targets",
-        default="labels",
-        help="learn the labels, people's votes, or a mixture: the weight of the votes, such as 0.5",
+        "learn the labels, people's votes, or a mixture: the weight of the votes, such as 0.5",
+        "labels",
     )
-    command.add_argument(
-        "--corrections",
-        metavar="FILE",
-        help="CSV of file and class, for wrong labels (default: none)",
-    )
-    command.add_argument(
+    command.option("--corrections FILE", "CSV of file and class, for wrong labels (default: none)")
+    command.option(
         "--distributed",
-        action="store_true",
-        help="on all devices of one machine or several, with JAX: docs/scale.md (default: one)",
+        "on all devices of one machine or several, with JAX: docs/scale.md; else on one",
+        False,
     )
-    command.add_argument(
-        "--packed",
-        action="store_true",
-        help="decode all images once, into one file of .cache, and read from it (default: no)",
+    command.option(
+        "--packed", "decode all images once, into one file of .cache, and read from it", False
     )
-    _add_seed(command, "of weights, order and split")
-    command.add_argument("--runs", default=config.RUNS, help="folder that runs are kept in")
+    command.option("--seed", "of weights, order and split", 0)
+    command.option("--runs", "folder that runs are kept in", config.RUNS)
 
-    adopting.add_options(add("adopt", adopting.adopt))
+    converting.add_adopt(add("adopt", converting.adopt))
 
     command = add("evaluate", commands.evaluate)
     command.add_argument("model", help=".keras file saved by this project")
     command.add_argument("folder", help="folder per class")
-    command.add_argument(
-        "--votes",
-        metavar="FILE",
-        help="FER+'s fer2013new.csv (default: votes.csv of the data set, where it has one)",
+    command.option(
+        "--votes FILE",
+        "FER+'s fer2013new.csv (default: votes.csv of the data set, where it has one)",
     )
-    command.add_argument(
-        "--json", metavar="FILE", help="write every number there (default: print only)"
-    )
+    command.option("--json FILE", "write every number there (default: print only)")
 
     predicting.add_options(add("predict", predicting.predict))
 
     command = add("yunet", commands.yunet)
     command.add_argument(
-        "source", nargs="?", default=SOURCE, help="address, or a file brought by hand"
+        "source",
+        nargs="?",
+        default=SOURCE,
+        help="address, or a file brought by hand (default: %(default)s)",
     )
 
     personal.add_commands(add)
+    converting.add_export(add("export", converting.export))
     add("demo", commands.demo)
     add("doctor", commands.doctor)
     return parser
 
 
-def _add_classes(command) -> None:
-    command.add_argument(
-        "--classes",
-        type=lambda text: tuple(config.class_name(name) for name in text.split(",")),
-        metavar="A,B,…",
-        help="take only these classes, in this order (default: all)",
+def _add_classes(command: Command) -> None:
+    command.option(
+        "--classes A,B,…",
+        "take only these classes, in this order (default: all)",
+        type=converting.class_names,
+        dest="class_names",
     )
-
-
-def _add_seed(command, what: str) -> None:
-    command.add_argument("--seed", type=int, default=0, help=what)

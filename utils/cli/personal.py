@@ -1,4 +1,4 @@
-"""Commands for one person's face, and for taking a model elsewhere."""
+"""Commands for one person's face."""
 
 from utils import config
 
@@ -52,112 +52,30 @@ def personalise(options) -> None:
     print(teach(options.folder, options.save, options.model, options.subject, options.way))
 
 
-def export(options) -> None:
-    """write a model for another runtime, and check it there"""
-    import tempfile
-
-    import numpy as np
-
-    from utils.datasets.table import find_images
-    from utils.drawn.dataset import draw_dataset
-    from utils.models.export import export_model
-    from utils.models.metadata import read_preprocessing
-    from utils.models.web_page import export_page
-    from utils.vision.images import read_image
-    from utils.vision.preprocessing import prepare
-
-    preprocessing = read_preprocessing(options.model)
-    with tempfile.TemporaryDirectory() as folder:
-        if options.faces is None:
-            folder = f"{folder}/drawn"
-            draw_dataset(
-                folder, characters={"validation": 72}, images_per_expression=1, progress=False
-            )
-        files = find_images(options.faces or folder)["file"]
-        if len(files) > options.most:
-            files = files.sample(options.most, random_state=0)
-        faces = np.stack([prepare(read_image(file), preprocessing) for file in files])
-    if options.to == "web":
-        print(export_page(options.model, options.save, options.runtime, faces))
-    else:
-        print(export_model(options.model, options.to, options.save, faces, options.precision))
-
-
 def add_commands(add) -> None:
-    """Add them to the command line.
-
-    Args:
-        add: makes a parser from a name and a function, as `cli.parser` has it.
-    """
+    """Add them to the command line; `add` makes a `parser.Command` of a name and a function."""
     command = add("record", record)
     command.add_argument("source", help="video, camera's index (Ctrl-C ends it) or stream's URL")
     command.add_argument("folder", help="takes go there, such as data/mine")
-    command.add_argument(
-        "--class", dest="expression", metavar="NAME", help="what is shown (default: none, name it)"
-    )
-    command.add_argument(
-        "--guided", action="store_true", help="be led through all classes (default: no)"
-    )
-    command.add_argument(
-        "--subject", required=True, metavar="NAME", help="who is shown (default: none, name them)"
-    )
-    command.add_argument("--model", default=config.DEFAULT_MODEL, help="says how faces are framed")
+    command.option("--class NAME", "what is shown (default: none, name it)", dest="expression")
+    command.option("--guided", "be led through all classes", False)
+    command.option("--subject NAME", "who is shown (default: none, name them)", required=True)
+    command.option("--model", "says how faces are framed", config.DEFAULT_MODEL)
 
     command = add("recordings", recordings)
     command.add_argument("folder", help="takes, such as data/mine")
-    command.add_argument("--subject", metavar="NAME", help="whose (default: nobody's)")
-    command.add_argument("--pack", metavar="FILE", help="zip to put them into (default: none)")
-    command.add_argument(
-        "--delete", action="store_true", help="delete them, after packing (default: no)"
-    )
-    command.add_argument(
-        "--models", default=config.MODELS, help="folder of the person's models, packed or deleted"
-    )
+    command.option("--subject NAME", "whose (default: nobody's)")
+    command.option("--pack FILE", "zip to put them into (default: none)")
+    command.option("--delete", "delete them, after packing", False)
+    command.option("--models", "folder of the person's models, packed or deleted", config.MODELS)
 
     command = add("personalise", personalise)
     command.add_argument("folder", help="takes, such as data/mine: TAKE/CLASS/IMAGE")
-    command.add_argument(
-        "--save",
-        required=True,
-        metavar="FILE",
-        help="the new model, .keras (default: none, name it)",
-    )
-    command.add_argument(
-        "--model", default=config.DEFAULT_MODEL, help="the model that learns; it stays as it is"
-    )
-    command.add_argument(
-        "--subject", metavar="NAME", help="whose takes (default: those of the only person there)"
-    )
-    command.add_argument(
+    command.option("--save FILE", "the new model, .keras (default: none, name it)", required=True)
+    command.option("--model", "the model that learns; it stays as it is", config.DEFAULT_MODEL)
+    command.option("--subject NAME", "whose takes (default: those of the only person there)")
+    command.option(
         "--way",
-        choices=("auto", "neutral", "few-shot"),
-        default="auto",
-        help="shift the answers by a resting face, or learn from all classes",
+        "shift the answers by a resting face, or learn from all classes",
+        ("auto", "neutral", "few-shot"),
     )
-
-    command = add("export", export)
-    command.add_argument("model", help=".keras file saved by this project")
-    command.add_argument(
-        "--to",
-        required=True,
-        choices=("onnx", "litert", "openvino", "saved-model", "web"),
-        help="the format (default: none, name it)",
-    )
-    command.add_argument(
-        "--save", required=True, metavar="FILE", help="where to write it (default: none, name it)"
-    )
-    command.add_argument(
-        "--precision",
-        choices=("float32", "float16", "int8"),
-        default="float32",
-        help="of the weights; float32 that answers otherwise than Keras is refused",
-    )
-    command.add_argument(
-        "--faces", metavar="FOLDER", help="folder per class to check it with (default: drawn ones)"
-    )
-    command.add_argument(
-        "--runtime",
-        metavar="FILE",
-        help="for web, the .tgz of `npm pack onnxruntime-web` (default: none, name it)",
-    )
-    command.add_argument("--most", type=int, default=1000, help="faces to check with at most")

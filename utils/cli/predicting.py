@@ -15,81 +15,50 @@ def add_options(command) -> None:
         help="image, folder of images, video, camera's index (0; Ctrl-C ends it) or stream's URL; "
         "with --out also patterns, and .txt files with one of these a line",
     )
-    command.add_argument(
-        "--model", default=config.DEFAULT_MODEL, help=".keras file of this project"
-    )
-    command.add_argument(
-        "--csv", metavar="FILE", help="one row a face, kept as it is read (default: none)"
-    )
-    command.add_argument(
-        "--json", metavar="FILE", help="the same rows as a list of objects (default: none)"
-    )
-    command.add_argument(
-        "--video", metavar="FILE", help="annotated mp4 of a single video (default: none)"
-    )
-    command.add_argument(
-        "--threshold", type=float, default=0.4, help="less confidence than this is unsure"
-    )
-    command.add_argument(
-        "--smoothing", type=float, default=0.3, help="seconds that answers are averaged over"
-    )
-
+    command.option("--model", ".keras file of this project", config.DEFAULT_MODEL)
+    command.option("--csv FILE", "one row a face, kept as it is read (default: none)")
+    command.option("--json FILE", "the same rows as a list of objects (default: none)")
+    command.option("--video FILE", "annotated mp4 of a single video (default: none)")
+    command.option("--threshold", "less confidence than this is unsure", 0.4)
+    command.option("--smoothing", "seconds that answers are averaged over", 0.3)
     add_detector(command)
-    command.add_argument(
-        "--whole",
-        action="store_true",
-        help="take each image, or each in a folder, as one face, as FER-2013's are (default: no)",
+    command.option(
+        "--whole", "take each image, or each in a folder, as one face, as FER-2013's are", False
     )
-    command.add_argument(
-        "--sequence",
-        action="store_true",
-        help="read a folder of numbered images, or an animated image, as a film (default: no)",
+    command.option(
+        "--sequence", "read a folder of numbered images, or an animated image, as a film", False
     )
-    command.add_argument(
-        "--from", dest="start", type=float, default=0.0, metavar="SECONDS", help="begin of videos"
-    )
-    command.add_argument(
-        "--to", dest="end", type=float, metavar="SECONDS", help="end of videos (default: theirs)"
-    )
-    command.add_argument(
-        "--every",
+    command.option("--from SECONDS", "begin of videos", 0.0, dest="start")
+    command.option("--to SECONDS", "end of videos (default: theirs)", dest="end", type=float)
+    command.option(
+        "--every SECONDS",
+        "time between two frames that are read of videos (default: every frame)",
         type=float,
-        metavar="SECONDS",
-        help="time between two frames that are read of videos (default: every frame)",
     )
-    command.add_argument(
-        "--patience",
-        type=float,
-        default=config.CAMERA_PATIENCE,
-        metavar="SECONDS",
-        help="without an image, after which a camera or stream is given up",
+    command.option(
+        "--patience SECONDS",
+        "without an image, after which a camera or stream is given up",
+        config.CAMERA_PATIENCE,
     )
-    command.add_argument(
-        "--out",
-        metavar="FOLDER",
-        help="read many images and videos with many processes into a folder of tables; run again, "
-        "it goes on (default: none)",
+    command.option(
+        "--out FOLDER",
+        "read many images and videos with many processes into a folder of tables; run again, it "
+        "goes on (default: none)",
     )
-    command.add_argument(
-        "--format", choices=("parquet", "csv"), default="parquet", help="of the tables in --out"
-    )
-    command.add_argument(
-        "--workers", type=int, metavar="N", help="processes for --out (default: one a core)"
-    )
-    command.add_argument(
-        "--dask",
-        metavar="ADDRESS",
-        help="of a cluster's scheduler, whose workers read for --out (default: processes here)",
+    command.option("--format", "of the tables in --out", ("parquet", "csv"))
+    command.option("--workers N", "processes for --out (default: one a core)", type=int)
+    command.option(
+        "--dask ADDRESS",
+        "of a cluster's scheduler, whose workers read for --out (default: processes here)",
     )
 
 
 def add_detector(command) -> None:
     """What finds faces; `import` asks it too."""
-    command.add_argument(
+    command.option(
         "--detector",
-        choices=("haar", "yunet"),
-        default="haar",
-        help="what finds faces; `python -m utils yunet` brings the file of the second",
+        "what finds faces; `python -m utils yunet` brings the file of the second",
+        ("haar", "yunet"),
     )
 
 
@@ -107,8 +76,7 @@ def predict(options) -> int:
 
 
 def _read(options, settings: dict) -> int:
-    from utils.live.predict import read_into
-    from utils.live.shared_sinks import Tally
+    from utils.live.predict import Tally, read_into
     from utils.models.predictor import load
 
     if options.workers is not None or options.dask:
