@@ -83,8 +83,8 @@ def test_each_data_set_is_parted_by_itself():
 
 
 def test_the_random_split_is_stratified_and_shares_people():
-    parted = random_split(images_of(20, per_class=5), validation_share=0.2, test_share=0.1)
-    for part, count in (("train", 70), ("validation", 20), ("test", 10)):
+    parted = random_split(images_of(20, per_class=5))
+    for part, count in (("train", 80), ("validation", 10), ("test", 10)):
         assert (parted[parted["split"] == part]["class"].value_counts() == count).all()
     with pytest.raises(ValueError, match=r"more than one part: S000 in .*; and 15 more"):
         check_subjects_apart(parted)
@@ -107,11 +107,6 @@ def test_a_leak_is_named():
     check_subjects_apart(table.assign(subject=""))  # of the unknown nothing can be said
 
 
-def test_a_part_can_be_left_out():
-    parted = grouped_split(images_of(10), test_share=0)
-    assert set(parted["split"]) == {"train", "validation"}
-
-
 def test_what_cannot_be_parted_is_said():
     table = images_of(10)
     table.loc[3, "subject"] = ""
@@ -120,8 +115,6 @@ def test_what_cannot_be_parted_is_said():
     assert grouped_split(images_of(3))["split"].nunique() == 3
     with pytest.raises(ValueError, match="too few subjects"):
         grouped_split(images_of(2))
-    with pytest.raises(ValueError, match=r"a third\. Received: 0\.1 and 0\.5"):
-        grouped_split(images_of(10), test_share=0.5)
     with pytest.raises(ValueError, match="too few to part at random"):
         random_split(images_of(1, per_class=1))
 

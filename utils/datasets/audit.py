@@ -1,8 +1,8 @@
 """What is wrong with a data set before anything is trained on it.
 
-Finds images that occur more than once — the same bytes, the same pixels, or nearly
-the same to a perceptual hash — within a split and across splits, copies whose labels
-disagree, blank and unreadable images, and how the classes are balanced.
+Finds images that occur more than once (the same bytes or pixels, or nearly the same to a perceptual
+hash) within a split and across splits, copies whose labels disagree, blank and unreadable images,
+and how the classes are balanced.
 """
 
 from collections.abc import Iterator
@@ -37,15 +37,14 @@ class AuditReport:
     """What an audit found; print it, or leave it at the end of a notebook cell.
 
     Attributes:
-        images: one row an image: ``file``, ``split``, ``class``, ``sha256`` of the
-            bytes, ``pixels`` (digest of what they decode to, "" if unreadable), ``blank``
-            (one colour all over), ``problem`` (why it is unreadable, or ""), and the
-            numbers of its groups: ``identical`` (same pixels) and ``near`` (same or
-            nearly the same), -1 where it has no fellow.
-        duplicates: one row for each image in a group: ``kind`` ("identical" or
-            "near"), ``group``, ``file``, ``split``, ``class``, ``images`` (in the
-            group), ``across_splits`` and ``conflicting`` (its labels disagree). The
-            near groups are those of two or more different images.
+        images: one row an image: ``file``, ``split``, ``class``, ``sha256`` of the bytes,
+            ``pixels`` (digest of what they decode to, "" if unreadable), ``blank`` (one colour all
+            over), ``problem`` (why it is unreadable, or ""), and the numbers of its groups:
+            ``identical`` (same pixels) and ``near`` (same or nearly the same), -1 where it has no
+            fellow.
+        duplicates: one row for each image in a group: ``kind`` ("identical" or "near"), ``group``,
+            ``file``, ``split``, ``class``, ``images`` (in the group), ``across_splits`` and
+            ``conflicting`` (its labels disagree). Near groups have two or more different images.
         summary: ``figure`` and ``count``.
         balance: images per class (rows) and split (columns), with totals.
     """
@@ -66,7 +65,7 @@ class AuditReport:
         return str(self).partition("\n\n")[0]
 
     def save(self, folder: str | Path) -> Path:
-        """Write each table as ``<name>.csv`` into a folder; a killed save leaves no half file."""
+        """Write each table as ``<name>.csv`` into a folder, each in one step."""
         folder = Path(folder)
         for name in TABLES:
             with replacing(folder / f"{name}.csv") as file:
@@ -80,14 +79,13 @@ def audit_images(
     """Look for copies, contradictions and blanks among images.
 
     Near-identity is judged by the difference hash of Krawetz
-    (https://www.hackerfactor.com/blog/index.php?/archives/529-Kind-of-Like-That.html),
-    as `imagehash.dhash` computes it, with 256 bits: the usual 64 are too few to tell
-    apart faces that all fill the frame alike. Blank images have no gradient to hash and
-    are left out of it. Groups are transitive: a ~ b and b ~ c puts all three together.
+    (https://www.hackerfactor.com/blog/index.php?/archives/529-Kind-of-Like-That.html) with 256
+    bits, for 64 are too few to tell apart faces that all fill the frame alike; blank images have
+    none. Groups are transitive: a ~ b and b ~ c puts all three together.
 
-    Of laboratory sets, whose people sat before one camera, such hashes cannot tell look-alikes
-    from copies. Where it is known who is on two images, these are near only if one person
-    is on both and they stand in different splits. Equal pixels count whoever is on them.
+    Of laboratory sets, whose people sat before one camera, such hashes cannot tell look-alikes from
+    copies. Where it is known who is on two images, these are near only if one person is on both and
+    they stand in different splits. Equal pixels count whoever is on them.
 
     Args:
         table: rows with ``file``, ``split``, ``class`` and, where known, ``subject``, as
@@ -120,15 +118,11 @@ def audit_images(
 
 
 def images_also_in_train(report: AuditReport, split: str, *, near: bool = False) -> set[str]:
-    """Files of a split whose image stands in train too.
+    """Files of a split ("validation" or "test") whose image stands in train too.
 
     Args:
-        report: an audit.
-        split: "validation" or "test".
+        report, split: an audit, and one of its splits.
         near: count nearly identical images as well as those with the same pixels.
-
-    Returns:
-        Values of the ``file`` column of the table that was audited.
 
     Raises:
         ValueError: the data set has no such split, or no train.
@@ -146,8 +140,8 @@ def images_also_in_train(report: AuditReport, split: str, *, near: bool = False)
 def near_pairs(hashes: np.ndarray, distance: int) -> Iterator[np.ndarray]:
     """All pairs of hashes that differ in at most ``distance`` bits, block by block.
 
-    Every pair is compared, as blocks of one matrix product: 31,000 hashes of 256 bits
-    take some seconds and 130 MB; time grows with the square of their number.
+    Blocks of one matrix product: 31,000 hashes of 256 bits take some seconds and 130 MB; time grows
+    with the square of their number.
 
     Args:
         hashes: bool, (number, bits).

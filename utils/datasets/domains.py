@@ -7,11 +7,8 @@ import pandas as pd
 def rows_by_domain(table: pd.DataFrame) -> dict[str, np.ndarray]:
     """Which rows of a table show people and which animated characters.
 
-    Args:
-        table: with a column ``domain`` where its data set's manifest tells it.
-
     Returns:
-        int positions of each domain's rows; all of them as "all" without the column.
+        int positions of each ``domain``'s rows; all of them as "all" without that column.
     """
     if "domain" not in table:
         return {"all": np.arange(len(table))}
@@ -27,8 +24,7 @@ def balancing_weights(table: pd.DataFrame, classes: bool, domains: bool) -> np.n
     Args:
         table: with columns ``class`` and, for ``domains``, ``domain``.
         classes: every class weighs the same in total.
-        domains: every domain weighs the same in total; with ``classes`` too, every
-            class of every domain does.
+        domains: every domain does; with ``classes`` too, every class of every domain.
 
     Returns:
         float32, (rows,), of mean 1; None where nothing is to be balanced.

@@ -48,8 +48,8 @@ def write_votes(folder: str | Path, votes_file: str | Path) -> None:
 def join_votes(sources: pd.Series, files: pd.Series, table: pd.DataFrame) -> pd.Series:
     """Which votes each image of FER-2013 got.
 
-    An image of a csv is known by its row ("fer2013.csv#17"), one of the archive by its class
-    folder and file name ("test/angry/PublicTest_10150476.jpg"), wherever that folder lies.
+    An image of a csv is known by its row ("fer2013.csv#17"), one of the archive by its class folder
+    and file name ("test/angry/PublicTest_10150476.jpg"), wherever that folder lies.
 
     Args:
         sources: where each image comes from.
@@ -57,12 +57,12 @@ def join_votes(sources: pd.Series, files: pd.Series, table: pd.DataFrame) -> pd.
         table: as `votes.read_votes` gives it.
 
     Returns:
-        A tuple of ten votes an image, in the order of `votes.VOTE_NAMES`; `NO_VOTES` where
-        FER+ has no row for it.
+        A tuple of ten votes an image, in the order of `votes.VOTE_NAMES`; `NO_VOTES` where FER+ has
+        no row for it.
 
     Raises:
-        VotesError: the images are not those of the votes. That is told by their part
-            (Training, PublicTest or PrivateTest), and by how often people agree with labels.
+        VotesError: the images are not those of the votes, by their part (Training, PublicTest or
+            PrivateTest), or by how often people agree with labels.
     """
     rows = sources.map(_row_of).to_numpy()
     found = rows >= 0

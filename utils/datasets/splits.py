@@ -1,10 +1,9 @@
 """Train, validation and test parts: without leaks, and with them for comparison.
 
-A person's images resemble each other more than those of one expression do. Where the
-same people stand in train and test, a network can recognise them instead of reading
-their expression, and its accuracy says little about anybody new. `grouped_split` keeps
-each person on one side. `random_split` is what papers and tutorials often did; the gap
-between the two accuracies is what knowing the people was worth.
+A person's images resemble each other more than those of one expression do. Where the same people
+stand in train and test, a network can recognise them instead of reading their expression, and its
+accuracy says little about anybody new. `grouped_split` keeps each person on one side; the gap to
+`random_split`, the way of many papers, is what knowing the people was worth.
 """
 
 import math
@@ -14,6 +13,8 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
+
+_SHARE = 0.1  # of the images, for validation and for test
 
 
 def split_table(table: pd.DataFrame, way: str, seed: int = 0) -> pd.DataFrame:
@@ -28,8 +29,8 @@ def split_table(table: pd.DataFrame, way: str, seed: int = 0) -> pd.DataFrame:
         A copy in which no ``split`` is "all".
 
     Raises:
-        ValueError: an unknown way, or as the two functions say; with "grouped" also
-            where an official split has somebody in two parts.
+        ValueError: an unknown way, or as the two functions say; with "grouped" also where an
+            official split has somebody in two parts.
     """
     ways = {"grouped": grouped_split, "random": random_split}
     if way not in ways:
@@ -43,28 +44,23 @@ def split_table(table: pd.DataFrame, way: str, seed: int = 0) -> pd.DataFrame:
     return parted
 
 
-def grouped_split(
-    table: pd.DataFrame, *, validation_share: float = 0.1, test_share: float = 0.1, seed: int = 0
-) -> pd.DataFrame:
+def grouped_split(table: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     """Part images by subject: nobody stands in two parts, classes are spread evenly.
 
-    Folds come from scikit-learn's `StratifiedGroupKFold`, and chance picks one of them.
-    As subjects are whole, shares are only met roughly: of six characters a tenth is one.
-    Where several data sets are combined, each is parted by itself.
+    A tenth is for validation and a tenth for test, roughly, as subjects are whole: of six
+    characters it is one. Folds are of scikit-learn's `StratifiedGroupKFold`, and chance picks one
+    of them. Each of several data sets is parted by itself.
 
     Args:
         table: rows with ``class``, ``subject`` and, if combined, ``dataset``, as
             `datasets.find_images` and `datasets.combine` give them.
-        validation_share: share of the images for validation, 0 for none.
-        test_share: the same for test.
         seed: of the choice of subjects.
 
     Returns:
         A copy, ``split`` set to "train", "validation" or "test".
 
     Raises:
-        ValueError: an image has no subject, there are fewer subjects than parts, or
-            the shares are out of range.
+        ValueError: an image has no subject, or there are fewer subjects than parts.
     """
     unknown = int((table["subject"] == "").sum())
     if unknown:
@@ -73,14 +69,12 @@ def grouped_split(
             "parted by subject. Import the data set anew if its file names tell, or use "
             'random_split (SPLIT = "random" in the notebook), whose results are flattering.'
         )
-    result = _split(table, _one_fold_of_subjects, validation_share, test_share, seed)
+    result = _split(table, _one_fold_of_subjects, seed)
     check_subjects_apart(result)
     return result
 
 
-def random_split(
-    table: pd.DataFrame, *, validation_share: float = 0.1, test_share: float = 0.1, seed: int = 0
-) -> pd.DataFrame:
+def random_split(table: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     """Part images at random, whoever is on them; only for comparing with `grouped_split`.
 
     Every part gets an image of each class at least, of a small data set thus more than its share.
@@ -88,17 +82,13 @@ def random_split(
     Args, returns: as for `grouped_split`; ``subject`` is not needed.
 
     Raises:
-        ValueError: a class has fewer images than there are parts, or the shares are
-            out of range.
+        ValueError: a class has fewer images than there are parts.
     """
-    return _split(table, _one_share_of_images, validation_share, test_share, seed)
+    return _split(table, _one_share_of_images, seed)
 
 
 def check_subjects_apart(table: pd.DataFrame) -> None:
-    """Assert that no known subject stands in two parts.
-
-    Args:
-        table: rows with ``subject`` ("" for unknown) and ``split``.
+    """Assert that no known ``subject`` ("" for unknown) of a table stands in two parts.
 
     Raises:
         ValueError: somebody does; the message names them.
@@ -115,15 +105,14 @@ def check_subjects_apart(table: pd.DataFrame) -> None:
 
 
 def share_of_distinct(table: pd.DataFrame, share: float, seed: int) -> set[str]:
-    """Digests of the images to set aside: the share of each class, never all of it.
+    """Digests of the images to set aside: the share of each class, at least one image, never all.
 
-    Distinct images are drawn, in an order that depends on their content alone, so
-    identical ones stay on one side and every form of a download is cut alike.
+    Distinct images are drawn, in an order that depends on their content alone, so identical ones
+    stay on one side and every form of a download is cut alike.
 
     Args:
         table: rows with ``sha256`` and ``class``.
-        share: of each class, at least one image.
-        seed: of the draw.
+        share, seed: of the draw.
     """
     distinct = table.sort_values(["sha256", "class"]).drop_duplicates("sha256")
     chosen = set()
@@ -137,26 +126,17 @@ def share_of_distinct(table: pd.DataFrame, share: float, seed: int) -> set[str]:
 def _split(
     table: pd.DataFrame,
     choose: Callable[[pd.DataFrame, float, np.random.Generator], np.ndarray],
-    validation_share: float,
-    test_share: float,
     seed: int,
 ) -> pd.DataFrame:
-    shares = {"test": test_share, "validation": validation_share}
-    if not all(0 <= share <= 1 / 3 for share in shares.values()):
-        raise ValueError(
-            "validation_share and test_share must each lie between 0 and a third. "
-            f"Received: {validation_share} and {test_share}"
-        )
     random = np.random.default_rng(seed)
     split = np.full(len(table), "train", object)
     data_sets = table["dataset"] if "dataset" in table else np.zeros(len(table))
     for rows in table.groupby(data_sets).indices.values():
         left = rows
-        for part, share in shares.items():
-            if share:
-                chosen = left[choose(table.iloc[left], share * len(rows) / len(left), random)]
-                split[chosen] = part
-                left = np.setdiff1d(left, chosen)
+        for part in ("test", "validation"):
+            chosen = left[choose(table.iloc[left], _SHARE * len(rows) / len(left), random)]
+            split[chosen] = part
+            left = np.setdiff1d(left, chosen)
     return table.assign(split=split)
 
 
@@ -167,14 +147,11 @@ def _one_fold_of_subjects(
     if subjects < 2:
         raise ValueError(
             f"There are too few subjects to part: {', '.join(table['subject'].unique())} alone is "
-            "left for train and for another part. Set validation_share or test_share to 0, or "
-            "add images of other people."
+            "left for train and for another part. Add images of other people."
         )
     count = min(max(2, round(1 / share)), subjects, table["class"].value_counts().max())
     folds = StratifiedGroupKFold(count, shuffle=True, random_state=int(random.integers(2**31)))
-    with (
-        warnings.catch_warnings()
-    ):  # a class rarer than the folds lacks in some: the counts show it
+    with warnings.catch_warnings():  # a class rarer than the folds lacks in some: counts show it
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)
         parts = [part for _, part in folds.split(table, table["class"], table["subject"])]
     return parts[random.integers(count)]
@@ -193,6 +170,5 @@ def _one_share_of_images(
         )[1]
     except ValueError as error:
         raise ValueError(
-            f"The images are too few to part at random: {error} Take fewer classes, larger "
-            "shares or more images."
+            f"The images are too few to part at random: {error} Take fewer classes, or more images."
         ) from error

@@ -22,25 +22,22 @@ def find_images(
 ) -> pd.DataFrame:
     """List the images of a folder-per-class data set.
 
-    A file without an image's name is told by its content, and links are followed. What is
-    left out is counted and told in one line.
+    A file without an image's name is told by its content, and links are followed. What is left out
+    is counted and told in one line.
 
     Args:
-        folder: holds ``train``, ``validation``, ``test`` and ``all`` folders (any of
-            them, under whatever name `utils.config.split_name` knows) with a folder per class
-            in each, or the class folders themselves.
-        class_names: the classes to take, in the order wanted; None takes all that
-            are there. "contempt" needs no folder where there are votes.
-        corrections: a file of `corrections.save_corrections`; images that it names get its
-            classes.
+        folder: holds ``train``, ``validation``, ``test`` and ``all`` folders (any of them, under
+            whatever name `utils.config.split_name` knows) with a folder per class in each, or the
+            class folders themselves.
+        class_names: the classes to take, in the order wanted; None takes all that are there.
+            "contempt" needs no folder where there are votes.
+        corrections: a file of `corrections.save_corrections`; images that it names get its classes.
 
     Returns:
-        One row an image, sorted: ``file`` (path as text), ``split`` ("train",
-        "validation", "test" or "all"), ``class`` (the project's name for it), ``subject``
-        and ``domain``. The last two stand in the ``manifest.csv`` that importing and
-        drawing write; an image that no manifest knows has subject "" and domain "people".
-        Where people have voted (`joined_votes`), ``votes`` too: a tuple of ten numbers an
-        image, empty if it has none.
+        One row an image, sorted: ``file`` (path as text), ``split`` ("train", "validation", "test"
+        or "all"), ``class`` (the project's name for it), and ``subject`` and ``domain`` as the
+        ``manifest.csv`` has them that importing and drawing write; else "" and "people". Where
+        people have voted (`joined_votes`), ``votes`` too: a tuple of ten numbers, or an empty one.
 
     Raises:
         FileNotFoundError: no such folder.
@@ -59,9 +56,9 @@ def combine(folders, class_names=None, corrections: str | Path | None = None) ->
         corrections: as for `find_images`.
 
     Returns:
-        As `find_images`, and ``dataset``: its name. Subjects get that name before
-        theirs ("JAFFE/KA"), so that those of different data sets never mix, and CK+'s
-        people are the same ones in each of its forms.
+        As `find_images`, and ``dataset``, its name, which is put before subjects' names
+        ("JAFFE/KA"), so that those of different data sets never mix; CK+'s people are the same in
+        each form.
 
     Raises:
         FileNotFoundError, ValueError: as `find_images`.
@@ -84,8 +81,8 @@ def margin_of(*folders: str | Path) -> float:
     """The share that a crop of a found face needs on each side to be framed as data sets are.
 
     Args:
-        folders: of data sets, or of parts of them such as ``data/animated/train``. Drawing
-            writes the margin of its images into the data set; other sets have 0.
+        folders: of data sets, or of parts of them such as ``data/animated/train``. Drawing writes
+            the margin of its images into the data set; other sets have 0.
 
     Raises:
         ValueError: they differ.
@@ -120,8 +117,7 @@ def judging_part(table: pd.DataFrame) -> str:
     """The part to judge a model by: "test" where every data set has one, else "validation".
 
     Args:
-        table: parted, with ``split`` and ``dataset``, as `combine` and `splits.split_table`
-            give it.
+        table: with ``split`` and ``dataset``, of `combine` and `splits.split_table`.
     """
     every = (table["split"] == "test").groupby(table["dataset"]).any().all()
     return "test" if every else "validation"

@@ -1,10 +1,10 @@
 """What ten people saw in each FER-2013 image: Microsoft's FER+ votes, and what to make of them.
 
-FER-2013 gives one label an image. For FER+ (Barsoum et al., "Training Deep Networks for Facial
-Expression Recognition with Crowd-Sourced Label Distribution", ICMI 2016) ten people each voted
-for one of the seven expressions, contempt, "unknown", or "no face". The votes come as a CSV
-file, `fer2013new.csv`, in the row order of `fer2013.csv`; `fer2013_rows.csv.gz` beside this
-module says which file of the usual folder-per-class archive is which row.
+For FER+ (Barsoum et al., "Training Deep Networks for Facial Expression Recognition with
+Crowd-Sourced Label Distribution", ICMI 2016) ten people each voted for one of the seven
+expressions, contempt, "unknown", or "no face". The votes come as `fer2013new.csv`, in the row order
+of `fer2013.csv`; `fer2013_rows.csv.gz` says which file of the usual folder-per-class archive is
+which row.
 """
 
 from collections.abc import Sequence
@@ -24,17 +24,10 @@ LEAST_VOTES = 5
 ROWS = 35_887
 
 _COLUMNS = {  # as FER+ has them
-    "anger": "angry",
-    "disgust": "disgust",
-    "fear": "fear",
-    "happiness": "happy",
-    "neutral": "neutral",
-    "sadness": "sad",
-    "surprise": "surprise",
-    "contempt": "contempt",
-    "unknown": "unknown",
-    "NF": "no face",
-}
+    "anger": "angry", "disgust": "disgust", "fear": "fear", "happiness": "happy",
+    "neutral": "neutral", "sadness": "sad", "surprise": "surprise",
+    "contempt": "contempt", "unknown": "unknown", "NF": "no face",
+}  # fmt: skip
 
 
 class VotesError(ValueError):
@@ -99,23 +92,17 @@ def archive_rows() -> pd.Series:
 
 
 def usable(votes: np.ndarray, class_names: Sequence[str] = CLASS_NAMES) -> np.ndarray:
-    """Whether at least `LEAST_VOTES` of an image's votes are for the wanted classes.
+    """Whether at least `LEAST_VOTES` of an image's votes are for the wanted classes: bool, (n,).
 
     Args:
         votes: (n, 10), in the order of `VOTE_NAMES`.
         class_names: the wanted ones; seven, some of them, or "contempt" too.
-
-    Returns:
-        bool, (n,).
     """
     return _of(votes, class_names).sum(axis=1) >= LEAST_VOTES
 
 
 def shares(votes: np.ndarray, class_names: Sequence[str] = CLASS_NAMES) -> np.ndarray:
-    """The votes for the wanted classes as shares of these: a soft target.
-
-    Args:
-        votes, class_names: as for `usable`.
+    """The votes for the wanted classes as shares of these, a soft target; see `usable`.
 
     Returns:
         float64, (n, classes), rows summing to 1; NaN where no such vote was given.
@@ -128,14 +115,13 @@ def shares(votes: np.ndarray, class_names: Sequence[str] = CLASS_NAMES) -> np.nd
 def clear_majority(votes: np.ndarray, class_names: Sequence[str] = CLASS_NAMES) -> np.ndarray:
     """The class that most people agree on, where most do.
 
-    The rule of the FER+ paper: single votes are taken for slips and dropped; then the top of
-    the classes must have more than half of what the seven and contempt have together, and
-    more than each of the answers that are no class here (contempt, "unknown", "no face").
+    The rule of the FER+ paper: single votes are taken for slips and dropped; then the top of the
+    classes must have more than half of what the seven and contempt have together, and more than
+    each of the answers that are no class here (contempt, "unknown", "no face").
 
     Args:
         votes: (n, 10), in the order of `VOTE_NAMES`.
-        class_names: the classes to judge by: the seven, or these and "contempt" for the
-            eight-class protocol of the paper.
+        class_names: the classes to judge by: the seven, or these and "contempt".
 
     Returns:
         int, (n,): the position in ``class_names``, or -1 where there is no clear majority.
