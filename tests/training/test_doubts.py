@@ -5,7 +5,7 @@ import pytest
 
 from utils import datasets, training
 from utils.training.calibration import _RANGE
-from utils.training.doubts import doubts_about
+from utils.training.recipe import doubts_about
 
 
 def answers(right: int, count: int, classes: int = 4) -> tuple[np.ndarray, np.ndarray]:

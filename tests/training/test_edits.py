@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from utils.models.backend import keras
-from utils.training.edits import just_edited
+from utils.training.recipe import just_edited
 from utils.training.runs import describe_head
 
 

@@ -11,9 +11,8 @@ from utils.vision.opencv import cv2
 class Augmentation:
     """How far a training image may be changed; every amount is drawn uniformly.
 
-    The geometric changes are composed into one affine warp, so an image is
-    resampled once: four separate layers would blur it four times and cost four
-    times as much.
+    The geometric changes are one affine warp, so an image is resampled once: four separate layers
+    would blur it four times.
 
     Attributes:
         flip: mirror half of the images left to right.
@@ -22,12 +21,11 @@ class Augmentation:
         zoom: greatest enlargement or reduction, as a share of the size.
         brightness: greatest offset, as a share of the full range.
         contrast: greatest change of the distance to mid-grey, as a share.
-        erasing: probability that a random rectangle is covered with one grey
-            value (Zhong et al., "Random Erasing Data Augmentation", 2020).
+        erasing: probability that a random rectangle is covered with one grey value (Zhong et al.,
+            "Random Erasing Data Augmentation", 2020).
         blur: greatest standard deviation of a Gaussian blur, in pixels.
-        noise: greatest standard deviation of Gaussian noise, as a share of the full
-            range. Without blur and noise a network meets its first grainy or unsharp
-            camera unprepared: `benchmarks/crops.py` shows what that costs.
+        noise: greatest standard deviation of Gaussian noise, as a share of the full range. It and
+            blur prepare a network for grainy and unsharp cameras.
     """
 
     flip: bool = True

@@ -11,7 +11,7 @@ from utils.files import digest
 from utils.models.backend import keras
 from utils.training.augmentation import Augmentation
 from utils.training.distributed import ALONE, Team
-from utils.training.row_file import read_rows
+from utils.training.packed import read_rows
 from utils.training.targets import Targets, left_out, soft_targets, vote_weight
 from utils.vision.images import read_image
 from utils.vision.preprocessing import Preprocessing, prepare
@@ -20,13 +20,12 @@ from utils.vision.preprocessing import Preprocessing, prepare
 class Batches(keras.utils.PyDataset):
     """Streams a table of images to Keras in batches, decoding as it goes.
 
-    Only the batches in flight are held in memory. The order depends on nothing but
-    (seed, epoch), an image's augmentation on (seed, epoch, image), so an epoch can be run
-    again exactly, however many processes share it: that is what lets an interrupted
-    training resume.
+    Only the batches in flight are held in memory. The order depends on (seed, epoch) alone, an
+    image's augmentation on (seed, epoch, image): an interrupted epoch can be run again exactly,
+    however many processes share it.
 
-    Each item is a pair: uint8 (batch, size, size, channels), 0–255, grey or RGB,
-    and float32 (batch, classes), what to answer: one-hot labels or shares of votes.
+    Each item is a pair: uint8 (batch, size, size, channels), 0–255, grey or RGB, and float32
+    (batch, classes), what to answer: one-hot labels or shares of votes.
 
     Attributes:
         table: the images, without those that are left out for want of votes.
@@ -34,22 +33,20 @@ class Batches(keras.utils.PyDataset):
         wanted: float32, (n, classes), what to answer.
         left_out: how many were left out, in a sentence; "" if none.
         vote_weight: of the votes against the labels, 0–1.
-        targets: what else than the labels is trained towards, for a run's settings; None
-            if nothing else. Subclasses such as those of `benchmarks.release` have others.
+        targets: what else than the labels is trained towards, for a run's settings; or None.
 
     Args:
-        table: rows with ``file`` and ``class``, as `find_images` gives them; from `packed.pack`
-            its images are decoded already.
+        table: rows with ``file`` and ``class``, as `find_images` gives them; from `packed.pack` its
+            images are decoded already.
         preprocessing: its classes give the order of the labels.
         batch_size: images a batch at most; without ``shuffle`` the last has what is left.
-        shuffle: draw a new order for every epoch, in batches of nearly the same size. A last
-            batch of a few images would move the weights as far as any other, and be what
-            batch normalisation remembers best (`benchmarks/ablations.py` measures the harm).
+        shuffle: draw a new order for every epoch, in batches of nearly the same size: a last one of
+            a few images would move the weights as far as any other (`benchmarks/ablations.py`).
         augmentation: random changes to apply, or None.
         seed: source of all chance here.
         targets: what to answer: "labels", "votes" or a weight of these, as `soft_targets` says.
-        team: those who share each batch. An item is then what this process reads of it, and
-            an epoch leaves out the few images, others each time, that its devices cannot share.
+        team: those who share each batch. An item is then what this process reads of it, and an
+            epoch leaves out the few images, others each time, that its devices cannot share.
     """
 
     targets: dict | None = None
@@ -151,12 +148,7 @@ class Batches(keras.utils.PyDataset):
 
 
 class Weighted(keras.utils.PyDataset):
-    """Images with a weight for each, which Keras takes as a third item of every batch.
-
-    Args:
-        images: as training takes them.
-        weights: float32, one for each row of ``images.table``.
-    """
+    """Images with a weight for each, float32 (n,), a third item of every batch for Keras."""
 
     def __init__(self, images: Batches, weights: np.ndarray):
         super().__init__()

@@ -20,15 +20,11 @@ _RANGE = 0.2, 5.0  # no sensible network is outside
 
 
 def calibrate(network: keras.Model, labels: np.ndarray, views: Sequence[np.ndarray]) -> float:
-    """Fit a temperature and set it.
-
-    Args:
-        network: as `networks.join` makes it; its last layer is changed.
-        labels, views: as for `fit_temperature`.
+    """Fit a temperature and set it in a network's last layer; arguments as for `fit_temperature`.
 
     Returns:
-        The temperature; 1, and nothing is changed, where there are fewer than
-        `LEAST_IMAGES`: so few are soon all right or all wrong by chance.
+        The temperature; 1, and nothing is changed, where there are fewer than `LEAST_IMAGES`: so
+        few are soon all right or all wrong by chance.
     """
     if len(labels) < LEAST_IMAGES:
         return 1.0
@@ -58,17 +54,13 @@ def views_of(network: keras.Model, images: Batches, mirror: bool = True) -> list
 
 
 def fit_temperature(labels: np.ndarray, views: Sequence[np.ndarray]) -> float:
-    """The temperature with the least log loss.
+    """The temperature with the least log loss; above 1 the network was too sure.
 
     Args:
-        labels: int, (n,), class indices, or float, (n, classes), shares of votes; of images
-            that the network was not trained on.
-        views: the answers to one or more views of each image, whose mean is the model's
-            answer: each (n, classes), rows summing to 1. For `networks.mirrored` these
-            are the answers to the images and to their mirror images.
-
-    Returns:
-        The temperature; above 1 the network was too sure.
+        labels: int, (n,), class indices, or float, (n, classes), shares of votes; of images that
+            the network was not trained on.
+        views: answers whose mean is the model's, each (n, classes), rows summing to 1: of
+            `networks.mirrored` those to the images and to their mirror images.
 
     Raises:
         ValueError: labels and answers do not fit together.
@@ -107,8 +99,8 @@ def set_temperature(network: keras.Model, temperature: float) -> None:
     """Divide what a network's softmax receives by a temperature, for good.
 
     Args:
-        network: its layer "head" ends in a dense layer with a softmax, as in
-            `networks.join`. Its weights are changed, for every network that shares them.
+        network: its layer "head" ends in a dense layer with a softmax, as in `networks.join`. Its
+            weights are changed, for every network that shares them.
         temperature: above 0; 1 changes nothing.
 
     Raises:

@@ -40,20 +40,17 @@ Fit = Callable[[list[np.ndarray]], Callable[[np.ndarray], list[np.ndarray]]]
 
 
 def fold_numbers(table: pd.DataFrame, way: str, count: int = 10, seed: int = 0) -> np.ndarray:
-    """Which fold holds each image out; classes are spread evenly over the folds.
+    """Which fold holds each image out: int, (rows,), from 0; classes are spread evenly.
 
-    Each data set is parted by itself, so every fold has its share of people and of
-    animated characters; one with fewer subjects than folds has as many folds as subjects.
+    Each data set is parted by itself, so every fold has its share of people and of animated
+    characters; one with fewer subjects than folds has as many folds as subjects.
 
     Args:
         table: rows with ``class``, ``subject`` ("" for unknown) and, if combined, ``dataset``.
-        way: "grouped": nobody is in two folds; an image of an unknown person stands for
-            itself. "random": whoever is on it.
+        way: "grouped": nobody is in two folds; an image of an unknown person stands for itself.
+            "random": whoever is on it.
         count: how many folds, at least 2.
         seed: of the folds.
-
-    Returns:
-        int, (rows,), from 0.
 
     Raises:
         ValueError: an unknown way, fewer than two folds, or a data set with one subject.
@@ -86,30 +83,30 @@ def fold_numbers(table: pd.DataFrame, way: str, count: int = 10, seed: int = 0) 
 
 
 def cross_validate(
-    images: Batches, fit: Fit, *, ways=WAYS, count: int = 10, seed: int = 0
+    images: Batches, fit: Fit, *, count: int = 10, seed: int = 0
 ) -> dict[str, np.ndarray]:
     """Answer every image by a head that learned from other folds.
 
-    What is to be chosen (the epoch, the strength of a penalty, the temperature) is chosen within
-    the folds that are not held out. So nothing is chosen on what is judged.
+    What is to be chosen (the epoch, a penalty's strength, the temperature) is chosen within the
+    folds that are not held out. So nothing is chosen on what is judged.
 
     Args:
         images: all images; their ``split`` does not count.
         fit: how a head is trained: `mlp_head` or `linear_head`.
-        ways, count, seed: of parting, as for `fold_numbers`.
+        count, seed: of parting, as for `fold_numbers`.
 
     Returns:
-        For each way the probabilities, float (n, classes), in the order of ``images.table``.
+        For each of `WAYS` the probabilities, float (n, classes), in the order of ``images.table``.
     """
     unknown = int((images.table["subject"] == "").sum())
-    if unknown and "grouped" in ways:
+    if unknown:
         print(
             f"{unknown} of {len(images.table)} images do not say who is on them: for those, both "
             "ways are the same, and flatter."
         )
-    folds = {way: fold_numbers(images.table, way, max(count, 3), seed) for way in ways}
-    found = {way: np.zeros(images.wanted.shape) for way in ways}
-    rounds = [(way, fold) for way in ways for fold in range(folds[way].max() + 1)]
+    folds = {way: fold_numbers(images.table, way, max(count, 3), seed) for way in WAYS}
+    found = {way: np.zeros(images.wanted.shape) for way in WAYS}
+    rounds = [(way, fold) for way in WAYS for fold in range(folds[way].max() + 1)]
     for way, fold in progress_bar(rounds, desc="folds", unit="fold"):
         rows = [np.flatnonzero(folds[way] == one) for one in range(folds[way].max() + 1)]
         answer = fit([*rows[fold + 1 :], *rows[:fold]])
@@ -172,11 +169,10 @@ def linear_head(
 ) -> Fit:
     """One dense layer, solved to the end instead of trained in steps: quick, and hard to beat.
 
-    It is scikit-learn's `LogisticRegression` on the features' first `AXES` principal axes, which
-    are found once, of all images and without any label. The penalty and the temperature are
-    chosen by folds within the folds to learn from, as is usual (nested cross-validation); then
-    the layer is solved again on all of these. The features are held in memory: 28 MB for 1,000
-    maps of 6 × 6 × 192.
+    It is scikit-learn's `LogisticRegression` on the features' first `AXES` principal axes, found
+    once of all images and without any label. Penalty and temperature are chosen by folds within the
+    folds to learn from (nested cross-validation); then the layer is solved again on all of these.
+    The features are held in memory: 28 MB for 1,000 maps of 6 × 6 × 192.
 
     Args:
         trunk, images, mirror, cache: as for `head.train_head`.

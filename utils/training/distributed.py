@@ -132,19 +132,20 @@ ALONE = Team()
 def joined(batch_size: int, patience: float = 120) -> Iterator[Team]:
     """Join all processes that train together, or, with none but this one, all its devices.
 
-    Keras's own environment variables (`VARIABLES`) say which processes there are, or what JAX
-    finds out by itself from SLURM, Open MPI or a cloud's TPUs. Nothing may have asked JAX for
-    its devices before. An error inside ends this process at once where there are others, for
-    an ordinary end would wait for them while they wait for this one.
+    Keras's own environment variables (`VARIABLES`) say which processes there are, or what JAX finds
+    out by itself from SLURM, Open MPI or a cloud's TPUs. Nothing may have asked JAX for its devices
+    before. An error inside ends this process at once where there are others, for an ordinary end
+    would wait for them while they wait for this one.
 
     Args:
         batch_size: of all devices together.
-        patience: seconds until all processes must have come. Where one has not, this process
-            says so and ends: JAX offers no other way out of its waiting.
+        patience: seconds until all processes must have come. Where one has not, this process says
+            so and ends: JAX offers no other way out of its waiting.
 
     Raises:
-        ValueError: another backend than JAX, environment variables that do not fit together,
-            or a batch that the devices do not divide.
+        ValueError: another backend than JAX, environment variables that do not fit together, or a
+            batch that the devices do not divide.
+        OSError: the first process cannot listen at its address.
     """
     if keras.backend.backend() != "jax":
         raise ValueError(
@@ -166,12 +167,7 @@ def joined(batch_size: int, patience: float = 120) -> Iterator[Team]:
 
 
 def connect(patience: float) -> None:
-    """Join the other processes, if there are any; `joined` says how they are found.
-
-    Raises:
-        ValueError: environment variables that do not fit together.
-        OSError: the first process cannot listen at its address.
-    """
+    """Join the other processes, if there are any; it raises what `joined` does."""
     import jax
 
     given = [os.environ.get(name) for name in VARIABLES]

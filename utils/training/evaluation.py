@@ -15,11 +15,10 @@ def evaluate(labels: np.ndarray, probabilities: np.ndarray, class_names) -> dict
 
     Returns:
         classes, n, accuracy, macro_f1, macro_f1_present, absent, log_loss, ece
-        (`expected_calibration_error`), per_class {name: {precision, recall, f1, support}}
-        and confusion (rows true, columns predicted, counts). macro_f1 is the mean over the
-        classes that occur among the labels or the predictions: one that no image has counts
-        as 0 as soon as it is answered once. macro_f1_present leaves those out; absent names
-        them.
+        (`expected_calibration_error`), per_class {name: {precision, recall, f1, support}} and
+        confusion (rows true, columns predicted, counts). macro_f1 is the mean over the classes
+        among the labels or the predictions: one that no image has counts as 0 as soon as it is
+        answered. macro_f1_present leaves those out; absent names them.
     """
     labels, probabilities = _check(labels, probabilities, class_names)
     indices = np.arange(len(class_names))
@@ -49,19 +48,17 @@ def confusion(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.nda
 
 
 def precision_matrix(confusion: np.ndarray) -> np.ndarray:
-    """Of what was called a class, the share that each class really was.
+    """Of what was called a class, the share that each class really was: columns sum to one.
 
-    Columns sum to one; a class that was never predicted has a column of zeros.
-    The diagonal is each class's precision.
+    A class that was never predicted has zeros. The diagonal is each class's precision.
     """
     return _normalized(confusion, "pred")
 
 
 def recall_matrix(confusion: np.ndarray) -> np.ndarray:
-    """Of each true class, the share that was called each class.
+    """Of each true class, the share that was called each class: rows sum to one.
 
-    Rows sum to one; a class without images has a row of zeros. The diagonal is
-    each class's recall.
+    A class without images has zeros. The diagonal is each class's recall.
     """
     return _normalized(confusion, "true")
 
@@ -72,42 +69,36 @@ def _normalized(confusion, by: str) -> np.ndarray:
     return confusion_matrix(true, predicted, sample_weight=counts.ravel(), normalize=by)
 
 
-def expected_calibration_error(
-    labels: np.ndarray, probabilities: np.ndarray, bins: int = 15
-) -> float:
+def expected_calibration_error(labels: np.ndarray, probabilities: np.ndarray) -> float:
     """How far confidence and accuracy lie apart, from 0 (calibrated) to 1.
 
-    The mean gap between the top probability and the accuracy over equally wide
-    bins of that probability, weighted by their size (Guo et al., "On Calibration
-    of Modern Neural Networks", 2017).
+    The mean gap between the top probability and the accuracy over bins of that probability (Guo et
+    al., "On Calibration of Modern Neural Networks", 2017); see `calibration_gap`.
     """
-    confidence = probabilities.max(axis=1)
-    correct = probabilities.argmax(axis=1) == labels
-    return calibration_gap(confidence, correct, bins)
+    return calibration_gap(*_confidence(labels, probabilities))
 
 
-def calibration_gap(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> float:
-    """The mean gap between confidence and how right the answers are, over bins of confidence.
+def calibration_gap(confidence: np.ndarray, right: np.ndarray) -> float:
+    """The mean gap between confidence and how right the answers are, over 15 bins of confidence.
 
     Args:
-        confidence: (n,), 0–1.
+        confidence: (n,), 0–1; the bins are equally wide, and count by their size.
         right: bool, (n,), or the share, 0–1, of people for whom the answer is right.
-        bins: how many, equally wide; each counts by its size.
     """
     # A confidence of exactly k / bins belongs to the bin below, as in the paper.
-    bin_of = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
-    gaps = np.bincount(bin_of, right - confidence, minlength=bins)
+    bin_of = np.clip(np.ceil(15 * confidence).astype(int) - 1, 0, 14)
+    gaps = np.bincount(bin_of, right - confidence)
     return float(np.abs(gaps).sum() / len(confidence))
 
 
 def bootstrap_intervals(
-    labels: np.ndarray, probabilities: np.ndarray, draws: int = 1000, seed: int = 0
+    labels: np.ndarray, probabilities: np.ndarray, draws: int = 1000
 ) -> pd.DataFrame:
     """95 % percentile intervals of the headline numbers, by resampling the images.
 
     Returns:
-        Rows accuracy, macro_f1 and log_loss; columns value, low and high
-        (Efron & Tibshirani, "An Introduction to the Bootstrap", 1993).
+        Rows accuracy, macro_f1 and log_loss; columns value, low and high (Efron & Tibshirani, "An
+        Introduction to the Bootstrap", 1993).
     """
     labels, probabilities = np.asarray(labels), np.asarray(probabilities, float)
     predicted = probabilities.argmax(axis=1)
@@ -123,7 +114,7 @@ def bootstrap_intervals(
         f1 = 2 * np.diag(counts)[occurs] / (true + called)[occurs]
         return np.diag(counts).sum() / len(chosen), f1.mean(), losses[chosen].mean()
 
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     samples = [headline(random.integers(0, len(labels), len(labels))) for _ in range(draws)]
     low, high = np.percentile(samples, [2.5, 97.5], axis=0)
     return pd.DataFrame(
@@ -132,7 +123,7 @@ def bootstrap_intervals(
     )
 
 
-def interval_by_subject(values: np.ndarray, subjects, draws: int = 2000) -> tuple[float, float]:
+def interval_by_subject(values: np.ndarray, subjects) -> tuple[float, float]:
     """95 % percentile interval of a mean, by resampling people instead of images.
 
     One person's images resemble each other, so hundreds of them say less than their number.
@@ -140,13 +131,12 @@ def interval_by_subject(values: np.ndarray, subjects, draws: int = 2000) -> tupl
     Args:
         values: (n,), such as whether each answer is right.
         subjects: (n,), who is on each image; "" for unknown, an image that stands for itself.
-        draws: how often people are drawn anew.
     """
     names = pd.Series(np.asarray(subjects, object)).reset_index(drop=True)
     names = names.where(names != "", names.index.map("{}".format))
     each = pd.Series(np.asarray(values, float)).groupby(names.to_numpy()).agg(["sum", "size"])
     random = np.random.default_rng(0)
-    drawn = random.multinomial(len(each), np.full(len(each), 1 / len(each)), size=draws)
+    drawn = random.multinomial(len(each), np.full(len(each), 1 / len(each)), size=2000)
     sums, sizes = (drawn @ each.to_numpy()).T
     low, high = np.percentile(sums / sizes, [2.5, 97.5])
     return float(low), float(high)
@@ -163,10 +153,9 @@ def threshold_table(
         thresholds: least confidences of an answer, each from 0 to 1.
 
     Returns:
-        A row a threshold: threshold, answered (count), coverage (share answered),
-        accuracy of the answered with low and high (95 % interval of Wilson, 1927; NaN
-        where nothing is answered), mistakes_avoided and right_answers_lost (counts of
-        what became "unsure").
+        A row a threshold: threshold, answered (count), coverage (share answered), accuracy of the
+        answered with low and high (`wilson_interval`), mistakes_avoided and right_answers_lost
+        (counts of what became "unsure").
     """
     confidence, correct = _confidence(labels, probabilities)
     rows = []
@@ -192,12 +181,12 @@ def threshold_table(
 def risk_coverage(labels: np.ndarray, probabilities: np.ndarray) -> pd.DataFrame:
     """The share of mistakes among the answers, for every threshold that there is.
 
-    The curve of Geifman and El-Yaniv, "Selective Classification for Deep Neural
-    Networks", NeurIPS 2017.
+    The curve of Geifman and El-Yaniv, "Selective Classification for Deep Neural Networks", NeurIPS
+    2017.
 
     Returns:
-        A row a confidence that occurs, falling: threshold, coverage (share answered)
-        and risk (share of the answered that is wrong).
+        A row a confidence that occurs, falling: threshold, coverage (share answered) and risk
+        (share of the answered that is wrong).
     """
     confidence, correct = _confidence(labels, probabilities)
     order = np.argsort(-confidence, kind="stable")

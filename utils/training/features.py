@@ -1,8 +1,7 @@
-"""What a frozen trunk makes of every image, computed once and then read from disk.
+"""What a frozen trunk makes of every image (bottleneck features), computed once.
 
-With these features an edited MLP head is trained in seconds (`head`). They are known as
-bottleneck features; see Chollet, "Building powerful image classification models using very
-little data", 2016.
+With these an edited MLP head is trained in seconds (`head`); see Chollet, "Building powerful image
+classification models using very little data", 2016.
 """
 
 import json
@@ -16,7 +15,7 @@ from utils.datasets.table import fingerprint
 from utils.files import digest
 from utils.models.backend import keras, xla_pays
 from utils.training.batches import Batches
-from utils.training.row_file import read_rows, write_rows
+from utils.training.packed import read_rows, write_rows
 
 
 def trunk_features(
@@ -24,9 +23,8 @@ def trunk_features(
 ) -> np.memmap:
     """What a trunk makes of every image, computed once and then read from disk.
 
-    The file is keyed by the images, the trunk's layers and weights, and the
-    preprocessing; change any of them and it is computed anew. Which part an image
-    belongs to makes no difference. When killed, it goes on with the batch that it was at.
+    The file is keyed by the images, the trunk's layers and weights, and the preprocessing, whatever
+    split an image is of. When killed, it goes on with the batch that it was at.
 
     Args:
         trunk: maps (n, *preprocessing.input_shape), 0–255, to any shape of features.
@@ -35,8 +33,8 @@ def trunk_features(
         mirror: of each image's mirror image instead.
 
     Returns:
-        A read-only memory map, float16, (n, *trunk.output_shape[1:]), in the order
-        of ``images.table``.
+        A read-only memory map, float16, (n, *trunk.output_shape[1:]), in the order of
+        ``images.table``.
 
     Raises:
         BlockingIOError: another process computes them.
@@ -87,13 +85,12 @@ class Features(keras.utils.PyDataset):
     Each item is float32 (batch, *feature shape) and float32 (batch, classes), what to answer.
 
     Args:
-        features: (n, …), as `trunk_features` returns them; or a list of several views' of the
-            same images. With a ``seed`` chance takes one of them for each row; else the first.
+        features: (n, …), as `trunk_features` returns them; or a list of several views' of the same
+            images. With a ``seed`` chance takes one of them for each row; else the first.
         wanted: float32, (n, classes), as `Batches.wanted`.
         rows: positions of those to take.
         seed: of the order, which is new for every epoch; None keeps the given order.
-        weights: float32, one for each of ``rows``, given to Keras as a third item; None
-            leaves it out.
+        weights: float32, one for each of ``rows``, a third item for Keras; None leaves it out.
         batch_size: rows a batch at most; all batches are of nearly the same size.
     """
 

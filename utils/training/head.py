@@ -37,18 +37,17 @@ def train_head(
     """Train an MLP head on the features of a frozen trunk.
 
     Args:
-        head: maps the trunk's output to (classes,) probabilities. Training begins
-            with new weights; it has those of the best epoch afterwards.
+        head: maps the trunk's output to (classes,) probabilities. Training begins with new weights;
+            it has those of the best epoch afterwards.
         trunk: not changed.
-        images: all parts together, neither shuffled nor augmented. Those whose
-            ``split`` is "train" are learned from; "validation" chooses the epoch.
-        settings: epochs, patience, learning rate, label smoothing, balance and
-            seed are used. Few images make few steps an epoch; where the epochs would make fewer
-            than `LEAST_STEPS`, there are more of them, and patience grows alike.
+        images: all parts together, neither shuffled nor augmented. Those whose ``split`` is "train"
+            are learned from; "validation" chooses the epoch.
+        settings: epochs, patience, learning rate, label smoothing, balance and seed are used. Where
+            the epochs would make fewer steps than `LEAST_STEPS`, there are more of them, and
+            patience grows alike.
         runs: folder that the run's folder is made in.
         name: begins the run folder's name.
-        cache: where the features are kept; another split of the same images, or
-            another head, finds them there.
+        cache: where the features are kept, for other splits and heads too.
         mirror: learn from the images' mirror images too, for twice the features.
 
     Returns:
@@ -142,24 +141,5 @@ def fit_head(
     return pd.DataFrame(log)
 
 
-def head_answers(
-    head: keras.Model, trunk: keras.Model, images: Batches, split: str, cache: str | Path = CACHE
-) -> tuple[np.ndarray, np.ndarray]:
-    """What a head says of one part's images, from the features that `train_head` left.
-
-    Returns:
-        The true classes, int (n,), and the probabilities, float32 (n, classes), in the
-        order of `datasets.split_of`.
-    """
-    part = _rows(trunk_features(trunk, images, cache), images, split)
-    return images.labels[part.rows], head.predict(part, verbose=0)
-
-
 def _part(images: Batches, split: str) -> Batches:
     return images.part(np.flatnonzero(images.table["split"] == split))
-
-
-def _rows(found, images, split) -> Features:
-    """The features of one part."""
-    rows = np.flatnonzero(images.table["split"] == split)
-    return Features(found, images.wanted, rows, batch_size=images.batch_size)

@@ -78,18 +78,16 @@ def unlike_people(table: pd.DataFrame, class_names: Sequence[str] = CLASS_NAMES)
 
 
 def out_of_fold(
-    features: np.ndarray, table: pd.DataFrame, class_names: Sequence[str], folds: int = 5
+    features: np.ndarray, table: pd.DataFrame, class_names: Sequence[str]
 ) -> np.ndarray:
     """What a linear head says of each image after learning from the other images alone.
 
     The same person, and the very same image twice, stay on one side.
 
     Args:
-        features: (n, …) of a trunk, as `features.trunk_features` gives them; maps are averaged
-            over their places.
+        features: (n, …), of `features.trunk_features`; maps are averaged over their places.
         table: the images, with ``file``, ``class`` and ``subject``.
         class_names: the classes, in the order wanted; each needs two images or more.
-        folds: how many parts the images are cut into.
 
     Returns:
         float64, (n, classes), rows summing to 1.
@@ -97,14 +95,14 @@ def out_of_fold(
     values = np.asarray(features, np.float32)
     values = values.mean(axis=tuple(range(1, values.ndim - 1)))
     labels = pd.Index(list(class_names)).get_indexer(table["class"])
-    people = table["subject"].where(table["subject"] != "", table["file"].map(_content))
+    people = table["subject"].where(table["subject"] != "", table["file"].map(Path).map(digest))
     least = min((labels == place).sum() for place in range(len(class_names)))
     if (labels < 0).any() or least < 2:
         raise ValueError(
             "Out-of-fold answers need two images or more of every class, and no others. "
             f"Received: {table['class'].value_counts().to_dict()}; expected {tuple(class_names)}."
         )
-    cut = StratifiedGroupKFold(min(folds, int(least)), shuffle=True, random_state=0)
+    cut = StratifiedGroupKFold(min(5, int(least)), shuffle=True, random_state=0)
     head = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=200))
     # On one core: BLAS shares out work that is too small for it, and took 45 times as long.
     with threadpool_limits(1), warnings.catch_warnings():
@@ -151,7 +149,3 @@ def doubtful_labels(
     )[doubted]
     order = (reviewed["for_label"] - reviewed["model"]).sort_values(kind="stable").index
     return reviewed.loc[order]
-
-
-def _content(file: str) -> str:
-    return digest(Path(file))

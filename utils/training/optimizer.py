@@ -9,16 +9,14 @@ ops = keras.ops
 class Muon(keras.optimizers.Muon):
     """`keras.optimizers.Muon` for convolution kernels, and AdamW for all other weights.
 
-    The gradient of a convolution mostly lies along a few directions, and the others
-    learn slowly. Muon (Jordan et al., "Muon: An optimizer for hidden layers in neural
-    networks", 2024) takes the step that moves along all directions alike: the
-    orthogonal matrix nearest to the momentum, a kernel counting as a matrix of
-    (height × width × inputs, outputs). Its length is that of a usual Adam step (Liu et
-    al., "Muon is Scalable for LLM Training", 2025), so rate and decay keep their meaning.
+    A convolution's gradient mostly lies along a few directions, and the others learn slowly. Muon
+    (Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024) moves along all
+    alike: by the orthogonal matrix nearest to the momentum, a kernel counting as a matrix of
+    (height × width × inputs, outputs). Its length is that of a usual Adam step (Liu et al., "Muon
+    is Scalable for LLM Training", 2025), so rate and decay keep their meaning.
 
-    Keras's own rule is the other way round: Muon for dense layers, AdamW for convolutions.
-    Biases, normalisations and dense layers are AdamW's here, and so are depthwise kernels,
-    which mix no channels.
+    Keras's own rule is the other way round: Muon for dense layers, AdamW for convolutions. Biases,
+    normalisations, dense and depthwise kernels, which mix no channels, are AdamW's here.
 
     Args:
         learning_rate: a number, or a schedule of Keras.

@@ -16,8 +16,8 @@ def check_parameters(settings: Mapping[str, object]) -> list[Path]:
     """Look for settings that contradict each other or that no training can have.
 
     Args:
-        settings: the values of a training notebook's settings cell by their names, as
-            ``globals()`` has them there. Looked at are those that the notebook has.
+        settings: the values of a training notebook's settings cell by their names, as ``globals()``
+            has them there. Looked at are those that the notebook has.
 
     Returns:
         The folders of the data sets.

@@ -110,12 +110,7 @@ class Change:
 
 
 def neutral_baseline(rest: Seen, class_names) -> Change:
-    """The correction that lets a resting face read neutral.
-
-    Args:
-        rest: images of the resting face, at least one.
-        class_names: of the old head; "neutral" among them.
-    """
+    """The correction that lets a resting face, in one image or more, read neutral."""
     neutral = list(class_names).index(NEUTRAL)
     wanted = np.full(len(class_names), (1 - REST) / (len(class_names) - 1))
     wanted[neutral] = REST
@@ -156,9 +151,7 @@ def few_shot(seen: Seen, labels: np.ndarray, classes: int) -> Change:
 def personal_head(head: keras.Model, change: Change) -> keras.Model:
     """The old head with a change built in: ordinary layers, from the trunk's map to a softmax.
 
-    Args:
-        head: the old one; it is part of the new one, and stays as it is.
-        change: made from its answers.
+    The old one is part of the new one, and stays as it is.
     """
     layers, ops = keras.layers, keras.ops
     features = keras.Input(head.input_shape[1:], name="features")

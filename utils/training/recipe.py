@@ -1,10 +1,11 @@
 """The one way from a table of images to a finished model, for notebook and command line.
 
-`train_model` trains a whole network and finishes it. `finish` does what follows on any
-training, such as that of an edited head: it calibrates, mirrors, measures, saves, and keeps
-the result for the table of runs.
+`train_model` trains a whole network and finishes it. `finish` follows any training, such as that of
+an edited head: it calibrates, mirrors, measures, says its doubts, saves, and keeps the result for
+the table of runs. `just_edited` says which of several models to keep.
 """
 
+import json
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,21 +15,30 @@ import pandas as pd
 
 from utils.config import RUNS
 from utils.datasets.table import judging_part, split_of
+from utils.files import digest, write_json
 from utils.models.backend import keras
 from utils.models.model_file import save_model
 from utils.models.networks import mirrored
 from utils.models.predictor import Predictor
 from utils.training.augmentation import Augmentation
 from utils.training.batches import Batches
-from utils.training.calibration import calibrate, tempered, views_of
+from utils.training.calibration import (
+    LEAST_IMAGES,
+    at_a_bound,
+    calibrate,
+    tempered,
+    views_of,
+)
 from utils.training.distributed import ALONE, Team
-from utils.training.doubts import doubts_about
-from utils.training.evaluation import evaluate
+from utils.training.evaluation import evaluate, wilson_interval
 from utils.training.people import against_people
-from utils.training.runs import Run, record_result
+from utils.training.runs import Run, record_result, without_names
 from utils.training.targets import Targets, check_classes
 from utils.training.trainer import Settings, train
 from utils.vision.preprocessing import Preprocessing
+
+GREATEST_GAP = 0.1
+"""Expected calibration error above which a model's confidence says too little."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +54,7 @@ class Finished:
         table: the images of that split.
         labels: int, (n,), their class indices.
         probabilities: float32, (n, classes), its answers.
-        metrics: as `evaluation.evaluate` gives them and, where people have voted on the images,
-            `people.evaluate_people`.
+        metrics: of `evaluation.evaluate` and, where images have votes, `people.evaluate_people`.
     """
 
     run: Run
@@ -86,8 +95,7 @@ def train_model(
         batch_size: images a batch, of all devices together.
         mirror, targets, about: as for `finish`.
         runs, name, start: as for `trainer.train`.
-        team: those who train together, as `distributed.joined` gives them. The first process
-            finishes the network alone.
+        team: those who train together, of `distributed.joined`; the first process finishes alone.
 
     Returns:
         What is finished; None in the other processes of a team.
@@ -133,17 +141,17 @@ def finish(
 ) -> Finished:
     """Calibrate a trained network, measure it, save it, and keep its result.
 
-    What speaks against relying on the model (`doubts.doubts_about`) is said as warnings.
+    What speaks against relying on the model (`doubts_about`) is said as warnings.
 
     Args:
         network: with the weights of the run's best epoch; its last layer is calibrated.
-        table: as for `train_model`. The validation part gives the temperature; the model is
-            measured on the test part, or on validation where there is no test.
+        table: as for `train_model`. The model is measured on test, or on validation where there is
+            no test; validation gives the temperature.
         preprocessing: what the network takes.
         run: its training.
         mirror: answer with the mean over a face and its mirror image, for twice the time.
-        targets: what was learned, as `targets.soft_targets` says; the temperature is fitted to
-            the same. With votes the confidence thus means a share of people.
+        targets: what was learned, see `targets.soft_targets`, and what the temperature is fitted
+            to. With votes the confidence thus means a share of people.
         about: worth a column in the table of runs, such as ``method``.
     """
     held_out = Batches(split_of(table, "validation"), preprocessing, targets=targets)
@@ -164,3 +172,72 @@ def finish(
     return Finished(
         run, model, file, temperature, split, judged.table, judged.labels, probabilities, metrics
     )
+
+
+def doubts_about(
+    wanted: np.ndarray, answers: np.ndarray, temperature: float, calibration_error: float
+) -> list[str]:
+    """Reasons to train again before a model is used: a sentence or two each, and what to do.
+
+    Args:
+        wanted: float, (n, classes), what the validation images' answers should be.
+        answers: (n, classes), what they were.
+        temperature: that `calibration.calibrate` has set.
+        calibration_error: on the images that the model is measured on, calibrated.
+    """
+    found = []
+    labels = wanted.argmax(axis=1)
+    right, share = int((answers.argmax(axis=1) == labels).sum()), np.bincount(labels).max()
+    low, high = wilson_interval(right, len(labels))
+    if low <= share / len(labels):
+        found.append(
+            f"The model has learned next to nothing: on {len(labels)} validation images it is "
+            f"right in {right / len(labels):.1%} ({low:.1%} to {high:.1%}); always answering their "
+            f"most frequent class would be in {share / len(labels):.1%}. Train for more steps "
+            "(more epochs, smaller batches), raise the learning rate, or look at the labels."
+        )
+    if at_a_bound(temperature):
+        found.append(
+            f"The temperature ended at its bound, {temperature:.2f}: the network's confidence is "
+            "far from its accuracy, as after a training of too few steps. Train for more steps, "
+            "or smooth the labels less."
+        )
+    if calibration_error > GREATEST_GAP:
+        few = len(labels) < LEAST_IMAGES
+        found.append(
+            f"Its confidence is off by {calibration_error:.2f} on average. "
+            + (
+                f"No temperature was fitted: {len(labels)} validation images are fewer than "
+                f"{LEAST_IMAGES}. Set more aside."
+                if few
+                else "The validation images are too few or unlike those it was measured on; take "
+                "more people, or do not rely on a threshold of confidence."
+            )
+        )
+    return found
+
+
+def just_edited(*finished: Finished, runs: str | Path = RUNS) -> Finished:
+    """Of several models the one whose head was edited since this was last asked.
+
+    So the edited model is the one to save, whichever cell its head stands in. Where no head has
+    changed it is the same as before; the first time, or where several have changed, the last.
+
+    Args:
+        finished: the models, always as many and in the same order.
+        runs: folder that holds all runs; a small file there remembers the heads.
+    """
+    memory = Path(runs) / "edited.json"
+    heads = [
+        digest(json.dumps(without_names(one.model.get_layer("head").get_config()), default=str))
+        for one in finished
+    ]
+    kept = len(finished) - 1
+    if memory.is_file():
+        before = json.loads(memory.read_text(encoding="utf-8"))
+        if len(before["heads"]) == len(heads):
+            pairs = zip(heads, before["heads"], strict=True)
+            changed = [place for place, (now, then) in enumerate(pairs) if now != then]
+            kept = changed[-1] if changed else before["kept"]
+    write_json(memory, {"heads": heads, "kept": kept})
+    return finished[kept]

@@ -112,9 +112,8 @@ def evaluate_apart(
         team: those who measure together.
 
     Returns:
-        ``val_accuracy`` and ``val_loss``, the means over the domains, so that the
-        largest one does not choose the epoch alone; and, where there are several,
-        those of each, such as ``val_accuracy_people``.
+        ``val_accuracy`` and ``val_loss``, the means over the domains, so that the largest does not
+        choose the epoch alone; and, of several, those of each, such as ``val_accuracy_people``.
     """
     apart = {domain: team.evaluate(model, part) for domain, part in parts.items()}
     row = {

@@ -1,14 +1,18 @@
-"""One folder a training run, and a table over all of them."""
+"""One folder a training run: what it keeps of every epoch, and a table over all runs."""
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from utils.config import RUNS
-from utils.files import digest, write_json
+from utils.files import copy_file, digest, write_json, write_text
 from utils.models.backend import keras
+from utils.models.model_file import save_model
+from utils.training.batches import Batches
+from utils.training.distributed import Team
 
 
 @dataclass(frozen=True)
@@ -16,10 +20,11 @@ class Run:
     """A training run on disk.
 
     Attributes:
-        folder: holds `settings.json`, `architecture.json`, `log.csv`, `best.keras`
-            and, once it was evaluated, `result.json`.
-        log: one row an epoch: epoch, loss, accuracy, val_loss, val_accuracy,
-            learning_rate, seconds.
+        folder: holds `settings.json`, `architecture.json`, `log.csv`, `best.keras`, an
+            `epoch-001.keras` … of each epoch, `resume.keras` with the optimizer's state, and, once
+            it was evaluated, `result.json`.
+        log: one row an epoch: epoch, loss, accuracy, val_loss, val_accuracy, learning_rate,
+            seconds.
     """
 
     folder: Path
@@ -44,11 +49,7 @@ class Run:
 
 
 def best_epoch(log: pd.DataFrame) -> int:
-    """The epoch, counted from 1, with the highest validation accuracy.
-
-    Of equal ones it is the one with the lowest validation loss: on a few thousand
-    images, equal accuracies are common.
-    """
+    """The epoch, from 1, of the highest validation accuracy, of equal ones of the lowest loss."""
     order = log.sort_values(["val_accuracy", "val_loss"], ascending=[False, True], kind="stable")
     return int(order["epoch"].iloc[0])
 
@@ -56,14 +57,8 @@ def best_epoch(log: pd.DataFrame) -> int:
 def run_folder(runs: str | Path, name: str, model: keras.Model, settings: dict) -> Path:
     """The folder of a run, whether or not it is there.
 
-    Its name ends in eight hex digits that follow from the network's layers and the
-    settings: the same training finds its folder again, another one gets its own.
-
-    Args:
-        runs: folder that holds all runs.
-        name: begins the folder's name.
-        model: the whole network.
-        settings: everything else that decides the outcome, the data included.
+    Its name ends in eight hex digits of the network's layers and the settings, which decide the
+    outcome: the same training finds its folder again, another one gets its own.
     """
     text = json.dumps([without_names(model.get_config()), settings], sort_keys=True, default=str)
     return Path(runs) / f"{name}-{digest(text, digits=8)}"
@@ -78,15 +73,55 @@ def start_run(runs: str | Path, name: str, model: keras.Model, settings: dict) -
     return folder
 
 
+def keep_epoch(worker, model, training: Batches, folder: Path, log: list[dict]) -> None:
+    """Write a trained epoch down; ``model`` gets its weights, in float32."""
+    model.set_weights(worker.get_weights())
+    if not training.team.writes:
+        return
+    file = folder / f"epoch-{len(log):03d}.keras"
+    with training.team.apart():
+        save_model(model, training.preprocessing, file, litert_model=False)
+        if best_epoch(pd.DataFrame(log)) == len(log):
+            copy_file(file, folder / "best.keras")
+        # resume.keras goes last: when killed before it, the log is one row ahead,
+        # which `resume` cuts off, and the epoch is trained once more.
+        write_text(folder / "log.csv", pd.DataFrame(log).to_csv(index=False))
+        save_model(worker, training.preprocessing, folder / "resume.keras", litert_model=False)
+
+
+def held(folder: Path) -> list[str]:
+    """What processes that go on together have to find alike in a run's folder."""
+    files = [folder / name for name in ("settings.json", "log.csv", "resume.keras")]
+    return [f"{file.name} {digest(file)}" for file in files if file.is_file()]
+
+
+def resume(worker: keras.Model, folder: Path, steps_per_epoch: int, team: Team) -> list[dict]:
+    """Bring a run's last complete epoch back; returns its log, empty for a new run.
+
+    The file holds the optimizer's moments and its step, on which the learning rate depends. They
+    are read into the model at hand: one that is loaded whole would have lost which layers are
+    frozen.
+    """
+    for leftover in folder.glob(".*") if team.writes else ():  # of a save that was killed
+        shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+    file = folder / "resume.keras"
+    if not file.is_file():
+        return []
+    worker.optimizer.build(worker.trainable_variables)
+    worker.load_weights(file)
+    epochs = int(keras.ops.convert_to_numpy(worker.optimizer.iterations)) // steps_per_epoch
+    return pd.read_csv(folder / "log.csv").to_dict("records")[:epochs]
+
+
 def record_result(run: Run, head: keras.Model, metrics: dict, split: str, **about) -> None:
     """Keep what a run reached, for the table of `list_runs`.
 
     Args:
         run: the run.
         head: its MLP head, described in one line such as "flatten → dense 7 softmax".
-        metrics: what `evaluation.evaluate` returned; its headline numbers are kept.
-        split: what they were measured on. ``val_accuracy``, by which runs are to be
-            compared, is kept from the run's log.
+        metrics: of `evaluation.evaluate`; the headline numbers are kept, beside the run's own
+            ``val_accuracy``, by which runs are to be compared.
+        split: what they were measured on.
         about: anything else worth a line, such as ``trunk`` or ``split_by``.
     """
     settings = run.settings

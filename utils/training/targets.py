@@ -41,18 +41,16 @@ def soft_targets(
     """What a network is to answer to each image, and which images say enough.
 
     Votes for other than the wanted classes do not count. An image with fewer than
-    `votes.LEAST_VOTES` that do is left out. A data set without any votes, such as drawn
-    faces beside photographs, is learned by its labels.
+    `votes.LEAST_VOTES` that do is left out. A data set without votes is learned by its labels.
 
     Args:
-        table: rows with ``class``, and ``votes`` unless the labels alone count; ``dataset``
-            tells data sets apart.
+        table: rows with ``class``, and ``votes`` unless the labels alone count; ``dataset`` tells
+            data sets apart.
         class_names: the wanted classes, in the order of the answers.
         targets: see `Targets`.
 
     Returns:
-        float32, (n, classes), rows summing to 1; and bool, (n,), False where the image is to
-        be left out.
+        float32, (n, classes), rows summing to 1; and bool, (n,), False where the image is left out.
 
     Raises:
         ValueError: no data set has votes, or nobody could vote for a class.
@@ -83,10 +81,7 @@ def soft_targets(
 
 
 def check_classes(images) -> None:
-    """See that every class can be learned; contempt has images of its own in few data sets.
-
-    Args:
-        images: `batches.Batches` to learn from.
+    """See that every class of `Batches` can be learned; contempt has images in few data sets.
 
     Raises:
         ValueError: a class has neither an image nor a vote.
@@ -103,12 +98,7 @@ def check_classes(images) -> None:
 
 
 def left_out(kept: np.ndarray, table: pd.DataFrame, targets: Targets) -> str:
-    """What is left out of training on votes, and what is learned otherwise, in a sentence or two.
-
-    Args:
-        kept: as `soft_targets` gives it.
-        table, targets: as for `soft_targets`.
-    """
+    """What training on votes leaves out, or learns otherwise; arguments as of `soft_targets`."""
     if not vote_weight(targets):
         return ""
     sentences = []

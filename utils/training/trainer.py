@@ -1,9 +1,7 @@
 """Training a whole network: every epoch saved, and nothing lost when it is killed.
 
-A run's folder holds one `epoch-001.keras` … for every epoch (each a complete
-model), `best.keras`, `log.csv`, and `resume.keras` with the optimizer's state.
-Running the same training again continues it; an edited network or setting starts
-a run of its own.
+Running the same training again continues it; an edited network or setting starts a run of its own.
+`runs` says what a run's folder holds.
 """
 
 from collections.abc import Callable
@@ -21,10 +19,17 @@ from utils.models.backend import all_layers, fastest_precision, keras, xla_pays
 from utils.models.model_file import check_fit, load_model
 from utils.models.rebuilding import rebuild
 from utils.training.batches import Batches, Weighted
-from utils.training.checkpoints import held, keep_epoch, resume
 from utils.training.optimizer import Muon
 from utils.training.recorder import Recorder
-from utils.training.runs import Run, best_epoch, run_folder, start_run
+from utils.training.runs import (
+    Run,
+    best_epoch,
+    held,
+    keep_epoch,
+    resume,
+    run_folder,
+    start_run,
+)
 
 
 @dataclass(frozen=True)
@@ -33,13 +38,11 @@ class Settings:
 
     Attributes:
         epochs: passes over the training images at most.
-        learning_rate: its peak. It rises over the first tenth of all steps and
-            falls along a cosine to zero (Loshchilov & Hutter, "SGDR", 2017), so it
-            depends on the step alone and survives a resume.
-        weight_decay: decoupled from the gradient (Loshchilov & Hutter, "Decoupled Weight
-            Decay Regularization", 2019).
-        label_smoothing: share of each label spread over all classes; FER-2013's
-            labels are noisy, and smoothing keeps the network from learning that.
+        learning_rate: its peak. It rises over the first tenth of all steps and falls along a cosine
+            to zero (Loshchilov & Hutter, "SGDR", 2017), by the step alone, so it survives a resume.
+        weight_decay: decoupled from the gradient (Loshchilov & Hutter, "Decoupled Weight Decay
+            Regularization", 2019).
+        label_smoothing: share of each label spread over all classes; FER-2013's labels are noisy.
         balance_classes: weight each class inversely to its frequency.
         balance_domains: weight people and animated characters the same in total.
         patience: stop so many epochs after the best one, by validation accuracy.
@@ -85,14 +88,12 @@ def train(
     """Train a network, or go on with the same training where it was interrupted.
 
     Args:
-        model: float32, uncompiled; only its layers count, and which of them are to be
-            trained. Training begins with new weights, drawn from the settings' seed, or
-            with those of ``start``, so running it again after another training gives
-            the same; ``model`` has those of the best epoch afterwards, in the process that writes.
-        training: the images to learn from, shuffled and augmented. Its team trains together,
-            each process of it calling this function with the same values.
-        validation: the images that choose the epoch, neither shuffled nor augmented; of the
-            same team.
+        model: float32, uncompiled; only its layers count, and which of them are to be trained.
+            Training begins with new weights, drawn from the settings' seed, or with those of
+            ``start``; in the process that writes it has those of the best epoch afterwards.
+        training: the images to learn from, shuffled and augmented. Each process of its team calls
+            this function with the same values.
+        validation: the images that choose the epoch, neither shuffled nor augmented; same team.
         settings: how to train.
         runs: folder that the run's folder is made in.
         name: begins the run folder's name.
@@ -101,8 +102,8 @@ def train(
         optimizer: makes the optimizer of a learning rate, ``weight_decay`` and ``clipnorm``.
 
     Returns:
-        The run; its `best_file` is the model of the best validation accuracy. Of
-        several domains in ``validation`` that is the mean, and the log has each apart.
+        The run; its `best_file` is the model of the best validation accuracy, of several domains
+        the mean. The log has each apart.
 
     Raises:
         BlockingIOError: another process trains in the run's folder.
@@ -253,11 +254,7 @@ def _weights_of(file, model, preprocessing) -> dict[str, list[np.ndarray]]:
 
 
 def _seed_dropout(model, seed: int, epoch: int) -> None:
-    """Make an epoch's dropout depend on seed and epoch alone.
-
-    Keras does not save the state of its random generators, so a resumed training
-    would draw other numbers than one that was never stopped.
-    """
+    """Make dropout depend on seed and epoch alone: Keras saves no state of its generators."""
     for number, layer in enumerate(all_layers(model)):
         if isinstance(layer, keras.layers.Dropout):
             state = layer.seed_generator.state
@@ -265,10 +262,7 @@ def _seed_dropout(model, seed: int, epoch: int) -> None:
 
 
 def finished(log: list[dict], settings: Settings) -> bool:
-    """Whether the last epoch is done or patience ran out.
-
-    Early stopping's whole state is read from the log, so it survives a resume.
-    """
+    """Whether the last epoch is done or patience ran out, which the log alone tells."""
     if not log:
         return False
     waited = len(log) - best_epoch(pd.DataFrame(log))
