@@ -69,8 +69,8 @@ def fingerprint_source(source: Path) -> str:
 def open_archive(source: Path, password: str | None = None) -> Iterator[list[Member]]:
     """The files of a folder, an archive, or a csv standing alone; nothing is unpacked.
 
-    Of a folder that holds zips and no images beside them, as when a set is published
-    in several zips, the files in the zips are listed too.
+    Of a folder that holds zips and no images beside them, as when a set is published in several
+    zips, the files in the zips are listed too.
 
     Args:
         source: the folder or file.
@@ -150,11 +150,8 @@ def _with_zips(members: list[Member], opened: ExitStack, password: str | None) -
 
 def _zip_members(archive: zipfile.ZipFile, password: str | None) -> list[Member]:
     members = []
-    locked = [
-        info
-        for info in archive.infolist()
-        if info.flag_bits & 1 and info.file_size and info.compress_type != _AES
-    ]
+    encrypted = (info for info in archive.infolist() if info.flag_bits & 1 and info.file_size)
+    locked = [info for info in encrypted if info.compress_type != _AES]
     if password and locked:
         _unlock(archive, password, min(locked, key=lambda info: info.file_size))
     for info in archive.infolist():

@@ -21,8 +21,8 @@ class FaceCropper:
 
     Args:
         size: side of the cropped images, in pixels.
-        domain: "people" are cropped to the largest face that the detector finds,
-            without a margin; everything else to its central square.
+        domain: "people" are cropped to the largest face that the detector finds, without a margin;
+            everything else to its central square.
         without_face: one of `WITHOUT_FACE`: what to do with people whose face is not found.
         detector: "haar" or "yunet": what finds it.
     """
@@ -40,18 +40,14 @@ class FaceCropper:
         self._detector = make_detector(detector, LEAST_SHARE) if domain == "people" else None
 
     def crop(self, data: bytes) -> tuple[bytes, bool]:
-        """One image file, cropped.
-
-        Args:
-            data: the bytes of an image file, as `open_image` takes them.
+        """One image file's bytes, cropped.
 
         Returns:
-            A PNG file of ``size`` × ``size`` pixels, grey if the image has no colour;
-            and False if a face was looked for in vain and the central square was taken.
+            A PNG file of ``size`` × ``size`` pixels, grey if the image has no colour; and False if
+            a face was looked for in vain and the central square was taken.
 
         Raises:
-            ValueError: not a complete image, or one without a face if these are to be
-                left out.
+            ValueError: not a complete image, or one without a face if these are to be left out.
         """
         image = without_equal_channels(open_image(data))
         boxes = self._detector.detect(image, thorough=True) if self._detector else []
@@ -66,14 +62,7 @@ class FaceCropper:
 
 
 def without_equal_channels(image: np.ndarray) -> np.ndarray:
-    """Grey where all three channels are equal, as in several laboratories' scans.
-
-    Args:
-        image: uint8, (height, width) or (height, width, 3), any colour order, 0–255.
-
-    Returns:
-        uint8, (height, width) if no pixel has a colour, else the image itself.
-    """
+    """Grey, where all three channels are equal, as in several laboratories' scans."""
     if image.ndim == 3 and (image == image[:, :, :1]).all():
         return np.ascontiguousarray(image[:, :, 0])
     return image

@@ -1,8 +1,8 @@
 """Face databases as their laboratories publish them: class and person stand in file names.
 
-Each function knows one database by its file names alone, so it does not matter under
-which folders they lie, nor that a download holds a second copy inside itself. Nothing
-is rejected before the entries are read: trying a layout that does not fit leaves no trace.
+Each function knows one database by its file names alone, whatever folders they lie in, and however
+many copies. Nothing is rejected before the entries are read: a layout that does not fit leaves no
+trace.
 """
 
 import re
@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 
 from utils.config import CLASS_NAMES, IMAGE_SUFFIXES, class_name
 from utils.importing.archives import Member, read_member
-from utils.importing.entries import Entry, Layout, Reject
+from utils.importing.layouts import Entry, Layout, Reject
 
 CK_CODES = ("neutral", "angry", "contempt", "disgust", "fear", "happy", "sad", "surprise")
 CK_SEQUENCES = dict(zip(CK_CODES[1:], (45, 18, 59, 25, 69, 28, 83), strict=True))

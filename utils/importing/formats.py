@@ -8,7 +8,6 @@ import pandas as pd
 
 from utils.config import is_system_name
 from utils.importing.archives import ENCRYPTED, Member
-from utils.importing.entries import Layout, Reject
 from utils.importing.face_databases import (
     ck48_layout,
     ck_plus_layout,
@@ -16,7 +15,14 @@ from utils.importing.face_databases import (
     impa_layout,
     jaffe_layout,
 )
-from utils.importing.layouts import ckextended_layout, fer2013_layout, folder_layout, table_layout
+from utils.importing.layouts import (
+    Layout,
+    Reject,
+    ckextended_layout,
+    fer2013_layout,
+    folder_layout,
+    table_layout,
+)
 
 FORMATS = {
     "ck+": ck_plus_layout,
@@ -40,9 +46,7 @@ def find_layout(
     form: str | None = None,
     peak_frames: int = 3,
 ) -> Layout:
-    """Recognise how a source is laid out.
-
-    A database is recognised when more than half of the images are named as in it.
+    """Recognise how a source is laid out; a database by the names of more than half its images.
 
     Args:
         source: for messages.

@@ -1,8 +1,7 @@
 """Downloads of labelled images, sorted into one folder per class.
 
-`utils.importing.archives` lists the files of a source — a folder, a zip, a tar or a csv — and
-`utils.importing.formats` says which class, split and subject each image has. What follows is the
-same for all of them: check the image, copy or crop it, cut what splits are missing,
+`archives` lists the files of a source and `formats` says which class, split and subject each image
+has. The rest is the same for all: check the image, copy or crop it, cut what splits are missing,
 write the manifest, rename the finished folder into place.
 """
 
@@ -44,52 +43,47 @@ def import_dataset(
 ) -> ImportReport:
     """Sort labelled images into ``destination/<split>/<class>/``.
 
-    A data set whose file names tell who is on each image goes into
-    ``destination/all/<class>/`` instead: `splits.grouped_split` parts it by subject.
+    A data set whose file names tell who is on each image goes into ``destination/all/<class>/``
+    instead: `splits.grouped_split` parts it by subject.
 
-    Beside these folders it writes ``manifest.csv`` (file, class, subject, domain,
-    source, sha256), ``rejected.csv`` (source, reason) and ``import.json`` (what was
-    imported and how). Everything is staged in a hidden folder beside the destination
-    and renamed at the end; the source is only read. Doing the same import again
-    changes nothing and returns the same report; with ``votes`` it adds these to what was
-    imported without. A second import into the same destination is refused while one runs.
+    Beside these folders it writes ``manifest.csv`` (file, class, subject, domain, source, sha256),
+    ``rejected.csv`` (source, reason) and ``import.json`` (what was imported and how). Everything is
+    staged in a hidden folder beside the destination and renamed at the end; the source is only
+    read. The same import again changes nothing and returns the same report; with ``votes`` it adds
+    these. A second import into the same destination is refused while one runs.
 
-    Images are copied byte by byte. What Keras cannot read becomes PNG with the same
-    pixels; so do the face databases' BMP and RGBA images, transparent parts white.
+    Images are copied byte by byte. What Keras cannot read becomes PNG with the same pixels; so do
+    the face databases' BMP and RGBA images, transparent parts white.
 
     Args:
-        source: a folder, .zip or .tar(.gz, .bz2, .xz) with a folder per class, with or
-            without split folders; FER-2013's csv, alone or inside one of these; or CK+,
-            JAFFE, FERG-DB or IMPA-FACE3D as they are published (see data/README.md).
+        source: a folder, .zip or .tar(.gz, .bz2, .xz) with a folder per class, with or without
+            split folders; FER-2013's csv, alone or inside one of these; or CK+, JAFFE, FERG-DB or
+            IMPA-FACE3D as they are published (see data/README.md).
         destination: the folder to make; must not exist, be empty, or hold this import.
-        class_names: the classes to take; None takes all that the source has, but of a
-            face database only the seven expressions. "contempt" (CK+) and "other"
-            (IMPA-FACE3D's further poses) have to be named.
-        validation_share: share of train set aside where the source has no validation
-            part (and once more for test where it has no split at all); 0 cuts nothing.
+        class_names: the classes to take; None takes all that the source has, but of a face database
+            only the seven expressions. "contempt" (CK+) and "other" (IMPA-FACE3D's further poses)
+            have to be named.
+        validation_share: share of train set aside where the source has no validation part (and once
+            more for test where it has no split at all); 0 cuts nothing.
         seed: of that cut.
-        domain: "people" or "animated", for the manifest, where the source is no
-            database of which this is known.
+        domain: "people" or "animated", where the source is no database of which this is known.
         form: a key of `formats.FORMATS`; None recognises the form by itself.
         peak_frames: how many of the last frames of a CK+ sequence, 1–3, are taken.
-        face_size: None leaves the images as they are; a number of pixels crops people
-            to the face that the Haar cascades find and everything else to its central
-            square, and writes PNGs of that side.
-        without_face: what to do, when cropping, with images of people in which no face
-            is found: "centre" takes the central square and lists them in
-            ``without_face.csv``, "omit" lists them in ``rejected.csv``.
+        face_size: None leaves the images as they are; a number of pixels crops people to the face
+            found and everything else to its central square, and writes PNGs of that side.
+        without_face: what to do, when cropping, with images of people in which no face is found:
+            "centre" takes the central square and lists them in ``without_face.csv``, "omit" lists
+            them in ``rejected.csv``.
         detector: "haar" or "yunet": what finds faces when cropping.
-        votes: FER+'s `fer2013new.csv`, if the source is FER-2013; the ten votes of each
-            image go into ``votes.csv`` beside the manifest.
+        votes: FER+'s `fer2013new.csv`, if the source is FER-2013; kept as ``votes.csv``.
         password: of an encrypted zip; it is written nowhere.
         progress: show a progress bar.
 
     Raises:
         FileNotFoundError: no such source.
         FileExistsError: the destination holds something else.
-        ValueError: the source holds nothing to import, a class is empty, a setting is
-            out of range, or the votes are not those of the images. All settings are
-            checked before anything is read.
+        ValueError: the source holds nothing to import, a class is empty, a setting is out of range,
+            or the votes are not those of the images. Settings are checked before anything is read.
         OSError: the disk is full, cannot be written to, or another import is at the destination.
     """
     source, destination = Path(source).expanduser(), Path(destination).expanduser()
@@ -150,8 +144,8 @@ def import_dataset(
 def class_chooser(class_names=None) -> Callable[[str], str | None]:
     """A function from a source's label to the class name to use, None for "leave out".
 
-    Case and synonyms are folded. With ``class_names`` those names are the only ones
-    taken, in the spelling given; without, whichever spelling comes first is kept.
+    Case and synonyms are folded. With ``class_names`` those names are the only ones taken, in the
+    spelling given; without, whichever spelling comes first is kept.
     """
     spelling = {class_name(name).casefold(): class_name(name) for name in class_names or ()}
     if class_names is not None and (isinstance(class_names, str) or len(spelling) < 2):

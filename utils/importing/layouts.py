@@ -1,11 +1,11 @@
-"""Images in a folder per class, and images as rows of numbers in a csv."""
+"""What a layout says of a source: images in a folder per class, or as rows of numbers in a csv."""
 
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import PurePosixPath
 
@@ -13,7 +13,6 @@ import numpy as np
 
 from utils.config import CLASS_NAMES, class_name, split_name
 from utils.importing.archives import READ_ERRORS, Member, read_member
-from utils.importing.entries import Entry, Layout, Reject
 from utils.vision.opencv import cv2
 
 FER2013_CODES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
@@ -30,6 +29,60 @@ _FER2013 = {"dataset": "FER-2013", "expected": FER2013_COUNTS}
 
 _OFFICIAL_NAME = re.compile(r"(Training|PublicTest|PrivateTest)_\d+\.", re.IGNORECASE)
 _AUGMENTED_NAME = re.compile(r"\.(jpe?g|png|bmp|gif|tiff?|webp)\d+\.\w+$", re.IGNORECASE)
+
+
+Reject = Callable[[str, str], None]
+"""Called with a path in the source and the reason ("kind" or "kind: detail")."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An image that a layout found.
+
+    Attributes:
+        source: its path in the source.
+        label: what the source calls the class.
+        split: one of `SPLITS`; "all" where the set is to be parted by subject later; "" where the
+            source does not tell, and the importer may cut.
+        name: what to call its file.
+        read: gives the bytes of an image file; raises ValueError if damaged.
+        subject: who is on it, "" if unknown.
+    """
+
+    source: str
+    label: str
+    split: str
+    name: str
+    read: Callable[[], bytes]
+    subject: str = ""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a layout function found: a stream of entries, and what to expect of it.
+
+    Attributes:
+        entries: the images, each read only when its turn comes.
+        labels: classes that must not turn out empty.
+        total: number of entries, if known.
+        recognised: images of the source that are named as this layout names them.
+        dataset: name of the published data set, "" if it is none.
+        domain: "people" or "animated", "" if the layout does not tell.
+        expected: published images per split and class, empty if unknown.
+        named: file names tell class and identity: a second image of a name is a copy, whatever its
+            format, and only the seven expressions are taken unless others are named.
+        hint: what else the source could be taken for, in a sentence, "" if nothing.
+    """
+
+    entries: Iterator[Entry]
+    labels: frozenset[str] = frozenset()
+    total: int | None = None
+    recognised: int = 0
+    dataset: str = ""
+    domain: str = ""
+    expected: dict[str, dict[str, int]] = field(default_factory=dict)
+    named: bool = False
+    hint: str = ""
 
 
 def folder_layout(members: list[Member], reject: Reject) -> Layout | None:
@@ -88,9 +141,9 @@ def table_layout(
 ) -> Layout | None:
     """A csv with ``emotion``, ``pixels`` and, except in FER-2013's train.csv, ``Usage``.
 
-    The columns come in any order, with or without spaces around their names. Of
-    several such tables the one that knows the official split is read. ``codes`` says
-    what the numbers in ``emotion`` mean.
+    The columns come in any order, with or without spaces around their names. Of several such tables
+    the one that knows the official split is read. ``codes`` says what the numbers in ``emotion``
+    mean.
 
     Raises:
         ValueError: there are csv files, but none with these columns.

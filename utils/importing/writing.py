@@ -11,8 +11,8 @@ from PIL import ImageOps
 from utils.config import IMAGE_SUFFIXES
 from utils.datasets.splits import share_of_distinct
 from utils.files import digest
-from utils.importing.entries import Layout, Reject
 from utils.importing.face_crops import FaceCropper
+from utils.importing.layouts import Layout, Reject
 from utils.progress import progress_bar
 from utils.vision.image_kinds import HEAD_BYTES, image_kind
 from utils.vision.images import load_image, open_image
@@ -42,8 +42,8 @@ def stage_images(
         progress: show a progress bar.
 
     Returns:
-        One row an image: split, class, name, subject, source, sha256 and face (False
-        where one was looked for in vain); and what was done, in sentences.
+        One row an image: split, class, name, subject, source, sha256 and face (False where one was
+        looked for in vain); and what was done, in sentences.
     """
     rows, taken = [], {}
     converted = renamed = 0
@@ -88,10 +88,7 @@ def stage_images(
 
 
 def _keras_readable(data: bytes, name: str, database: bool) -> tuple[bytes, str]:
-    """The same bytes, or where Keras cannot read them, the image as a lossless PNG.
-
-    Of a face database BMP and RGBA images become plain PNGs as well.
-    """
+    """The same bytes or, where Keras cannot read them, a PNG; so of a database's BMP and RGBA."""
     image, kind = load_image(data), image_kind(data[:HEAD_BYTES])
     plain = not database or (kind != "BMP" and image.mode != "RGBA")
     path = PurePosixPath(name)
@@ -114,11 +111,7 @@ def _free_name(
 ) -> str:
     """A name free in its class folder, whatever the file system makes of case.
 
-    Where names are ``identifying``, one that is taken means the same image, perhaps in
-    another format.
-
-    Raises:
-        ValueError: this very image lies there under this name already.
+    Where names are ``identifying``, one that is taken means the same image; ValueError says so.
     """
     stem, suffix = os.path.splitext(name)
     count = 1
