@@ -10,7 +10,7 @@ import pillow_heif
 import pytest
 from PIL import Image
 
-from utils.vision import images, jpeg_scans
+from utils.vision import image_kinds, images
 from utils.vision.images import MAX_ASPECT, ImageError, open_image, read_image
 from utils.vision.opencv import cv2
 
@@ -255,7 +255,7 @@ def test_an_image_of_too_many_scans_is_refused_before_it_is_decoded(tmp_path, mo
         whole = encode(RGB, "TIFF", compression="jpeg")
         path.write_bytes(whole + 60 * b"\xff\xda")
     assert open_image(path).shape == RGB.shape  # it is small: no harm
-    monkeypatch.setattr(jpeg_scans, "MAX_SCANNED", 30 * RGB.shape[0] * RGB.shape[1])
+    monkeypatch.setattr(image_kinds, "MAX_SCANNED", 30 * RGB.shape[0] * RGB.shape[1])
     monkeypatch.setattr(images, "USUAL_SCANS", 30)
     monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda _: pytest.fail("decoded"))
     lazy = Image.open(path)

@@ -29,7 +29,7 @@ def believed(
 
     Args:
         frame: uint8, (height, width) grey or (height, width, 3) BGR, 0–255.
-        boxes: (left, top, width, height) in pixels of the frame.
+        boxes: in pixels of the frame.
         judge: see `Judge`.
         least: share from which it is sure enough.
         confirm: asked of a box of which it is less sure, but not much.
@@ -43,27 +43,18 @@ def believed(
     return kept
 
 
-def distinct(boxes: Iterable[Box], known: Iterable[Box] = (), overlap: float = 0.5) -> list[Box]:
-    """Boxes without those that say the same as an earlier or a known one.
-
-    Args:
-        boxes, known: (left, top, width, height) in pixels.
-        overlap: intersection over union from which two boxes say the same.
-    """
+def distinct(boxes: Iterable[Box], known: Iterable[Box] = ()) -> list[Box]:
+    """Boxes that overlap no earlier or known one by half (intersection over union)."""
     kept = list(known)
     count = len(kept)
     for box in boxes:
-        if all(intersection_over_union(box, other) < overlap for other in kept):
+        if all(intersection_over_union(box, other) < 0.5 for other in kept):
             kept.append(box)
     return kept[count:]
 
 
 def clip_box(box: Iterable[float], shape: tuple[int, ...]) -> Box | None:
-    """A box in whole pixels, cut at the frame's border; None where nothing is left.
-
-    Args:
-        box: (left, top, width, height) in pixels, fractions allowed.
-        shape: the frame's shape, (height, width, …).
+    """A box in whole pixels, cut at the border of a frame of that shape; None if nothing is left.
 
     >>> clip_box((-4.2, 2, 10, 10), (100, 100))
     (0, 2, 6, 10)
@@ -75,27 +66,19 @@ def clip_box(box: Iterable[float], shape: tuple[int, ...]) -> Box | None:
 
 
 def whole_boxes(boxes: Iterable[Iterable[float]], shape: tuple[int, ...]) -> list[Box]:
-    """What a detector found, cut at the frame's border and merged, the largest first.
-
-    Args:
-        boxes: (left, top, width, height) in pixels, fractions allowed.
-        shape: the frame's shape, (height, width, …).
-    """
+    """What was found in a frame of that shape, cut at its border and merged, the largest first."""
     clipped = (clip_box(box, shape) for box in boxes)
     return merge_boxes(box for box in clipped if box is not None)
 
 
-def merge_boxes(boxes: Iterable[Box], overlap: float = 0.4) -> list[Box]:
+def merge_boxes(boxes: Iterable[Box]) -> list[Box]:
     """Boxes without those that lie on a larger one, the largest first.
 
-    Args:
-        boxes: (left, top, width, height) in pixels.
-        overlap: share of the smaller box inside the larger from which the two are
-            taken for one face. A cascade's second box is most often a part of it.
+    A cascade's second box is most often a part of the first: see `apart`.
     """
     kept: list[Box] = []
     for box in sorted(boxes, key=lambda box: (-box[2] * box[3], box)):
-        if apart(box, kept, overlap):
+        if apart(box, kept):
             kept.append(box)
     return kept
 
@@ -108,9 +91,6 @@ def apart(box: Box, others: Iterable[Box], overlap: float = 0.4) -> bool:
 
 def intersection_over_union(one: Box, other: Box) -> float:
     """Area that two boxes have in common, as a share of all that they cover, 0–1.
-
-    Args:
-        one, other: (left, top, width, height) in pixels, fractions allowed.
 
     >>> intersection_over_union((0, 0, 10, 10), (5, 0, 10, 10))
     0.3333333333333333
@@ -138,7 +118,7 @@ def shared_area(one: Box, other: Box) -> float:
 
 
 def central_square(shape: tuple[int, ...]) -> Box:
-    """The largest square in the middle of an image: (left, top, width, height) in pixels.
+    """The largest square in the middle of an image.
 
     >>> central_square((480, 640))
     (80, 0, 480, 480)

@@ -1,16 +1,15 @@
 """Where the faces are: Haar cascades, used with care.
 
-The detector is that of Viola and Jones, "Rapid object detection using a boosted
-cascade of simple features" (CVPR 2001), with the trees of Lienhart and Maydt
-(ICIP 2002) that OpenCV ships. Of its frontal cascades ``alt2`` is used: it finds
-about as many faces as the customary ``default`` and far fewer that are none.
+The detector is that of Viola and Jones, "Rapid object detection using a boosted cascade of simple
+features" (CVPR 2001), with the trees of Lienhart and Maydt (ICIP 2002) that OpenCV ships. Of its
+frontal cascades ``alt2`` is used: it finds about as many faces as the customary ``default`` and far
+fewer that are none.
 
-Every frame is first brought to a size at which the least face that is looked for
-is just large enough for the cascade. So the cost depends on how small a face may
-be, and no longer on the camera's resolution.
+Every frame is first brought to a size at which the least face that is looked for is just large
+enough for the cascade. So the cost depends on how small a face may be, not on the resolution.
 
-Frames are in OpenCV's form: uint8, (height, width) grey or (height, width, 3)
-BGR, 0–255. Boxes are (left, top, width, height) in whole pixels of that frame.
+Frames are in OpenCV's form: uint8, (height, width) grey or (height, width, 3) BGR, 0–255. Boxes are
+(left, top, width, height) in whole pixels of that frame.
 """
 
 from collections.abc import Iterable, Iterator
@@ -62,9 +61,9 @@ class FaceDetector:
     Several threads may share one; their searches then wait for each other.
 
     Args:
-        least_share: least side of a face, as a share of the frame's shorter side
-            (0.1: a face of 48 pixels at 640×480). Halving it costs about four
-            times the time. Faces under `LEAST_FACE` pixels are never looked for.
+        least_share: least side of a face, as a share of the frame's shorter side (0.1: a face of 48
+            pixels at 640×480). Halving it costs about four times the time. Faces under `LEAST_FACE`
+            pixels are never looked for.
         folder: where the cascades' XML files lie; OpenCV's own folder by default.
 
     Raises:
@@ -86,19 +85,15 @@ class FaceDetector:
     def detect(
         self, frame: np.ndarray, thorough: bool = False, judge: Judge | None = None
     ) -> list[Box]:
-        """The boxes of all faces of a frame, the largest first.
+        """The boxes of all faces of a frame, the largest first, apart from each other.
 
         Args:
             frame: uint8, (height, width) grey or (height, width, 3) BGR, 0–255.
-            thorough: where the usual pass finds nothing, also look for faces that
-                fill the image, badly lit, half-turned or tilted ones. Meant for
-                stills: an image without a face then costs some six times as much.
-            judge: a second opinion, such as `utils.models.predictor.Predictor.face_shares`.
-                With it far smaller faces are found, and fewer boxes that are none.
-
-        Returns:
-            (left, top, width, height) in whole pixels, inside the frame, apart
-            from each other. Empty where no face was found.
+            thorough: where the usual pass finds nothing, also look for faces that fill the image,
+                badly lit, half-turned or tilted ones. Meant for stills: one without a face then
+                costs some six times as much.
+            judge: a second opinion, such as `utils.models.predictor.Predictor.face_shares`. With it
+                far smaller faces are found, and fewer boxes that are none.
         """
         grey = to_grey(frame)
         if judge is not None:
@@ -135,13 +130,12 @@ class FaceDetector:
     def propose(self, frame: np.ndarray, generous: bool = False) -> list[Box]:
         """Boxes that may hold a face, for who has a second opinion; many hold none.
 
+        Boxes of one face by two cascades may lie on each other.
+
         Args:
             frame: as for `detect`.
-            generous: look for faces down to 24 pixels, or a fiftieth of the shorter side where
-                that is more, with two cascades, at three times the cost.
-
-        Returns:
-            As `detect`, but boxes of one face by two cascades may lie on each other.
+            generous: look for faces down to 24 pixels, or a fiftieth of the shorter side where that
+                is more, with two cascades, at three times the cost.
         """
         grey = to_grey(frame)
         least = max(LEAST_FACE, (_TINY if generous else _SHARE) * min(grey.shape))
@@ -159,20 +153,17 @@ class FaceDetector:
         return whole_boxes(found, grey.shape)
 
     def scan(self, frame: np.ndarray, judge: Judge | None = None, part: int = 0) -> list[Box]:
-        """New faces of a live frame, in about half the time of `detect`.
+        """New faces of a live frame, as of `detect`, in about half its time.
 
-        The window grows in coarser steps and fewer neighbours suffice; what is found
-        is kept only if a second, differently trained cascade sees a face there too.
-
-        With a judge, each call looks for faces of some sizes only, so that no frame waits for
-        all: ``part`` 0 for large ones, as without a judge, the next ones down to `LEAST_FACE`.
+        The window grows in coarser steps and fewer neighbours suffice; what is found is kept only
+        if a second, differently trained cascade sees a face there too.
 
         Args:
             frame: as for `detect`.
-            judge: see `detect`; it takes the second cascade's place.
-            part: 0 to `scan_parts` − 1.
-
-        Returns: see `detect`.
+            judge: see `detect`; it takes the second cascade's place, and each call looks for faces
+                of some sizes only, so that no frame waits for all.
+            part: 0 to `scan_parts` − 1: with a judge, 0 is for large faces, as without one, the
+                next ones for those down to `LEAST_FACE`.
         """
         grey = to_grey(frame)
         least = max(LEAST_FACE, 1.2 * self.least_share * min(grey.shape))

@@ -1,16 +1,22 @@
-"""What is an image, told by its first bytes and never by its name.
+"""What is an image, and how long it takes to decode: told by its bytes, and never by its name.
 
-Phones, browsers and converters write `.jfif`, `.jpe`, no suffix or a wrong one; and what is
-called `.jpg` may be a text, such as the page that told of a failed download.
+Phones, browsers and converters write `.jfif`, `.jpe`, no suffix or a wrong one; and what is called
+`.jpg` may be a text, such as the page that told of a failed download.
 """
 
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 from utils.config import IMAGE_SUFFIXES
 
 FORMATS = ("AVIF", "BMP", "GIF", "HEIF", "JPEG", "PNG", "TIFF", "WEBP")
 HEAD_BYTES = 64  # what `image_kind` wants to see of a file
+# A progressive JPEG usually has about ten scans, each over every pixel; one of 0.4 MB can
+# have thousands: 2,000 over 64 megapixels take 42 seconds.
+USUAL_SCANS = 100
+MAX_SCANNED = 6_400_000_000  # pixels times scans: 100 of 64 megapixels, some two seconds
+_SCAN = b"\xff\xda"  # begins each of them
 
 _FIRST_BYTES = {
     b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"GIF87a": "GIF", b"GIF89a": "GIF",
@@ -57,8 +63,7 @@ def is_image_file(path: str | Path) -> bool:
 def images_in(folder: str | Path) -> list[Path]:
     """The images that lie in a folder, by name; hidden files and its own folders are left out.
 
-    What is only called an image is among them, and so is what may not be read: whoever opens
-    it tells why.
+    What is only called an image, or may not be read, is among them: whoever opens it tells why.
 
     Raises:
         OSError: the folder cannot be listed.
@@ -73,10 +78,36 @@ def images_in(folder: str | Path) -> list[Path]:
 def may_be_image(file: str | Path) -> bool:
     """Whether a file is an image, is called one, or may not be read.
 
-    It is what lists of files are made by: of tens of thousands that are called images none
-    is opened twice, and whoever reads one that is none tells of it.
+    So none of tens of thousands that are called images is opened twice; who reads one tells its
+    fault.
     """
     try:
         return os.path.splitext(file)[1].lower() in IMAGE_SUFFIXES or is_image_file(file)
     except OSError:
         return True
+
+
+def count_scans(file: BinaryIO) -> int:
+    """The scans of all JPEG data in a file, which is left where it was."""
+    place, scans, last = file.tell(), 0, b""
+    file.seek(0)
+    while block := file.read(1 << 20):
+        scans += (last + block).count(_SCAN)
+        last = block[-1:]
+    file.seek(place)
+    return scans
+
+
+def refused_scans(image) -> str | None:
+    """Why a PIL image, of which the header alone was read, takes too long; None if it does not."""
+    is_jpeg = image.format in ("JPEG", "MPO") or "jpeg" in str(image.info.get("compression"))
+    file = getattr(image, "fp", None)  # None once it is decoded
+    if not is_jpeg or file is None:
+        return None
+    scans, (width, height) = count_scans(file), image.size
+    if scans * width * height <= MAX_SCANNED:
+        return None
+    return (
+        f"image takes too long to decode: {scans:,} scans over {width}×{height} pixels; expected "
+        f"at most {MAX_SCANNED // (width * height):,}. Save it as an ordinary JPEG."
+    )

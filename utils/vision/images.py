@@ -1,9 +1,8 @@
 """Reading images: a data set's files fast, anybody's images safely.
 
-`read_image` is for data sets, whose files the importer has looked through: some
-thirty thousand an epoch, so OpenCV decodes them. `open_image` is for everything
-else a person may hand over; on complete, opaque files both give the same pixels.
-What is an image is told by its content (`image_kinds`), never by its name.
+`read_image` is for data sets, whose files the importer has looked through: some thirty thousand an
+epoch, so OpenCV decodes them. `open_image` is for everything else a person may hand over; on
+complete, opaque files both give the same pixels.
 """
 
 import io
@@ -15,8 +14,14 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from utils.vision.image_kinds import FORMATS, HEAD_BYTES, image_kind
-from utils.vision.jpeg_scans import USUAL_SCANS, count_scans, refused_scans
+from utils.vision.image_kinds import (
+    FORMATS,
+    HEAD_BYTES,
+    USUAL_SCANS,
+    count_scans,
+    image_kind,
+    refused_scans,
+)
 from utils.vision.opencv import cv2
 
 MAX_PIXELS = 64_000_000  # the largest usual photographs, of 50 megapixels, pass
@@ -39,10 +44,9 @@ def read_image(path: str | Path) -> np.ndarray:
         path: a file of one of `FORMATS`.
 
     Returns:
-        uint8, (height, width) for a grey file or (height, width, 3) in BGR order,
-        0–255, turned upright as its EXIF tag says. An alpha channel is dropped, but from
-        those kinds that OpenCV cannot read (AVIF, HEIF) or not as it should (TIFF, 16 bits a
-        channel): these are read as by `open_image`.
+        uint8, (height, width) for a grey file or (height, width, 3) in BGR order, 0–255, upright as
+        its EXIF tag says. An alpha channel is dropped. Kinds that OpenCV cannot read (AVIF, HEIF)
+        or not as it should (TIFF, 16 bits a channel) are read as by `open_image`.
 
     Raises:
         OSError: the file cannot be opened.
@@ -72,28 +76,27 @@ def read_image(path: str | Path) -> np.ndarray:
 def open_image(source: ImageSource, colour_order: str = "bgr") -> np.ndarray:
     """Any image a person may hand over, upright and in OpenCV's form.
 
-    Only the first frame of an animation is taken. Transparent parts become white, the ground
-    on which browsers and viewers show them. Grey or colour of more than 8 bits is scaled by its
-    own range: that of 8, 10, 12, 14 or 16 bits, whichever is the least that holds the greatest
-    value, becomes 0–255, so a sensor's 12 bits in a file of 16 are not taken for darkness.
-    Numbers of 32 bits are taken likewise; floats that all lie in 0–1 have that range.
+    Only the first frame of an animation is taken. Transparent parts become white. Grey or colour of
+    more than 8 bits is scaled by its own range: that of 8, 10, 12, 14 or 16 bits, whichever is the
+    least that holds the greatest value, becomes 0–255, so a sensor's 12 bits in a file of 16 are
+    not taken for darkness. Numbers of 32 bits are taken likewise; floats that all lie in 0–1 have
+    that range.
 
     Args:
-        source: path of an image file, its bytes, a binary file (read from its beginning
-            where it can be rewound), a PIL image, or a uint8 array (height, width) grey
-            or (height, width, 3) in ``colour_order``, 0–255. Addresses on the web are not
-            fetched.
+        source: path of an image file, its bytes, a binary file (read from its beginning where it
+            can be rewound), a PIL image, or a uint8 array (height, width) grey or (height, width,
+            3) in ``colour_order``, 0–255. Addresses on the web are not fetched.
         colour_order: "bgr" or "rgb", the order of an array's channels.
 
     Returns:
-        uint8, 0–255: (height, width) where the source is grey, else (height, width, 3)
-        BGR. A fitting array is returned itself, not copied.
+        uint8, 0–255: (height, width) where the source is grey, else (height, width, 3) BGR. A
+        fitting array is returned itself, not copied.
 
     Raises:
         OSError: the file does not exist or cannot be opened.
-        ImageError: a ValueError; the content is no complete image of a known
-            format, or beyond `MAX_PIXELS`, `MAX_ASPECT` or `MAX_SCANNED`, as is told before
-            anything is decoded; or the source is None, as `cv2.imread` returns.
+        ImageError: a ValueError; the content is no complete image of a known format, or beyond
+            `MAX_PIXELS`, `MAX_ASPECT` or `MAX_SCANNED`, as is told before anything is decoded; or
+            the source is None, as `cv2.imread` returns.
         TypeError: the source is of none of these types.
         ValueError: ``colour_order`` is neither "bgr" nor "rgb".
     """
@@ -132,10 +135,7 @@ def open_image(source: ImageSource, colour_order: str = "bgr") -> np.ndarray:
 
 
 def load_image(data: bytes | memoryview) -> Image.Image:
-    """Decode an image file wholly; a truncated one does not pass.
-
-    Returns:
-        The first frame, in the file's own mode.
+    """Decode an image file wholly: its first frame, in the file's own mode.
 
     Raises:
         ImageError: not a complete image, or beyond `MAX_PIXELS` or `MAX_ASPECT`.
@@ -144,11 +144,7 @@ def load_image(data: bytes | memoryview) -> Image.Image:
 
 
 def check_image(image: np.ndarray) -> None:
-    """Refuse an array that is no image in OpenCV's form.
-
-    Raises:
-        ImageError: it is not uint8, (height, width) grey or (height, width, 3) colour.
-    """
+    """Refuse an array that is no image in OpenCV's form, with an `ImageError`."""
     good_shape = image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)
     if image.dtype != np.uint8 or not good_shape or 0 in image.shape:
         raise ImageError(
@@ -158,11 +154,7 @@ def check_image(image: np.ndarray) -> None:
 
 
 def to_grey(image: np.ndarray) -> np.ndarray:
-    """An image as uint8 grey, (height, width), 0–255; BGR or grey goes in.
-
-    Raises:
-        ImageError: the array is no such image.
-    """
+    """An image as uint8 grey, (height, width), 0–255; BGR or grey goes in, else `ImageError`."""
     image = np.asarray(image)
     check_image(image)
     return image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
@@ -190,11 +182,7 @@ def _load(file) -> Image.Image:
 
 
 def open_lazily(file: BinaryIO, kind: str) -> Image.Image:
-    """An image file of a known kind, of which the header alone is read.
-
-    Raises:
-        Exception: almost anything, on damaged data.
-    """
+    """An image file of a known kind, of which the header alone is read, if it is not damaged."""
     if kind == "HEIF":
         from pillow_heif import register_heif_opener  # libheif, for those who need it
 

@@ -1,14 +1,11 @@
-"""What stands between every image and every network.
+"""What stands between every image and every network: colour, crop with margin, resize.
 
-The same few steps — colour, crop with margin, resize — stand between every
-image and every model of this project, in training, in evaluation and on the
-webcam. They are kept as data (`Preprocessing`), which is saved inside the model
-file, and as functions, which apply that data.
+The steps are the same in training, in evaluation and on the webcam. They are kept as data
+(`Preprocessing`), which is saved inside the model file, and as functions, which apply that data.
 
-Images in OpenCV's form go in: uint8, height × width (grey) or
-height × width × 3 in **BGR** order. uint8 arrays of the model's own size and
-colour come out, range 0–255; scaling to the network's range is the network's
-first layer, so that it cannot be forgotten or done twice.
+Images in OpenCV's form go in: uint8, height × width (grey) or height × width × 3 in **BGR** order.
+uint8 arrays of the model's own size and colour come out, range 0–255; scaling to the network's
+range is the network's first layer, so that it cannot be forgotten or done twice.
 """
 
 from dataclasses import asdict, dataclass
@@ -34,11 +31,9 @@ class Preprocessing:
         class_names: names of the outputs, in the order of the network's softmax.
         size: side of the square input, in pixels.
         colour: "grey" (one channel) or "rgb" (three channels, in RGB order).
-        margin: share of a detected box's side added on each of its four sides
-            before cropping; 0.0 for networks trained on images that already
-            are tight Haar crops, as FER-2013's are.
-        value_range: least and greatest value of the input array. The project
-            knows only (0, 255): the scaling layer is in the network.
+        margin: share of a detected box's side added on each of its four sides before cropping; 0.0
+            for networks trained on images that already are tight Haar crops, as FER-2013's are.
+        value_range: of the input array: (0, 255), for the scaling layer is in the network.
     """
 
     class_names: tuple[str, ...]
@@ -123,8 +118,8 @@ def prepare_faces(frame: np.ndarray, boxes: list[Box], preprocessing: Preprocess
 
     Args:
         frame: uint8, (height, width) grey or (height, width, 3) BGR, 0–255.
-        boxes: (left, top, width, height) of each face, in pixels of ``frame``.
-            A box may reach over the border: what lies outside repeats the edge.
+        boxes: (left, top, width, height) of each face, in pixels of ``frame``. A box may reach over
+            the border: what lies outside repeats the edge.
         preprocessing: of the model; its margin widens each box.
 
     Returns:
@@ -137,10 +132,7 @@ def prepare_faces(frame: np.ndarray, boxes: list[Box], preprocessing: Preprocess
 
 
 def crop(frame: np.ndarray, box: Box, margin: float = 0.0) -> np.ndarray:
-    """The part of a frame inside a box, widened by a share of its side.
-
-    Where the widened box reaches over the border, the frame's edge pixels are
-    repeated, so the face keeps its place and its proportions.
+    """The part of a frame inside a box, widened by a share of its side; edges repeat beyond.
 
     Args:
         frame: uint8, (height, width) or (height, width, 3), any colour order.

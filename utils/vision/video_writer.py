@@ -9,19 +9,19 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 _CLOCK = 90_000  # ticks a second, of which every usual rate is a whole number
+_FRAGMENTS = "+hybrid_fragmented+default_base_moof+frag_every_frame"
 _KEY = 2  # seconds between two frames that a player can jump to
 
 
 class Mp4Writer:
     """An mp4 file, H.264 in yuv420p, whose frames keep their own times.
 
-    It is written in fragments, a frame in each, which can be played without what follows.
-    `close` makes it an ordinary mp4, with its length and an index in one place.
+    It is written in fragments, a frame in each, which can be played without what follows. `close`
+    makes it an ordinary mp4, with its length and an index in one place.
 
     Args:
         path: the file; one that is there is overwritten.
-        size: (width, height) in pixels. H.264 keeps colour at half the resolution, so that odd
-            sides become even ones; larger frames than `side` are scaled down.
+        size: (width, height) in pixels; odd sides become even ones, as H.264 wants.
         fps: frames a second, as far as they are known; a frame's own time counts.
         side: the longer side, in pixels, to which larger frames are scaled.
 
@@ -42,10 +42,7 @@ class Mp4Writer:
             f"file:{os.path.abspath(path)}",
             "w",
             format="mp4",
-            options={
-                "movflags": "+hybrid_fragmented+default_base_moof+frag_every_frame",
-                "flush_packets": "1",
-            },
+            options={"movflags": _FRAGMENTS, "flush_packets": "1"},
         )
         try:
             rate = Fraction(self._fps).limit_denominator(1001)
@@ -66,15 +63,11 @@ class Mp4Writer:
         self._last: int | None = None
 
     def write(self, seconds: float, image: np.ndarray) -> None:
-        """Add a frame.
+        """Add a frame; OSError where it cannot be written.
 
         Args:
-            seconds: when it is shown. One that is not later than the last is shown a frame's
-                time after that.
+            seconds: when it is shown, or a frame's time after the last where that is not later.
             image: uint8, (height, width, 3) BGR, 0–255; one of another size is scaled.
-
-        Raises:
-            OSError: the disk is full, or the file cannot be written for another reason.
         """
         ticks = round(seconds * _CLOCK)
         if self._last is not None and ticks <= self._last:
@@ -86,11 +79,7 @@ class Mp4Writer:
         self._file.mux(self._stream.encode(frame))
 
     def close(self) -> None:
-        """Write what is left; the file is complete then.
-
-        Raises:
-            OSError: it cannot be written.
-        """
+        """Write what is left; the file is complete then. OSError where it cannot be written."""
         try:
             self._file.mux(self._stream.encode(None))
         finally:

@@ -1,15 +1,14 @@
 """Where the faces are: the YuNet network, for who has its model file.
 
-YuNet (Wu, Peng and Yu, "YuNet: A Tiny Millisecond-level Face Detector", Machine
-Intelligence Research 2023) runs in OpenCV itself and learned from WIDER FACE, whose
-faces are also tilted, turned and covered. Its file does not come with OpenCV (see
-`utils.vision.yunet_file`); `utils.vision.haar.FaceDetector` needs none.
+YuNet (Wu, Peng and Yu, "YuNet: A Tiny Millisecond-level Face Detector", Machine Intelligence
+Research 2023) runs in OpenCV itself and learned from WIDER FACE, whose faces are also tilted,
+turned and covered. Its file does not come with OpenCV (see `utils.vision.yunet_file`).
 
-An expression network learns from crops of one kind, and FER-2013's are in effect
-Haar boxes, while those of WIDER FACE are oblong and reach from forehead to chin. So
-YuNet's own box is left aside, and a square is laid around the eyes and the mouth that
-it marks, where FER-2013's images have them. Turning the crop until the eyes are level gained
-nothing: of 831 validation images 64.1 % were labelled right as they are, and 63.8 % when turned.
+An expression network learns from crops of one kind, and FER-2013's are in effect Haar boxes, while
+those of WIDER FACE are oblong and reach from forehead to chin. So YuNet's own box is left aside,
+and a square is laid around the eyes and the mouth that it marks, where FER-2013's images have them.
+Turning the crop until the eyes are level gained nothing: of 831 validation images 64.1 % were
+labelled right as they are, and 63.8 % when turned.
 """
 
 from collections.abc import Iterable
@@ -77,17 +76,12 @@ class YuNetDetector:
     def detect(
         self, frame: np.ndarray, thorough: bool = False, judge: Judge | None = None
     ) -> list[Box]:
-        """The boxes of all faces of a frame, the largest first.
+        """The boxes of all faces of a frame, the largest first, apart from each other.
 
         Args:
             frame: uint8, (height, width) grey or (height, width, 3) BGR, 0–255.
-            thorough: where nothing is found, look again for a face that fills the
-                image.
+            thorough: where nothing is found, look again for a face that fills the image.
             judge: a second opinion, asked of each box; see `utils.vision.boxes.Judge`.
-
-        Returns:
-            (left, top, width, height) in whole pixels, inside the frame, apart
-            from each other. Empty where no face was found.
         """
         check_image(frame)
         shorter = min(frame.shape[:2])
@@ -112,10 +106,7 @@ class YuNetDetector:
         return self.detect(frame, judge=judge)
 
     def refind(self, frame: np.ndarray, box: Iterable[float]) -> Box | None:
-        """A known face, looked for only near its place.
-
-        Args, returns: see `utils.vision.haar.FaceDetector.refind`.
-        """
+        """A known face near its place, as `utils.vision.haar.FaceDetector.refind` gives it."""
         left, top, width, height = box
         wide = (left - 0.5 * width, top - 0.5 * height, 2 * width, 2 * height)
         clipped = clip_box(wide, frame.shape)
@@ -145,14 +136,11 @@ class YuNetDetector:
 
 
 def box_around(marks: np.ndarray) -> tuple[float, float, float, float]:
-    """A square box in which eyes and mouth lie as in FER-2013's images.
+    """A square box in which eyes and mouth lie as in FER-2013's images, perhaps beyond the frame.
 
     Args:
-        marks: float, (5, 2): x, y in pixels of one eye, the other, the nose's tip and
-            the two corners of the mouth.
-
-    Returns:
-        (left, top, width, height) in pixels; it may reach beyond the frame.
+        marks: float, (5, 2): x, y in pixels of one eye, the other, the nose's tip and the two
+            corners of the mouth.
     """
     eyes, mouth = marks[:2].mean(axis=0), marks[3:].mean(axis=0)
     # A turned head shortens the first distance, a lowered one the second.

@@ -11,13 +11,12 @@ from utils.config import MODELS, PROJECT
 from utils.files import digest, replacing
 
 MODEL_FILE = "face_detection_yunet_2023mar.onnx"
+MODEL_FILE_2026 = "face_detection_yunet_2026may.onnx"
 PAGE = "https://github.com/opencv/opencv_zoo/tree/main/models/face_detection_yunet"
 SOURCE = f"https://github.com/opencv/opencv_zoo/raw/main/models/face_detection_yunet/{MODEL_FILE}"
 KNOWN = {  # SHA-256 of the zoo's files
     "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4": MODEL_FILE,
-    "ebafce4e3c118d6554634be5c27ab333b4c047a9a8c3faf1d7cf93101c22f0f0": (
-        "face_detection_yunet_2026may.onnx"
-    ),
+    "ebafce4e3c118d6554634be5c27ab333b4c047a9a8c3faf1d7cf93101c22f0f0": MODEL_FILE_2026,
 }
 WHERE = (
     f"Run `make yunet`, or get {MODEL_FILE} (MIT licence, 0.2 MB) from {PAGE} and put it into "
@@ -40,14 +39,11 @@ def find_yunet(folder: str | Path = MODELS) -> Path:
 
 
 def fetch_yunet(source: str | Path = SOURCE, folder: str | Path = MODELS) -> Path:
-    """Bring one of the zoo's files into a folder, if it is truly one of them.
+    """Bring one of the zoo's files into a folder, if it is truly one of them; its path.
 
     Args:
         source: an address (https), or a file that lies on this machine.
         folder: where it goes; a file of the same name is replaced in one step.
-
-    Returns:
-        Its path.
 
     Raises:
         OSError: the address cannot be reached, or there is no such file.
@@ -74,9 +70,8 @@ def fetch_yunet(source: str | Path = SOURCE, folder: str | Path = MODELS) -> Pat
             f"{source} is refused: it is {what}. Expected one with the SHA-256 {expected}. {WHERE}"
         )
     target = Path(folder, name)
-    target.parent.mkdir(parents=True, exist_ok=True)
     with replacing(target) as temporary:
-        Path(temporary).write_bytes(data)
+        temporary.write_bytes(data)
     return target
 
 
