@@ -1,10 +1,9 @@
 """Every trunk by its name: new ones, and those that have already learned to see.
 
-"residual" and "six-layer" are this project's own designs, to be trained from the start;
-"own" is the trunk of a model that this project saved. VGG16 and MobileNetV2 come from
-`keras.applications`, trained on ImageNet's photographs (transfer learning). Each takes
-images as `Preprocessing` has them, uint8-valued, 0–255, grey or RGB: repeating grey and
-scaling to the range that the weights were trained with are layers of the trunk, so a
+"residual" and "six-layer" are this project's own designs, to be trained from the start; "own" is
+the trunk of a model that this project saved. VGG16 and MobileNetV2 come from `keras.applications`,
+trained on ImageNet's photographs (transfer learning). Each takes images as `Preprocessing` has
+them, uint8-valued, 0–255, grey or RGB: repeating grey and scaling are layers of the trunk, so a
 saved model needs no other code.
 
 What to expect of each, for one image of 350 × 350 (224, 48) pixels:
@@ -44,19 +43,17 @@ def make_trunk(
 
     Args:
         name: one of `TRUNKS`.
-        preprocessing: gives the input, uint8-valued (size, size, channels), 0–255, grey
-            or RGB.
-        weights: None for random ones. For "vgg16" and "mobilenetv2" also "imagenet"
-            (downloaded once by Keras) or a local weights file. "own" takes the trunk
-            of a ``.keras`` file, for None that of the released model.
+        preprocessing: gives the input, uint8-valued (size, size, channels), 0–255, grey or RGB.
+        weights: None for random ones. For "vgg16" and "mobilenetv2" also "imagenet" (downloaded
+            once by Keras) or a local weights file. "own" takes the trunk of a ``.keras`` file, for
+            None that of the released model.
 
     Returns:
         A model named "trunk" from images to a (side, side, channels) map.
 
     Raises:
-        ValueError: an unknown trunk, a size that it cannot take, or weights of another
-            network; `utils.models.model_file.ModelFileError`, of this kind too, for a file
-            that is no model of this project.
+        ValueError: an unknown trunk, a size that it cannot take, or weights of another network;
+            `ModelFileError`, of this kind too, for a file that is no model of this project.
         FileNotFoundError: no such weights file.
         OSError: the download of ImageNet weights failed.
     """
@@ -80,27 +77,28 @@ def make_trunk(
     values = images
     if preprocessing.colour == "grey":
         values = layers.Concatenate(name="repeat")([images] * 3)
-    values = _vgg16_scaling(values, preprocessing) if name == "vgg16" else _to_one(values)
+    if name == "vgg16":
+        values = _vgg16_scaling(values, preprocessing)
+    else:  # to −1–1, as MobileNetV2 was trained
+        values = layers.Rescaling(1 / 127.5, offset=-1, name="scale")(values)
     return keras.Model(images, _apply(APPLICATIONS[name], values, weights).output, name="trunk")
 
 
 def unfreeze_from(trunk: keras.Model, layer_name: str) -> None:
     """Let training change a trunk's later layers only: fine-tuning.
 
-    Early layers see edges and textures, which every image has; the late ones see what
-    the trunk was trained for, and it is these that new images should change, at a
-    learning rate ten to a hundred times smaller than usual (Yosinski et al., "How
-    transferable are features in deep neural networks?", 2014).
+    Early layers see edges and textures, which every image has; the late ones see what the trunk was
+    trained for, and new images should change these, at a learning rate ten to a hundred times
+    smaller than usual (Yosinski et al., "How transferable are features in deep neural networks?",
+    2014).
 
-    Batch normalisation stays frozen throughout, which in Keras also means that it
-    normalises by the mean and variance it has learned, not by the batch's: those of a
-    few small batches would undo what the layers after it have learned.
+    Batch normalisation stays frozen, and so normalises by the mean and variance it has learned:
+    those of a few small batches would undo what the layers after it have learned.
 
     Args:
         trunk: as `make_trunk` gives it. A network that holds it changes with it.
-        layer_name: the first layer to train, such as "block5_conv1" of VGG16,
-            "block_13_expand" of MobileNetV2 or "stage3_block1_first_convolution" of this
-            project's.
+        layer_name: the first layer to train, such as "block5_conv1" of VGG16, "block_13_expand" of
+            MobileNetV2 or "stage3_block1_first_convolution" of this project's.
 
     Raises:
         ValueError: no layer of that name; the message lists the nearest.
@@ -113,11 +111,7 @@ def unfreeze_from(trunk: keras.Model, layer_name: str) -> None:
 
 
 def layer_position(trunk: keras.Model, layer_name: str) -> int:
-    """Which of a trunk's layers has that name, counted from 0.
-
-    Raises:
-        ValueError: none; the message lists the nearest.
-    """
+    """Which of a trunk's layers, from 0, has that name; ValueError lists the nearest."""
     names = [layer.name for layer in trunk.layers]
     if layer_name not in names:
         near = get_close_matches(layer_name, names, n=5, cutoff=0.4)
@@ -136,8 +130,7 @@ def _own(preprocessing, weights) -> keras.Model:
             ".keras file of this project, or None for models/expressions.keras. For random weights "
             f"take the trunk {' or '.join(map(repr, NEW))}."
         )
-    if weights is None:
-        weights = DEFAULT_MODEL
+    weights = weights or DEFAULT_MODEL
     model, described = load_model(weights)
     if described.input_shape != preprocessing.input_shape:
         raise ValueError(
@@ -146,11 +139,6 @@ def _own(preprocessing, weights) -> keras.Model:
             f"size={preprocessing.size}. Take its colour and size, or another trunk."
         )
     return model.get_layer("trunk")
-
-
-def _to_one(values):
-    """0–255 to −1–1, as MobileNetV2 was trained."""
-    return layers.Rescaling(1 / 127.5, offset=-1, name="scale")(values)
 
 
 def _vgg16_scaling(values, preprocessing):

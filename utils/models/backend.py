@@ -27,8 +27,7 @@ if keras.backend.backend() == "tensorflow":
 def fastest_precision() -> str:
     """ "mixed_bfloat16" where the processor or accelerator multiplies it, else "float32".
 
-    Linux tells the processor's abilities in /proc/cpuinfo; elsewhere float32 is
-    the safe answer, for bfloat16 without hardware is slower, not faster.
+    Linux tells the processor's abilities in /proc/cpuinfo; elsewhere float32 is the safe answer.
     """
     if _has_gpu():
         return "mixed_bfloat16" if _gpu_has_bfloat16() else "float32"
@@ -38,19 +37,15 @@ def fastest_precision() -> str:
 
 
 def xla_pays() -> bool:
-    """Whether Keras should compile with XLA.
-
-    JAX always does. TensorFlow's XLA runs convolutions on a CPU several times
-    slower than its ordinary kernels, so there it is left off.
-    """
+    """Whether Keras should compile with XLA: JAX always does, TensorFlow's is slow on a CPU."""
     return keras.backend.backend() == "jax" or _has_gpu()
 
 
 def compiled(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     """A function that answers batches of any size through a few compiled calls.
 
-    A compiled call is traced anew for every batch size; rounding the size up to a power
-    of two, or to the next one where that is compiled already, leaves only a handful of them.
+    A call is traced anew for every batch size; rounding it up to a power of two, or to the next one
+    where that is compiled already, leaves only a handful.
 
     Args:
         model: maps (n, *shape) to (n, classes).

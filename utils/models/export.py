@@ -1,9 +1,9 @@
 """A model in the formats of other runtimes, by Keras's own export, and checked with the runtime.
 
 Scaling is inside every graph, which takes prepared faces as float32, 0–255. What comes before it
-(finding, cropping with a margin, colour, size) and the classes stand in a card beside the file,
-and in the file itself where its format has a place for that (ONNX, OpenVINO). Which packages each
-format needs stands in requirements-export.txt.
+(finding, cropping with a margin, colour, size) and the classes stand in a card beside the file, and
+in the file itself where its format has a place for that (ONNX, OpenVINO). requirements-export.txt
+has the packages.
 """
 
 import json
@@ -133,8 +133,7 @@ def answers_of(to: str, file: str | Path, faces: np.ndarray) -> np.ndarray:
     """What an exported model says of faces, by its runtime: float32, (n, classes).
 
     Args:
-        to: one of `FORMATS`.
-        file: as `export_model` wrote it.
+        to, file: one of `FORMATS`, and the file as `export_model` wrote it.
         faces: uint8, (n, size, size, channels), 0–255.
     """
     return _in_parts(FORMATS[to][1](Path(file)), faces)

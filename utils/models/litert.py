@@ -2,9 +2,8 @@
 
 A finished model file may hold its network a second time, as LiteRT reads it
 (`utils.models.model_file.add_litert_model` writes it). It answers as Keras does, but is ready in
-well under a second and spends nothing on the way to the arithmetic. Of the runtimes that
-do so LiteRT is not the quickest, but the smallest, and TensorFlow itself writes its
-format (`benchmarks/runtimes.py` compares them).
+well under a second. Of the runtimes that do so LiteRT is not the quickest, but the smallest, and
+TensorFlow itself writes its format (`benchmarks/runtimes.py` compares them).
 """
 
 import hashlib
@@ -36,12 +35,8 @@ MADE_FROM = "fast_form_made_from"  # checksums of what it was made from, in the 
 DIGEST = "fast_form_digest"  # SHA-256 of that and of itself, in the metadata
 
 _MOST_THREADS = 8  # each holds the weights once more
-_REFUSALS = (
-    IndexError,
-    TypeError,
-    ValueError,
-    RuntimeError,
-)  # what LiteRT raises for hostile content
+# What LiteRT raises for hostile content.
+_REFUSALS = (IndexError, TypeError, ValueError, RuntimeError)
 
 
 def installed() -> bool:
@@ -62,8 +57,8 @@ def digest_of(archive: zipfile.ZipFile, litert_model: bytes) -> str:
 def read_litert_model(path: str | Path) -> bytes | None:
     """The LiteRT model in a model file, or None where it holds none.
 
-    Files that were written before there was a digest tell the CRC-32 of layers and weights
-    instead. It is held to them too, but does not notice another LiteRT model beside them.
+    Files that were written before there was a digest tell the CRC-32 of layers and weights instead.
+    They are held to that, but do not notice another LiteRT model beside them.
 
     Raises:
         FileNotFoundError: no such file.
@@ -93,16 +88,15 @@ def read_litert_model(path: str | Path) -> bytes | None:
 
 
 class LiteRTNetwork:
-    """A network that LiteRT runs.
+    """A network that LiteRT runs; several threads may call it at once.
 
-    Every face is computed on one core; several faces are dealt out to as many cores.
-    So one face leaves the other cores to whatever finds the next, and many are quick.
-    It may be called from several threads at once.
+    Every face is computed on one core; several faces are dealt out to as many cores. So one face
+    leaves the other cores to whatever finds the next, and many are quick.
 
     Args:
         content: the LiteRT model, as `read_litert_model` gives it.
-        features: how many last columns of its answers are the trunk's features, the means of
-            its channels over the image, and no classes.
+        features: how many last columns of its answers are the trunk's features, the means of its
+            channels over the image, and no classes.
         threads: cores to use at most; by default those of this process, up to eight.
 
     Attributes:
@@ -110,8 +104,8 @@ class LiteRTNetwork:
         output_shape: (None, classes).
 
     Raises:
-        ModelFileError: the content is not a network that LiteRT can run, or holds weights that
-            are no finite numbers.
+        ModelFileError: the content is not a network that LiteRT can run, or holds weights that are
+            no finite numbers.
     """
 
     def __init__(self, content: bytes, features: int = 0, threads: int | None = None):
@@ -130,14 +124,7 @@ class LiteRTNetwork:
         self._idle.put(first)
 
     def __call__(self, faces: np.ndarray) -> np.ndarray:
-        """Class probabilities of one or more faces.
-
-        Args:
-            faces: uint8, (n, size, size, channels), 0–255.
-
-        Returns:
-            float32, (n, classes).
-        """
+        """Class probabilities, float32 (n, classes), of faces: uint8 (n, size, size, channels)."""
         return self.with_features(faces)[0]
 
     def check_answer(self) -> None:
@@ -150,19 +137,11 @@ class LiteRTNetwork:
             raise ModelFileError("The LiteRT model's answers are no finite numbers.")
 
     def with_features(self, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Class probabilities, and the trunk's features: float32, (n, classes) and (n, features).
-
-        Args:
-            faces: see `__call__`.
-        """
-        answers = self._answers(faces)
-        return tuple(np.split(answers, [self.output_shape[1]], axis=1))
-
-    def _answers(self, faces: np.ndarray) -> np.ndarray:
+        """Class probabilities, and the trunk's features: float32 (n, classes), (n, features)."""
         parts = np.array_split(faces, min(len(faces), self._threads))
-        if len(parts) == 1:
-            return self._run(faces)
-        return np.concatenate(list(self._workers.map(self._run, parts)))
+        run = map if len(parts) == 1 else self._workers.map
+        answers = np.concatenate(list(run(self._run, parts)))
+        return tuple(np.split(answers, [self.output_shape[1]], axis=1))
 
     def _run(self, faces: np.ndarray) -> np.ndarray:
         try:

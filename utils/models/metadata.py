@@ -21,9 +21,7 @@ PREPROCESSING = "preprocessing"
 # Most bytes of each entry, unpacked, and there may be no other: a zip of 8 MB can hold 8 GB.
 # The largest networks of keras.applications have a config of 2 MB and weights of 550 MB.
 MOST_BYTES = {METADATA: 8 << 20, CONFIG: 8 << 20, WEIGHTS: 2 << 30, LITERT_MODEL: 1 << 30}
-_MOST_EXPANSION = (
-    20  # of what is not small; Keras does not even compress, and weights hardly shrink
-)
+_MOST_EXPANSION = 20  # of what is not small; Keras does not compress, and weights hardly shrink
 _SMALL, _BLOCK = 8 << 20, 1 << 20
 # What zipfile and json raise for a damaged or hostile file. Encryption and unknown compression
 # are RuntimeErrors, as is a nesting without end.
@@ -54,11 +52,7 @@ def read_preprocessing(path: str | Path) -> Preprocessing:
 
 
 def read_metadata(path: str | Path) -> dict:
-    """The metadata in a model file.
-
-    Raises:
-        FileNotFoundError, ModelFileError: see `read_preprocessing`.
-    """
+    """The metadata in a model file; it raises what `read_preprocessing` does."""
     if not Path(path).is_file():
         raise FileNotFoundError(
             f"No model at {path}. Train one with notebooks/FacialExpressionRecognition.ipynb "
@@ -104,11 +98,7 @@ def entry_blocks(archive: zipfile.ZipFile, name: str) -> Iterator[bytes]:
 
 
 def check_entries(path: str | Path) -> None:
-    """See, before Keras unpacks a model file, that every entry is known, sound and in bounds.
-
-    Raises:
-        ModelFileError: it is not.
-    """
+    """See, before Keras unpacks it, that each entry is known, sound and in bounds."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
@@ -125,15 +115,12 @@ def check_entries(path: str | Path) -> None:
 
 
 def check_shapes(input_shape: tuple, output_shape: tuple, preprocessing: Preprocessing) -> None:
-    """Refuse a network that its metadata does not describe.
+    """Refuse a network that its metadata does not describe, with a `ModelFileError`.
 
     Args:
         input_shape: of a batch, (None, size, size, channels).
         output_shape: of its answers, (None, classes).
         preprocessing: as the metadata has it.
-
-    Raises:
-        ModelFileError: other shapes than the metadata's.
     """
     received = input_shape, output_shape
     expected = (None, *preprocessing.input_shape), (None, len(preprocessing.class_names))

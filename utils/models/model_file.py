@@ -1,10 +1,8 @@
-"""Saved models that carry all they need to know.
+"""Saved models that carry all they need to know, in ordinary `.keras` files.
 
-A model is one ordinary `.keras` file. Its preprocessing (class names, size, colour,
-margin, range) stands as one more entry of the `metadata.json` that Keras writes
-into it, so plain Keras loads the file too and no custom class is needed. A finished
-model may hold its network a second time, as the LiteRT model that `utils.models.litert`
-runs.
+The preprocessing (class names, size, colour, margin, range) stands as one more entry in the
+`metadata.json` that Keras writes, so plain Keras loads the file too and no custom class is needed.
+A finished model may hold its network a second time, as `utils.models.litert` runs it.
 """
 
 import io
@@ -58,8 +56,7 @@ def save_model(
         preprocessing: to store with it.
         path: ends in ``.keras``; an older file there is replaced in one step.
         litert_model: `add_litert_model` too, where TensorFlow and LiteRT are there; it takes
-            seconds, so an epoch on the way does without. A network that LiteRT does not
-            know is kept without one, with a warning.
+            seconds. A network that LiteRT does not know is kept without one, with a warning.
 
     Raises:
         ModelFileError: model and preprocessing do not fit together.
@@ -95,8 +92,8 @@ def load_model(path: str | Path, compile: bool = False) -> tuple[keras.Model, Pr
     Raises:
         FileNotFoundError: no such file.
         ModelFileError: damaged, of another kind, larger than `metadata.MOST_BYTES`, without
-            preprocessing, with a layer that runs arbitrary code (Lambda), with weights that
-            are no finite numbers, or in disagreement with its metadata.
+            preprocessing, with a layer that runs arbitrary code (Lambda), with weights that are no
+            finite numbers, or in disagreement with its metadata.
     """
     preprocessing = read_preprocessing(path)
     check_entries(path)
@@ -107,7 +104,7 @@ def load_model(path: str | Path, compile: bool = False) -> tuple[keras.Model, Pr
         reason = (
             "it holds a Lambda layer, which may run any code when it is loaded"
             if "Lambda" in str(error)
-            else f"Keras cannot load it ({type(error).__name__}: {_first_line(error)})"
+            else f"Keras cannot load it ({type(error).__name__}: {first_line(error)})"
         )
         raise ModelFileError(f"{path} is refused: {reason}.") from error
     try:
@@ -140,20 +137,18 @@ def _weights_at_most(most: int) -> Iterator[None]:
 
 
 def add_litert_model(path: str | Path) -> Path:
-    """Write a model's network into its file a second time, as LiteRT runs it.
+    """Write a model's network into its file a second time, as LiteRT runs it, or replace that.
 
-    `save_model` does it for finished models: it takes some seconds and adds half the size
-    of the weights, which the LiteRT model keeps in float16. Doing it again replaces it.
+    It takes some seconds and adds half the size of the weights, which are kept in float16.
 
     Args:
-        path: a file written by `save_model`, replaced in one step; left as it was where
-            an error is raised.
+        path: a file written by `save_model`, replaced in one step; left as it was where an error is
+            raised.
 
     Raises:
         FileNotFoundError: no such file.
-        ModelFileError: the file is none that `load_model` takes; TensorFlow or LiteRT is
-            missing; the network has layers that LiteRT does not know; or LiteRT's
-            answers are not those of Keras.
+        ModelFileError: the file is none that `load_model` takes; TensorFlow or LiteRT is missing;
+            the network has layers that LiteRT does not know; or LiteRT's answers are not Keras's.
     """
     path = Path(path)
     if keras.backend.backend() != "tensorflow" or not litert.installed():
@@ -203,7 +198,7 @@ def _converted(model: keras.Model) -> bytes:
     except Exception as error:  # the converter raises many kinds
         raise ModelFileError(
             "The network has no LiteRT model, for LiteRT does not know all of its layers "
-            f"({_first_line(error)}). Its file is complete without one."
+            f"({first_line(error)}). Its file is complete without one."
         ) from error
 
 
@@ -229,7 +224,7 @@ def _portable(config):
     return [_portable(value) for value in config] if isinstance(config, list) else config
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     """In short, and fit to be written anywhere: it may quote a hostile file."""
     line = (str(error).splitlines() or [""])[0][:300]
     return line.encode("utf-8", "replace").decode()

@@ -1,7 +1,7 @@
 """The networks: a convolutional trunk that sees, and an MLP head that decides.
 
-Only `keras.layers` are used, so the TensorFlow, JAX and PyTorch backends all
-train and load them, and a saved file needs no code of this project.
+Only `keras.layers` are used, so TensorFlow, JAX and PyTorch all train and load them, and a saved
+file needs no code of this project.
 """
 
 from utils.models.backend import keras
@@ -13,12 +13,12 @@ layers = keras.layers
 def convolutional_trunk(preprocessing: Preprocessing, widths=(48, 96, 192, 384)) -> keras.Model:
     """The convolutional part of the usual FER-2013 network.
 
-    One block a width: convolution 3 × 3, batch normalisation, ReLU, max pooling
-    that halves the side, dropout of a tenth. The first layer scales 0–255 to −1–1.
+    One block a width: convolution 3 × 3, batch normalisation, ReLU, max pooling that halves the
+    side, dropout of a tenth. The first layer scales 0–255 to −1–1.
 
     Args:
         preprocessing: gives the input, uint8-valued (size, size, channels), 0–255.
-        widths: channels of each block; the usual network doubles them four times.
+        widths: channels of each block.
 
     Returns:
         A model named "trunk" from images to a (side, side, widths[-1]) map.
@@ -37,9 +37,9 @@ def residual_trunk(
 ) -> keras.Model:
     """A small residual network: more accurate for its cost than plain convolutions.
 
-    Two convolutions halve the side; then come stages of residual blocks (He et al.,
-    "Deep Residual Learning", 2016), each stage but the first halving it again. Every
-    block weighs its channels by squeeze and excitation (Hu et al., 2018).
+    Two convolutions halve the side; then come stages of residual blocks (He et al., "Deep Residual
+    Learning", 2016), each stage but the first halving it again. Every block weighs its channels by
+    squeeze and excitation (Hu et al., 2018).
 
     Args:
         preprocessing: gives the input, uint8-valued (size, size, channels), 0–255.
@@ -130,11 +130,10 @@ def join(trunk: keras.Model, head: keras.Model, name: str = "expressions") -> ke
 
 
 def mirrored(network: keras.Model) -> keras.Model:
-    """The same network, answering with the mean over a face and its mirror image.
+    """The same network, with the mean over a face and its mirror image, for twice the time.
 
-    An expression is the same seen in a mirror, but a trained network is not quite: the
-    mean treats left and right alike, and is right a little more often. It costs twice
-    the time for each face.
+    An expression is the same seen in a mirror, but a trained network is not quite: the mean is
+    right a little more often.
 
     Args:
         network: as `join` makes it.
@@ -160,8 +159,8 @@ def residual_network(
 ) -> keras.Model:
     """`residual_trunk` and one dense block over its whole map.
 
-    On images that frame the face alike, such as FER-2013's, the place of a feature says
-    something, which the mean over the map would lose (`benchmarks/ablations.py`).
+    On images that frame the face alike, the place of a feature says something, which the mean over
+    the map would lose (`benchmarks/ablations.py`).
     """
     head = mlp_head(len(preprocessing.class_names), units=(128,))
     return join(residual_trunk(preprocessing, widths, blocks), head)

@@ -8,22 +8,23 @@ import json
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import h5py
 import numpy as np
 
 from utils.models.backend import all_layers, compiled, keras
 from utils.models.metadata import CONFIG, UNREADABLE, WEIGHTS, ModelFileError
-from utils.models.model_file import load_model, save_model
-from utils.models.old_configs import NETWORKS, network_of
+from utils.models.model_file import first_line, load_model, save_model
 from utils.vision.images import ImageSource, open_image
 from utils.vision.preprocessing import Preprocessing, prepare
 
 RANGES = {"0-1": (1 / 255, 0.0), "-1-1": (1 / 127.5, -1.0), "0-255": None}
 """What the old network was shown, as scale and offset of 0–255."""
-
-_AGREEMENT = 1e-5
+_NETWORKS = ("Functional", "Model", "Sequential")
+_MODULES = ("", "keras", "keras.layers", "keras.models", "keras.src.models.functional")
+_FORGOTTEN = ("_regularizer", "_initializer", "_constraint")  # which only training asks for
 
 
 def adopt_model(
@@ -36,12 +37,11 @@ def adopt_model(
 ) -> Path:
     """Write a model of another project as one of this project, with the same answers.
 
-    Size and colour are those of its input; images come to it as this project prepares them,
-    0–255, and are scaled to its range by its first layer. Its confidence is left as it is.
+    Size and colour are those of its input; images come to it as this project prepares them, 0–255,
+    and are scaled to its range by its first layer. Its confidence is left as it is.
 
     Args:
-        old: an .h5, .hdf5 or .keras file, a SavedModel folder written by Keras 2, or a .json of
-            layers.
+        old: an .h5, .hdf5 or .keras file, a SavedModel folder of Keras 2, or a .json of layers.
         class_names: in the order of its outputs.
         value_range: what it was shown: a key of `RANGES`.
         save: the file to write, ending in .keras.
@@ -50,8 +50,8 @@ def adopt_model(
 
     Raises:
         FileNotFoundError: no such file.
-        ModelFileError: a file of another kind, layers that Keras does not have, a Lambda
-            layer, weights, inputs or classes that do not fit, or other answers than before.
+        ModelFileError: a file of another kind, layers that Keras does not have, a Lambda layer,
+            weights, inputs or classes that do not fit, or other answers than before.
         ValueError: an unknown range, or unusable class names.
     """
     if value_range not in RANGES:
@@ -59,7 +59,7 @@ def adopt_model(
     old = Path(old)
     if not old.exists():
         raise FileNotFoundError(f"There is no model {old}.")
-    network = _network_of(old, weights)
+    network = _read_network(old, weights)
     preprocessing = _preprocessing_of(network, class_names, old)
     images = keras.Input(preprocessing.input_shape, name="images")
     scaling = RANGES[value_range]
@@ -69,21 +69,21 @@ def adopt_model(
     return file
 
 
-def _network_of(old: Path, weights) -> keras.Model:
+def _read_network(old: Path, weights) -> keras.Model:
     suffix = old.suffix.lower()
     if old.is_dir():
         return _from_saved_model(old)
     if suffix == ".json":
-        return _with_weights(network_of(_read_json(old), old), _weights_beside(old, weights))
+        return _with_weights(_network_of(_read_json(old), old), _weights_beside(old, weights))
     if suffix == ".keras":
         try:
             with zipfile.ZipFile(old) as archive, tempfile.TemporaryDirectory() as folder:
-                network = network_of(json.loads(archive.read(CONFIG)), old)
+                network = _network_of(json.loads(archive.read(CONFIG)), old)
                 return _with_weights(network, Path(archive.extract(WEIGHTS, folder)))
         except UNREADABLE as error:
             raise ModelFileError(f"{old} is no complete .keras file ({error}).") from error
     if suffix in (".h5", ".hdf5"):
-        return _with_weights(network_of(_config_in(old), old), old)
+        return _with_weights(_network_of(_config_in(old), old), old)
     raise ModelFileError(
         f"{old} is none of the models that can be adopted: .h5, .hdf5 or .keras, a SavedModel "
         "folder, or the .json of its layers with weights."
@@ -91,8 +91,6 @@ def _network_of(old: Path, weights) -> keras.Model:
 
 
 def _config_in(file: Path) -> dict:
-    import h5py
-
     try:
         with h5py.File(file, "r") as content:
             config = content.attrs.get("model_config")
@@ -130,8 +128,6 @@ def _weights_beside(file: Path, weights) -> Path:
 
 
 def _with_weights(network: keras.Model, file: Path) -> keras.Model:
-    import h5py
-
     try:
         with h5py.File(file, "r") as content, tempfile.TemporaryDirectory() as folder:
             old = "layer_names" in content.attrs or "model_weights" in content
@@ -141,7 +137,7 @@ def _with_weights(network: keras.Model, file: Path) -> keras.Model:
     except Exception as error:  # Keras raises many kinds
         raise ModelFileError(
             f"The weights in {file} do not fit the layers ({type(error).__name__}: "
-            f"{(str(error).splitlines() or [''])[0]})."
+            f"{first_line(error)})."
         ) from error
     return network
 
@@ -157,7 +153,7 @@ def _from_saved_model(folder: Path) -> keras.Model:
             f"{folder} does not say which layers it is made of: it holds no keras_metadata.pb, "
             "so it was exported for serving alone. Save the model as .h5 or .keras, and adopt that."
         )
-    network = network_of(config, folder)
+    network = _network_of(config, folder)
     import tensorflow as tf
 
     values = {}
@@ -166,8 +162,7 @@ def _from_saved_model(folder: Path) -> keras.Model:
         values[layer, name] = values[layer, name.removeprefix("depthwise_")] = variable.numpy()
     for layer in all_layers(network):
         names = [(layer.name, weight.name) for weight in layer.weights]
-        missing = [name for name in names if name not in values]
-        if missing:
+        if missing := [name for name in names if name not in values]:
             raise ModelFileError(f"{folder} holds no weights {'/'.join(missing[0])}.")
         layer.set_weights([values[name] for name in names])
     return network
@@ -179,7 +174,7 @@ def _root_config(data: bytes) -> dict | None:
     while start >= 0:
         try:
             value, length = decoder.raw_decode(data[start:].decode("utf-8", "replace"))
-            if value.get("class_name") in NETWORKS:
+            if value.get("class_name") in _NETWORKS:
                 configs.append({key: value[key] for key in ("class_name", "config")})
             start = data.find(b'{"name"', start + max(length, 1))
         except ValueError:
@@ -216,11 +211,88 @@ def _check(network: keras.Model, file: Path, scaling, image) -> None:
     before = network.predict_on_batch(faces.astype(np.float32) * scale + offset)
     difference = np.abs(compiled(adopted)(faces) - before).max()
     sums = np.sum(before, axis=1)
-    fault = ""
     if not np.allclose(sums, 1, atol=1e-3):
         fault = f"its answers are no probabilities: they add up to {sums[0]:.3g}, not to 1"
-    elif not difference <= _AGREEMENT:
+    elif not difference <= 1e-5:
         fault = f"it answers otherwise than before, by up to {difference:.2g}"
-    if fault:
-        file.unlink()
-        raise ModelFileError(f"The model is refused: {fault}.")
+    else:
+        return
+    file.unlink()
+    raise ModelFileError(f"The model is refused: {fault}.")
+
+
+def _network_of(config, file: Path) -> keras.Model:
+    """The layers, all Keras's own, that a config of Keras 2 or 3 describes, with new weights."""
+    if not isinstance(config, dict) or config.get("class_name") not in _NETWORKS:
+        raise ModelFileError(f"{file} does not describe a network of Keras.")
+    for name, module in _classes_in(config):
+        if name == "Lambda":
+            raise ModelFileError(
+                f"{file} is refused: it holds a Lambda layer, which may run any code. Build the "
+                "network anew of other layers, and load its weights."
+            )
+        if (name not in _NETWORKS and not hasattr(keras.layers, name)) or module not in _MODULES:
+            raise ModelFileError(
+                f"{file} is refused: Keras has no layer {name!r}. Only networks of Keras's own "
+                "layers can be adopted."
+            )
+    try:
+        config = _as_keras_3(config)
+        if "module" in config:
+            return keras.models.model_from_json(json.dumps(config))
+        made = keras.Sequential if config["class_name"] == "Sequential" else keras.Model
+        return made.from_config(config["config"])
+    except Exception as error:  # Keras raises many kinds
+        raise ModelFileError(
+            f"{file}: Keras cannot build its layers ({type(error).__name__}: {first_line(error)})."
+        ) from error
+
+
+def _classes_in(config) -> Iterator[tuple[str, str]]:
+    """Class and module of every layer in a config, networks inside it included."""
+    yield str(config.get("class_name")), str(config.get("module") or "")
+    layers = settings = config.get("config")  # before Keras 2.2.3 a Sequential's are the config
+    if isinstance(settings, dict):
+        layers = settings.get("layers", ())
+        if isinstance(settings.get("layer"), dict):
+            layers = [*layers, settings["layer"]]  # a wrapper such as TimeDistributed
+    for layer in layers or ():
+        yield from _classes_in(layer)
+
+
+def _as_keras_3(config):
+    """A config without what Keras 2 wrote and Keras 3 does not take."""
+    if isinstance(config, list):
+        return [_as_keras_3(value) for value in config]
+    if not isinstance(config, dict):
+        return config
+    if config.get("class_name") == "__tuple__":
+        return _as_keras_3(config["items"])
+    kept = {key: _as_keras_3(value) for key, value in config.items()
+            if not (key.endswith(_FORGOTTEN) and "class_name" not in config)}  # fmt: skip
+    if "class_name" not in kept or not isinstance(kept.get("config"), dict | list):
+        return kept
+    settings, name = kept["config"], kept["class_name"]
+    if name in ("Functional", "Model"):
+        kept["class_name"] = "Functional"
+        for ends in ("input_layers", "output_layers"):
+            if len(settings.get(ends, ())) == 1:  # else the one tensor would come as a list
+                (settings[ends],) = settings[ends]
+    if name == "Sequential":
+        if isinstance(settings, list):
+            settings = kept["config"] = {"name": "sequential", "layers": settings}
+        written = config["config"]
+        written = written["layers"] if isinstance(written, dict) else written
+        shape = next(iter(written), {}).get("config", {}).get("batch_input_shape")
+        if shape and written[0]["class_name"] != "InputLayer":
+            about = {"batch_shape": _as_keras_3(shape), "dtype": "float32", "name": "shown"}
+            settings["layers"].insert(0, {"class_name": "InputLayer", "config": about})
+    elif name == "InputLayer" and "batch_input_shape" in settings:
+        settings["batch_shape"] = settings.pop("batch_input_shape")
+    elif isinstance(settings.get("axis"), list) and len(settings["axis"]) == 1:
+        settings["axis"] = settings["axis"][0]
+    if name != "InputLayer" and "layers" not in settings:
+        settings.pop("batch_input_shape", None)
+    if name in ("DepthwiseConv2D", "SeparableConv2D"):
+        settings.pop("groups", None)
+    return kept

@@ -28,11 +28,7 @@ class Opinion:
     bias: float
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
-        """How sure it is of a face: float, (n,), 0–1.
-
-        Args:
-            features: float, (n, 2 × features), as `opinion_features` has them.
-        """
+        """How sure it is of faces, float (n,), 0–1, by `opinion_features` (n, 2 × features)."""
         sums = np.clip(features @ self.weights + self.bias, -50, 50)
         return 1 / (1 + np.exp(-sums))
 
@@ -44,7 +40,7 @@ def opinion_features(predictor, frame: np.ndarray, boxes: list[Box]) -> np.ndarr
         predictor: has ``preprocessing`` and ``with_features(faces)``, as
             `utils.models.predictor.Predictor`.
         frame: uint8, (height, width) grey or (height, width, 3) BGR, 0–255.
-        boxes: (left, top, width, height) in pixels of the frame; at least one.
+        boxes: in pixels of the frame; at least one.
     """
     both = [*boxes, *map(_wider, boxes)]
     crops = prepare_faces(frame, both, predictor.preprocessing)
@@ -64,11 +60,7 @@ def judge_of(predictor) -> Judge | None:
 
 
 def read_opinion(path: str | Path, features: int) -> Opinion | None:
-    """The opinion in a model file, or None where it holds none.
-
-    Raises:
-        ModelFileError: it does not fit the model's features.
-    """
+    """The opinion in a model file, or None; ModelFileError where it does not fit the features."""
     stored = read_metadata(path).get(ENTRY)
     if stored is None or not features:
         return None

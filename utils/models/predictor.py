@@ -15,9 +15,7 @@ from utils.vision.preprocessing import Preprocessing, prepare_faces
 
 
 class Predictor:
-    """Applies a network together with its preprocessing.
-
-    All faces of a frame go through the network together.
+    """Applies a network together with its preprocessing, to all faces of a frame at once.
 
     Attributes:
         model: a Keras network, or a `utils.models.litert.LiteRTNetwork`.
@@ -44,8 +42,7 @@ class Predictor:
         """Class probabilities of prepared faces.
 
         Args:
-            faces: uint8, (n, size, size, channels) as the metadata says, 0–255; n
-                may be 0.
+            faces: uint8, (n, size, size, channels) as the metadata says, 0–255; n may be 0.
 
         Returns:
             float32, (n, classes); each row sums to 1, in the order of `class_names`.
@@ -59,10 +56,7 @@ class Predictor:
         return self._answer(faces)
 
     def with_features(self, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Class probabilities, and the trunk's features, for who asks its opinion.
-
-        Args:
-            faces: see `probabilities`; at least one.
+        """Class probabilities of faces, at least one, and the trunk's features.
 
         Returns:
             float32, (n, classes) and (n, features).
@@ -80,37 +74,24 @@ class Predictor:
             )
 
     def predict_faces(self, frame: np.ndarray, boxes: list[Box]) -> np.ndarray:
-        """Class probabilities of the boxed faces of a frame.
+        """Class probabilities of the boxed faces of a frame: float32, (faces, classes).
 
         Args:
             frame: uint8, (height, width) grey or (height, width, 3) BGR, 0–255.
             boxes: (left, top, width, height) of each face in pixels of the frame.
-
-        Returns:
-            float32, (faces, classes).
         """
         return self.probabilities(prepare_faces(frame, boxes, self.preprocessing))
 
     def face_shares(self, frame: np.ndarray, boxes: list[Box]) -> np.ndarray | None:
-        """How sure the network is that there is a face in each box; None: it has no opinion.
-
-        Args:
-            frame, boxes: see `predict_faces`.
-
-        Returns:
-            float, (boxes,), 0–1.
-        """
+        """How sure it is of a face in each box: float (boxes,), 0–1; None: it has no opinion."""
         return face_shares(self, frame, boxes)
 
     def predict_batches(self, images, progress: bool = True) -> np.ndarray:
-        """Class probabilities of a whole table of images, in its order.
+        """Class probabilities, float32 (n, classes), of a whole table of images, in its order.
 
         Args:
             images: a `utils.training.batches.Batches`, neither shuffled nor augmented.
             progress: show a bar.
-
-        Returns:
-            float32, (n, classes).
         """
         batches = progress_bar(
             range(len(images)), desc="predicting", unit="batch", disable=not progress
@@ -125,8 +106,7 @@ def load(path: str | Path = DEFAULT_MODEL) -> Predictor:
 
     Raises:
         FileNotFoundError: no such file.
-        utils.models.metadata.ModelFileError: see `utils.models.litert.read_litert_model` and
-            `utils.models.model_file.load_model`.
+        ModelFileError: see `litert.read_litert_model` and `model_file.load_model`.
     """
     litert_model = litert.read_litert_model(path)
     if litert_model is not None and litert.installed():

@@ -6,9 +6,9 @@ from utils.models.backend import keras
 def rebuild(model: keras.Model, precision: str = "float32") -> keras.Model:
     """The same layers again, computing in another precision, with new random weights.
 
-    Layers that end in a softmax stay in float32: eight bits of mantissa are too
-    few for probabilities and their logarithm. With the PyTorch backend, layers run
-    as `torch_layers` has them, to the same result in less time.
+    Layers that end in a softmax stay in float32: eight bits of mantissa are too few for
+    probabilities and their logarithm. With the PyTorch backend, layers run as `torch_layers` has
+    them.
     """
     config = _set_precision(keras.saving.serialize_keras_object(model), precision)
     if keras.backend.backend() == "torch":

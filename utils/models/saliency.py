@@ -1,12 +1,11 @@
 """Which pixels spoke for an answer.
 
-Parts of a face are covered one after the other, and the answer is asked again: where
-the probability of a class falls, there was something that spoke for it (Zeiler and
-Fergus, "Visualizing and Understanding Convolutional Networks", ECCV 2014). Nothing but
-answers is needed, so it works with every predictor, whatever runs its network.
+Parts of a face are covered one after the other, and the answer is asked again: where the
+probability of a class falls, there was something that spoke for it (Zeiler and Fergus, "Visualizing
+and Understanding Convolutional Networks", ECCV 2014). Every predictor will do.
 
-A map tells what this network used, not what a person would look at, and not whether
-the answer is right.
+A map tells what this network used, not what a person would look at, nor whether the answer is
+right.
 """
 
 import numpy as np
@@ -39,14 +38,12 @@ def occlusion_map(
         face: uint8, (size, size, channels), 0–255, as `preprocessing.prepare` makes it.
         class_index: the class asked about; by default the most probable one.
         patch: side of the covering square, as a share of the face's side.
-        steps: places of the square across and down; more where some pixels would
-            otherwise never be covered.
+        steps: places of the square across and down, at least; all pixels are covered.
         fill: what covers: the face's "mean" colour, or its own "blur".
 
     Returns:
-        float32, (size, size), −1 to 1: by how much the class's probability falls,
-        on average, when a square over that pixel is covered. Above zero the pixel
-        spoke for the class, below zero against it.
+        float32, (size, size), −1 to 1: by how much the class's probability falls, on average, when
+        a square over that pixel is covered. Above zero the pixel spoke for the class.
 
     Raises:
         ValueError: the predictor refuses such a face.
