@@ -93,11 +93,9 @@ def _open_stream(address: str):
 
 
 def _end_of_user(rest: str, unsure: bool = False) -> int:
-    """Where the host begins in what follows "://"; 0 where there is no user before it.
+    """Where the host begins in "user:password@camera/1", what follows "://"; 0 without a user.
 
-    Args:
-        rest: such as "user:password@camera/1".
-        unsure: take "camera:80/a@b" for a user too, whose password would be "80/a".
+    With ``unsure`` "camera:80/a@b" has a user too, whose password would be "80/a".
     """
     first = re.split(r"[/?#]", rest, maxsplit=1)[0]
     surely = "@" in first or (":" in first and re.search(r":(?!\d*$)", first) and first[0] != "[")

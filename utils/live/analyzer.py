@@ -29,19 +29,17 @@ class FaceAnalyzer:
     Args:
         predictor: has ``class_names`` and ``predict_faces(frame, boxes)``, as
             `utils.models.predictor.Predictor`.
-        detector: "haar", "yunet", or what has ``scan(frame)`` and ``refind(frame, box)``;
-            a `FaceDetector` by default.
+        detector: "haar", "yunet", or what has ``scan(frame)`` and ``refind(frame, box)``.
         tracker: keeps ids; a `FaceTracker` by default.
-        detect_every: seconds after which known faces are looked for again, each near
-            its last place; they are followed in between. 0: in every frame.
-        scan_every: seconds after which the whole frame is searched for new faces. It
-            is searched sooner where no face is known or one was not found again.
-        read_every: seconds after which the network reads the faces again; a new face is
-            read at once. In between, a face keeps its probabilities, which change slowly
-            against this where they are smoothed. 0: in every frame.
+        detect_every: seconds after which known faces are looked for again, each near its last
+            place; they are followed in between. 0: in every frame.
+        scan_every: seconds after which the whole frame is searched for new faces. It is searched
+            sooner where no face is known or one was not found again.
+        read_every: seconds after which the network reads the faces again; a new face is read at
+            once. In between, a face keeps its probabilities, which change slowly against this where
+            they are smoothed. 0: in every frame.
         smoothing: time constant of the probabilities, in seconds; 0 for none.
-        threshold: least confidence for a label; below it the face is "unsure". 0
-            never says so.
+        threshold: least confidence for a label; below it the face is "unsure". 0 never says so.
     """
 
     def __init__(

@@ -26,22 +26,21 @@ class CameraUnavailable(OSError):
 class LiveCamera(FrameSource):
     """The newest frame of a camera or of a network stream: a source as in `utils.live.frames`.
 
-    A thread of its own reads the device, so a slow network never makes the image
-    lag behind: frames that come in meanwhile are left out. When no frame comes, the
-    device is opened again after 0.5, 1, 2, 4 seconds and then every 5, with a message
-    whenever that changes. A file behind an address is no camera: `utils.live.sources.open_source`
-    tells them apart.
+    A thread of its own reads the device, so a slow network never makes the image lag behind: frames
+    that come in meanwhile are left out. When no frame comes, the device is opened again after 0.5,
+    1, 2, 4 seconds and then every 5, with a message whenever that changes. A file behind an address
+    is no camera: `utils.live.sources.open_source` tells them apart.
 
     Args:
         address: index of a camera (0 is the first), or an rtsp:// or http(s):// URL.
         patience: seconds without a frame after which the run ends.
         say: where messages go; called from the reading thread too.
-        open_capture: makes the device, with ``isOpened``, ``read``, ``get`` and
-            ``release`` as `cv2.VideoCapture` has them.
+        open_capture: makes the device, with ``isOpened``, ``read``, ``get`` and ``release`` as
+            `cv2.VideoCapture` has them.
 
     Raises:
-        CameraUnavailable: on entering, when there is no image within two seconds; while
-            iterating, when none came for ``patience`` seconds.
+        CameraUnavailable: on entering, when there is no image within two seconds; while iterating,
+            when none came for ``patience`` seconds.
         ValueError: ``patience`` is no time.
     """
 

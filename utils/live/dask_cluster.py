@@ -41,8 +41,7 @@ _JOINING = 60.0  # seconds until the first worker of a cluster must be there
 class Reader(WorkerPlugin):
     """Brings a model to each worker once, those that join later too, and keeps it ready.
 
-    A worker's core is its own: OpenCV, FFmpeg and LiteRT take one thread for each task, for
-    Dask limits none of them.
+    A worker's core is its own: OpenCV, FFmpeg and LiteRT take one thread for each task.
 
     Args:
         content: of the model file.

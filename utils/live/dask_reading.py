@@ -17,7 +17,6 @@ from utils.files import digest, locked, replacing
 from utils.live.addresses import safe_address
 from utils.live.dask_cluster import Client, bring_model, cluster
 from utils.live.loop import explain
-from utils.live.parquet_sink import ParquetSink
 from utils.live.predict import read_into
 from utils.live.readings_folder import (
     FolderUnseen,
@@ -30,6 +29,7 @@ from utils.live.readings_folder import (
 from utils.live.results import table_columns
 from utils.live.sinks import CsvSink, Sink
 from utils.live.source_lists import Piece, cut, list_sources
+from utils.live.table_sinks import ParquetSink
 from utils.progress import progress_bar
 
 _SINKS = {"parquet": ParquetSink, "csv": CsvSink}
@@ -221,9 +221,8 @@ class _Run:
     ) -> Iterator[tuple[Piece, Outcome | None]]:
         """Each piece with its outcome, as they come; with None where its worker died.
 
-        Args:
-            tasks: pieces, and the worker that should not have it again.
-            ahead: how many are sent at a time.
+        ``tasks`` are pieces with the worker that should not have them again; ``ahead`` are sent at
+        a time.
         """
         from dask.distributed import as_completed
 

@@ -1,9 +1,8 @@
 """What all sources of frames share.
 
-A source is a context manager and is iterated over once, giving (seconds, frame):
-seconds since the first frame as a float, and a uint8 frame, (height, width, 3) in
-BGR or (height, width) grey, 0–255. Leaving the ``with`` block releases the device,
-whatever happened inside.
+A source is a context manager and is iterated over once, giving (seconds, frame): seconds since the
+first frame as a float, and a uint8 frame, (height, width, 3) in BGR or (height, width) grey, 0–255.
+Leaving the ``with`` block releases the device, whatever happened inside.
 """
 
 from collections.abc import Iterable, Iterator

@@ -39,16 +39,15 @@ def read_live(
 ) -> pd.DataFrame:
     """Read a source to its end, and send every reading to the sinks.
 
-    It ends with the source, when ``stop`` is set, when a sink asks for it, when the
-    camera is lost, with Ctrl-C (the stop button of a notebook; the usual end of a camera)
-    or with any failure. In every case the device is released, the sinks are closed, a
-    message tells what happened, and the table so far is returned.
+    It ends with the source, when ``stop`` is set, when a sink asks for it, when the camera is lost,
+    with Ctrl-C (the stop button of a notebook; the usual end of a camera) or with any failure. In
+    every case the device is released, the sinks are closed, a message tells what happened, and the
+    table so far is returned.
 
     Args:
         source: anything that `utils.live.sources.open_source` takes.
-        predictor: has ``class_names`` and ``predict_faces(frame, boxes)``; or a new
-            `FaceAnalyzer`, whose threshold and smoothing may be changed while it runs.
-            An analyzer remembers faces and times, so every run needs its own.
+        predictor: has ``class_names`` and ``predict_faces(frame, boxes)``; or a new `FaceAnalyzer`,
+            whose threshold and smoothing may be changed while it runs.
         sinks: see `utils.live.sinks`.
         progress: show a bar.
         stop: set it, from another thread, to end the run.
@@ -56,18 +55,17 @@ def read_live(
         **analyzer_settings: of `FaceAnalyzer`, such as ``threshold``.
 
     Returns:
-        One row for each face of each frame: source, frame (from 0), seconds, track,
-        x, y, width, height (pixels), one column a class (0–1), label, confidence.
-        ``table.attrs`` has "frames" (how many were read), "ended" ("end of source",
-        "stopped", "interrupted", "camera lost" or "failed") and, where something went wrong,
-        "error" (what, as text).
+        One row for each face of each frame: source, frame (from 0), seconds, track, x, y, width,
+        height (pixels), one column a class (0–1), label, confidence. ``table.attrs`` has "frames"
+        (how many were read), "ended" ("end of source", "stopped", "interrupted", "camera lost" or
+        "failed") and, where something went wrong, "error" (what, as text).
 
     Raises:
         CameraUnavailable, FileNotFoundError, ValueError: the source cannot be opened.
         OSError: a sink cannot write its file.
         TypeError: settings beside an analyzer, which has its own.
-        ValueError: a sink would overwrite the source, or two sinks each other; the analyzer
-            has been used before.
+        ValueError: a sink would overwrite the source, or two sinks each other; the analyzer has
+            been used before, and still knows its faces and times.
         Exception: whatever else goes wrong before the first frame is read.
     """
     analyzer = _analyzer(predictor, analyzer_settings)
@@ -165,11 +163,7 @@ def explain(error: Exception) -> str:
 
 
 def source_files(source) -> Iterator[Path]:
-    """The files that a source reads, as far as it reads files; nothing is opened.
-
-    Args:
-        source: as `read_live` takes it.
-    """
+    """The files that a source, as `read_live` takes it, reads; nothing is opened."""
     if isinstance(source, VideoFile | AnimatedImage):
         yield source.path
     elif isinstance(source, ImageSequence):

@@ -1,11 +1,8 @@
 """What the viewer sees: boxes, names and bars on a copy of the frame.
 
 A small face, or one of many with no free place beside it, has its name alone, cut short where its
-box is narrow.
-
-Images are uint8 BGR, 0–255. Sizes follow the frame, so that a label takes the
-same share of a 160×120 preview and of a 4K film. Light text on a darkened panel
-reads on bright and dark scenes alike.
+box is narrow. Images are uint8 BGR, 0–255. Sizes follow the frame, so that a label takes the same
+share of a 160×120 preview and of a 4K film. Light text on a darkened panel reads on any scene.
 """
 
 from collections.abc import Sequence
@@ -35,8 +32,7 @@ def draw_faces(
 
     Args:
         frame: uint8, (height, width) grey or (height, width, 3) BGR, 0–255; untouched.
-        faces: `results.Face`s, each with `track`, `box` (left, top, width, height in pixels of the
-            frame), `probabilities` (classes,), `label` and `confidence` 0–1.
+        faces: `Face`s, of which there may be none.
         class_names: names of the classes, in the order of the probabilities.
         fps: frames read a second, written in the corner; None writes nothing.
 

@@ -21,19 +21,18 @@ from utils.vision.opencv import cv2
 class LivePanel:
     """A live image with its controls, to be displayed by a notebook cell.
 
-    The run has a thread of its own, as a busy cell would never hear of a click; so
-    the buttons work in JupyterLab, Notebook 7 and VS Code alike. Nothing is opened
-    before Start. Started again, it opens the source anew. The sliders for threshold
-    and smoothing act at once, during a run too; Snapshot keeps the annotated frame. A
-    recording is played in its own time, so the overlay's frames a second are those shown.
+    The run has a thread of its own, as a busy cell would never hear of a click; so the buttons work
+    in JupyterLab, Notebook 7 and VS Code alike. Nothing is opened before Start. Started again, it
+    opens the source anew. The sliders for threshold and smoothing act at once, during a run too;
+    Snapshot keeps the annotated frame. A recording is played in its own time, so the overlay's
+    frames a second are those shown.
 
     Args:
-        source: see `utils.live.sources.open_source`; not an iterable that can be read only
-            once if Start is to work twice.
-        predictor: has ``class_names`` and ``predict_faces(frame, boxes)``; no
-            `FaceAnalyzer`, as the panel makes a new one at every Start.
-        sinks: more sinks beside the image. What they write at one Start is replaced by
-            the next one.
+        source: see `utils.live.sources.open_source`; not an iterable that can be read only once if
+            Start is to work twice.
+        predictor: has ``class_names`` and ``predict_faces(frame, boxes)``; no `FaceAnalyzer`, as
+            the panel makes a new one at every Start.
+        sinks: more sinks beside the image. What they write at one Start is replaced by the next.
         width: greatest width of the image, in pixels.
         snapshots: folder for what Snapshot keeps, as PNG; made when first needed.
         record: folder for takes of a person, such as data/mine; with it there are buttons to
@@ -44,8 +43,8 @@ class LivePanel:
         recording: the buttons to record, or None.
         widget: what to display; displaying the panel itself does the same.
         table: the last run's table, see `utils.live.loop.read_live`; None before its end.
-        error: what kept the last run from its first frame, if anything did; also written
-            under the image. What went wrong later is in ``table.attrs["error"]``.
+        error: what kept the last run from its first frame, if anything did; also written under the
+            image. What went wrong later is in ``table.attrs["error"]``.
 
     Raises:
         TypeError: the predictor is an analyzer.
@@ -107,13 +106,9 @@ class LivePanel:
         controls = ipywidgets.HBox(
             [*buttons, self.threshold_slider, self.smoothing_slider], layout={"flex_flow": "wrap"}
         )
+        record_row = [self.recording.widget] if self.recording else []
         self.widget = ipywidgets.VBox(
-            [
-                controls,
-                *([self.recording.widget] if self.recording else []),
-                self.status,
-                self._image.widget,
-            ],
+            [controls, *record_row, self.status, self._image.widget],
             layout={"align_items": "flex-start"},  # or the image would be stretched
         )
 

@@ -5,6 +5,7 @@
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -17,13 +18,12 @@ from utils.files import check_outputs, check_writable
 from utils.live.addresses import is_address, safe_address
 from utils.live.camera import LiveCamera
 from utils.live.frames import FrameSource
-from utils.live.json_sink import JsonSink
 from utils.live.loop import explain, read_live, source_files
-from utils.live.results import Reading, table_columns
-from utils.live.shared_sinks import Kept, Open, Shared
+from utils.live.results import Reading, ResultsTable, table_columns
 from utils.live.sinks import CsvSink, Sink, VideoSink
 from utils.live.sources import is_animation, is_still, open_source
 from utils.live.stills import read_still
+from utils.live.table_sinks import JsonSink
 from utils.live.video_file import check_span
 from utils.vision.detectors import make_detector
 from utils.vision.images import ImageError
@@ -33,21 +33,15 @@ from utils.vision.opencv import cv2
 def read_sources(
     sources: Iterable[str | Path], predictor, **settings
 ) -> tuple[pd.DataFrame, list[str]]:
-    """The faces of every source, one row each.
-
-    Args:
-        sources, predictor, **settings: see `read_into`.
+    """The faces of every source, one row each; arguments and errors as of `read_into`.
 
     Returns:
-        The table — source (as it was given), frame, seconds, track, x, y, width, height
-        (pixels), one column a class (0–1), label, confidence — and a sentence for each
-        source or file that could not be read or written to its end.
-
-    Raises: see `read_into`.
+        The table — source (as it was given), frame, seconds, track, x, y, width, height (pixels),
+        one column a class (0–1), label, confidence — and what `read_into` returns.
     """
-    kept = Kept(predictor.class_names)
-    failures = read_into([kept], sources, predictor, **settings)
-    return kept.table.to_pandas(), failures
+    table = ResultsTable(predictor.class_names)
+    failures = read_into([_Open(table.add)], sources, predictor, **settings)
+    return table.to_pandas(), failures
 
 
 def read_into(
@@ -71,10 +65,10 @@ def read_into(
 ) -> list[str]:
     """Read the faces of every source, and keep nothing in memory but what fails.
 
-    An image file is searched thoroughly, as a still; its faces are numbered in place of
-    tracks. A folder stands for the images that lie in it, by name. All else goes through
-    `utils.live.loop.read_live`. What fails is reported, and all else goes on. Ctrl-C ends a
-    camera or stream, and is otherwise the end: what was read so far is kept and written.
+    An image file is searched thoroughly, as a still; its faces are numbered in place of tracks. A
+    folder stands for the images that lie in it, by name. All else goes through
+    `utils.live.loop.read_live`. What fails is reported, and all else goes on. Ctrl-C ends a camera
+    or stream, and is otherwise the end: what was read so far is kept and written.
 
     Args:
         sinks: take every reading; they are neither begun nor closed.
@@ -86,8 +80,7 @@ def read_into(
         video: the annotated mp4, for a single source that is no image.
         threshold: least confidence for a label; below it the face is "unsure".
         progress: show a bar for each film.
-        detector: "haar", "yunet", or a detector: see `utils.vision.detectors.make_detector`;
-            of images and films alike.
+        detector: "haar", "yunet", or a detector: see `utils.vision.detectors.make_detector`.
         whole: take each image as one face, as FER-2013's files are; no face is looked for.
         sequence: read a folder of numbered images, and an animated image, as a film.
         start, end, every: seconds; which part and which frames of video files are read, see
@@ -100,8 +93,8 @@ def read_into(
         A sentence for each source or file that could not be read or written to its end.
 
     Raises:
-        ValueError: ``whole`` with what is no image; ``video`` with several sources, or with
-            an image; an output that is a source or another output; an impossible part.
+        ValueError: ``whole`` with what is no image; ``video`` with several sources, or with an
+            image; an output that is a source or another output; an impossible part.
         OSError: an output cannot be written. Nothing was read then.
     """
     sources = list(sources)
@@ -119,7 +112,7 @@ def read_into(
     check_outputs(chain.from_iterable(map(source_files, sources)), outputs)
     if json_file is not None:
         check_writable(json_file)  # before an old CSV file is emptied
-    shared, failures = [Shared(sink) for sink in files], []
+    shared, failures = [_Shared(sink) for sink in files], []
     try:
         for sink in film + files:
             sink.begin(table_columns(predictor.class_names))
@@ -132,7 +125,7 @@ def read_into(
                     for sink in [*shared, *sinks]:
                         sink.write(reading)
                 else:
-                    takers = [*film, *shared, *map(Open, sinks)]
+                    takers = [*film, *shared, *(_Open(sink.write) for sink in sinks)]
                     table = read_live(
                         _named(source, say, part, patience), predictor, takers, **settings
                     )
@@ -155,6 +148,61 @@ def read_into(
         for one in shared:
             one.end(complete=not failures)
     return failures + [one.problem for one in shared if one.problem]
+
+
+class Tally(Sink):
+    """A sink that prints how often each label was read of a source, when it is over.
+
+    Attributes:
+        frames, faces: how many were read in all.
+    """
+
+    def __init__(self):
+        self.frames, self.faces, self._source, self._labels = 0, 0, None, Counter()
+
+    def write(self, reading) -> None:
+        if reading.source != self._source:
+            self.close(True)
+            self._source = reading.source
+        self.frames += 1
+        self._labels.update(face.label for face in reading.faces)
+
+    def close(self, complete: bool) -> None:
+        if self._labels:
+            count = self._labels.total()
+            labels = ", ".join(f"{label} {times}" for label, times in self._labels.most_common())
+            readings = "1 reading" if count == 1 else f"{count} readings"
+            print(f"{self._source}: {readings} of a face: {labels}")
+            self.faces += count
+            self._labels.clear()
+
+
+class _Open(Sink):
+    """A sink that stays open from one source to the next."""
+
+    def __init__(self, write: Callable[[Reading], object]):
+        self.write = write
+
+
+class _Shared(Sink):
+    """A file that all sources share; when it fails, ``problem`` says why, and the others go on."""
+
+    def __init__(self, sink: Sink):
+        self._sink, self.problem = sink, ""
+
+    def write(self, reading) -> None:
+        if not self.problem:
+            self._try(self._sink.write, reading)
+
+    def end(self, complete: bool) -> None:
+        """Close it, when no source is left."""
+        self._try(self._sink.close, complete)
+
+    def _try(self, act, argument) -> None:
+        try:
+            act(argument)
+        except OSError as error:
+            self.problem = self.problem or explain(error)
 
 
 def _check_kinds(sources: list, whole: bool, sequence: bool, video) -> None:

@@ -150,14 +150,14 @@ def _safe(text) -> str:
     return html.escape(str(text), quote=False)
 
 
-def _beep(seconds: float = 0.15, rate: int = 8000) -> bytes:
+def _beep() -> bytes:
     """A short tone of 880 Hz as a WAV file."""
-    times = np.arange(int(seconds * rate)) / rate
+    times = np.arange(1200) / 8000
     tone = (8000 * np.sin(2 * np.pi * 880 * times) * np.hanning(len(times))).astype("<i2")
     file = io.BytesIO()
     with wave.open(file, "wb") as sound:
         sound.setnchannels(1)
         sound.setsampwidth(2)
-        sound.setframerate(rate)
+        sound.setframerate(8000)
         sound.writeframes(tone.tobytes())
     return file.getvalue()

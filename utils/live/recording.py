@@ -19,7 +19,7 @@ from threading import RLock
 import numpy as np
 
 from utils.config import class_name
-from utils.files import replacing, write_json, write_text
+from utils.files import free_path, replacing, write_json, write_text
 from utils.live.results import Reading
 from utils.live.sinks import Sink
 from utils.live.unsure import Face
@@ -73,18 +73,15 @@ class TakeRecorder(Sink):
         return self._class
 
     def hold(self, name: str, take: str | None = None) -> str:
-        """Record a class from the next frame on.
+        """Record a class, perhaps a new one, from the next frame on; returns the take's name.
 
         Args:
-            name: of the class; a new one is made.
+            name: of the class.
             take: go on with this take; a new one by default.
-
-        Returns:
-            The take's name.
         """
-        name = class_name(checked_name(name, "class"))
+        name, now = class_name(checked_name(name, "class")), f"{datetime.now():%Y%m%d-%H%M%S}"
         with self._door:
-            self._take, self._class = take or self._new_take(), name
+            self._take, self._class = take or free_path(self.folder / now).name, name
             self._kept, self._small = -np.inf, None
             return self._take
 
@@ -131,14 +128,6 @@ class TakeRecorder(Sink):
         if self.track is not None:
             return next((face for face in faces if face.track == self.track), None)
         return max(faces, key=lambda face: face.box[2] * face.box[3], default=None)
-
-    def _new_take(self) -> str:
-        stamp, number = f"{datetime.now():%Y%m%d-%H%M%S}", 1
-        name = stamp
-        while (self.folder / name).exists() or name == self._take:
-            number += 1
-            name = f"{stamp}-{number}"
-        return name
 
     def _keep(self, image: np.ndarray, source: str) -> None:
         side = max(image.shape[:2])

@@ -128,11 +128,7 @@ class CsvSink(Sink):
         self._file = None
 
     def begin(self, columns: Sequence[str]) -> None:
-        """Write the head of the table, the names of the columns.
-
-        Raises:
-            OSError: the file cannot be written.
-        """
+        """Write the names of the columns; OSError: the file cannot be written."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file, self._size = self.path.open("wb", buffering=0), 0
@@ -229,13 +225,13 @@ class WindowSink(Sink):
 class NotebookSink(Sink):
     """One image in a notebook that is exchanged in place, so that it does not flicker.
 
-    It has its own size, but is never wider than the cell nor higher than most of the window,
-    and is hidden until there is one.
+    It has its own size, but is never wider than the cell nor higher than most of the window, and is
+    hidden until there is one.
 
     Args:
         width: greatest width of the image sent to the browser, in pixels.
-        fps: most images a second, so that no browser is flooded; of a slower source every
-            frame is shown, also where frames come somewhat early or late.
+        fps: most images a second, so that no browser is flooded; of a slower source every frame is
+            shown, also where frames come somewhat early or late.
 
     Attributes:
         widget: the `ipywidgets.Image` to display; its ``value`` holds JPEG bytes.

@@ -63,11 +63,7 @@ class SnapshotCamera:
 def answers_image(address: str, name: str = "", password: str = "") -> bool:
     """Whether an address answers with one image, and not with a stream or a file of many.
 
-    Args:
-        address, name, password: as `SnapshotCamera` takes them, or any other address.
-
-    Raises:
-        OSError: nothing answers there.
+    Takes what `SnapshotCamera` takes, or any other address; OSError: nothing answers there.
     """
     if not address.lower().startswith("http"):
         return False
@@ -82,8 +78,7 @@ def answers_image(address: str, name: str = "", password: str = "") -> bool:
 def refusal(address: str, name: str = "", password: str = "") -> str | None:
     """Why an address cannot be opened, as a sentence; None if it answers, or nobody can tell.
 
-    Args:
-        address, name, password: as `split_user` gives them.
+    Takes what `utils.live.addresses.split_user` gives.
     """
     try:
         parts = urlsplit(address)

@@ -52,8 +52,8 @@ def list_sources(
 
     Args:
         sources: images and videos; folders, whose images and videos are taken by name, with those
-            of their own folders; patterns such as ``"videos/**/*.mp4"``; ``.txt`` files with one
-            of all these a line; addresses of video files.
+            of their own folders; patterns such as ``"videos/**/*.mp4"``; ``.txt`` files with one of
+            all these a line; addresses of video files.
         sequence: take folders, and animated images, as films.
         say: where it is told what of a folder is left out.
 
@@ -69,12 +69,7 @@ def list_sources(
 
 
 def cut(sources: Iterable[Source], of: int) -> Iterator[Piece]:
-    """The pieces, in the order of their last sources.
-
-    Args:
-        sources: what is to be read.
-        of: how many sources there are in all, those that were read before too.
-    """
+    """What is to be read in pieces, in the order of their last sources; ``of`` counts all."""
     most = max(1, min(of // _PIECES, _MOST_STILLS))
     stills: list[Source] = []
     for source in sources:

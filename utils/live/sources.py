@@ -28,8 +28,7 @@ class ImageSequence(FrameSource):
     """Images as BGR frames: a folder in natural order (2 before 10), or a list of paths.
 
     Args:
-        images: folder or paths. An image that `utils.vision.images.open_image` refuses is
-            skipped with a message.
+        images: folder or paths. What `utils.vision.images.open_image` refuses is skipped and told.
         fps: frames a second that the images stand for.
         say: where messages go.
 
@@ -124,12 +123,7 @@ def is_animation(path: str | Path) -> bool:
 
 
 def is_still(source, sequence: bool = False) -> bool:
-    """Whether a source is an image, and read as such.
-
-    Args:
-        source: as for `open_source`.
-        sequence: take an image that may have several frames for a film.
-    """
+    """Whether a source is an image; with ``sequence`` one of several frames is a film."""
     if not isinstance(source, str | Path) or is_address(source):
         return False
     path = _expanded(source)

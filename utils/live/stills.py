@@ -42,10 +42,9 @@ def read_stills(
         plots.still("photo.jpg", faces)
 
     Args:
-        images: an image as `utils.vision.images.open_image` takes it (path, bytes of a
-            image file, binary file, PIL image, uint8 array), a folder of them, or an
-            iterable of these. Of a folder, the image files are taken by name, its own
-            folders not.
+        images: an image as `utils.vision.images.open_image` takes it (path, bytes of an image file,
+            binary file, PIL image, uint8 array), a folder of them, or an iterable of these. Of a
+            folder, the image files are taken by name, its own folders not.
         predictor: has ``class_names`` and ``predict_faces(frame, boxes)``, as
             `utils.models.predictor.Predictor`; by default the released model.
         detector: "haar", "yunet" or a detector, which searches thoroughly: see
@@ -56,10 +55,10 @@ def read_stills(
         whole: take each image as one face, as FER-2013's files are; nothing is looked for.
 
     Returns:
-        One row a face, the largest first: file ("image 0" … for what has no path),
-        face (from 1), x, y, width, height (pixels of the upright image), one column a
-        class (0–1), label and confidence. An image without a face has one row with
-        face 0 and the label "no face"; one that cannot be read has "not read: …" there.
+        One row a face, the largest first: file ("image 0" … for what has no path), face (from 1),
+        x, y, width, height (pixels of the upright image), one column a class (0–1), label and
+        confidence. An image without a face has one row with face 0 and the label "no face"; one
+        that cannot be read has "not read: …" there.
 
     Raises:
         TypeError: something is no image, folder or iterable of them.
@@ -96,11 +95,10 @@ def read_still(
     threshold: float,
     colour_order: str = "bgr",
 ) -> list[Face]:
-    """The faces of one image, the largest first, numbered from 1.
+    """The faces of one image, the largest first, numbered from 1; arguments as for `read_stills`.
 
-    Args, raises: as for `read_stills`, but for what one image raises: OSError or
-        `ImageError` where it cannot be read. Without a detector (None) the whole image is
-        the face, prepared as in training, and its box is the image.
+    Without a detector (None) the whole image is the face, prepared as in training. OSError or
+    `ImageError` is raised where the image cannot be read.
     """
     image = open_image(image, colour_order)
     if detector is None:
@@ -121,9 +119,6 @@ def find_faces(image: np.ndarray, predictor, detector) -> list[Box]:
     Args:
         image: uint8, (height, width) grey or (height, width, 3) BGR, 0–255.
         predictor, detector: see `read_stills`.
-
-    Returns:
-        (left, top, width, height) in whole pixels, inside the image.
     """
     judge = judge_of(predictor)
     second = {} if judge is None else {"judge": judge}  # a detector need not know of judges
