@@ -18,14 +18,11 @@ CLIP_ORDER = ("neutral", "happy", "surprise", "fear", "sad", "angry", "disgust")
 _STREAM = 3  # of random numbers, one beyond those of `dataset`'s splits: nobody is in both
 
 
-def clip_timeline(
-    seconds_per_expression: float = 2.0, order: Sequence[str] = CLIP_ORDER
-) -> pd.DataFrame:
+def clip_timeline(seconds_per_expression: float = 2.0) -> pd.DataFrame:
     """When the clip shows which expression: columns start and end (seconds) and label."""
-    starts = np.arange(len(order)) * float(seconds_per_expression)
-    return pd.DataFrame(
-        {"start": starts, "end": starts + seconds_per_expression, "label": list(order)}
-    )
+    starts = np.arange(len(CLIP_ORDER)) * float(seconds_per_expression)
+    ends = starts + seconds_per_expression
+    return pd.DataFrame({"start": starts, "end": ends, "label": CLIP_ORDER})
 
 
 def clip_frames(
@@ -39,8 +36,8 @@ def clip_frames(
 ) -> Iterator[tuple[float, np.ndarray, str]]:
     """The clip, frame by frame: someone moves through the expressions and looks around.
 
-    The face passes from one expression into the next within half a second around each
-    boundary of `clip_timeline`. Nobody in the clip is in a data set, whatever their seeds.
+    The face passes from one expression into the next within half a second around each boundary of
+    `clip_timeline`. Nobody in the clip is in a data set, whatever their seeds.
 
     Args:
         size: (width, height) of a frame in pixels.
@@ -111,17 +108,9 @@ def draw_clip(
     seed: int = 1,
     characters: int = 1,
 ) -> pd.DataFrame:
-    """Writes the clip of `clip_frames` as an mp4 and returns its timeline.
+    """Writes the clip of `clip_frames`, of these settings, as an mp4; returns its timeline.
 
-    Browsers play it, too. The file appears under its name only when it is complete.
-
-    Args:
-        path: the mp4 to write; an earlier one is replaced.
-        size, frames_per_second, seconds_per_expression, seed, characters: as for
-            `clip_frames`.
-
-    Returns:
-        `clip_timeline`: columns start and end (seconds) and label.
+    Browsers play it, too. An earlier file at the path is replaced when this one is complete.
 
     Raises:
         ValueError: the path does not end in .mp4.
@@ -130,17 +119,14 @@ def draw_clip(
     path = Path(path)
     if path.suffix.lower() != ".mp4":
         raise ValueError(f"The clip is an mp4; give a path that ends in .mp4. Received: {path}")
-    frames = clip_frames(
-        size=size,
-        frames_per_second=frames_per_second,
-        seconds_per_expression=seconds_per_expression,
-        seed=seed,
-        characters=characters,
-    )
+    pace = {
+        "frames_per_second": frames_per_second,
+        "seconds_per_expression": seconds_per_expression,
+    }
     with (
         replacing(path) as temporary,
         closing(Mp4Writer(temporary, size, frames_per_second)) as writer,
     ):
-        for seconds, frame, _ in frames:
+        for seconds, frame, _ in clip_frames(size=size, seed=seed, characters=characters, **pace):
             writer.write(seconds, frame)
     return clip_timeline(seconds_per_expression)

@@ -1,15 +1,13 @@
-"""The embedded data set: labelled cartoon faces and a clip, drawn where they are needed.
+"""The embedded data set: labelled cartoon faces, drawn where they are needed.
 
-Nothing is downloaded and nobody is shown. Every image follows from the seed, the
-split, the character's number, the class and the image's number alone, so the same
-arguments give the same bytes, and asking for more images leaves the others as they
-were. Characters come from a separate random stream for each split and for the clip:
-nobody appears in two of them.
+Nothing is downloaded and nobody is shown. Every image follows from the seed, the split, the
+character's number, the class and the image's number alone, so the same arguments give the same
+bytes, and asking for more images leaves the others as they were. Each split and the clip have a
+random stream of their own: nobody appears in two of them.
 """
 
 import json
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -36,16 +34,14 @@ def draw_dataset(
     characters: dict[str, int] | None = None,
     images_per_expression: int = 10,
     seed: int = 0,
-    class_names: Sequence[str] = CLASS_NAMES,
     progress: bool = True,
 ) -> pd.DataFrame:
     """Draws a folder-per-class data set, with a part for each split.
 
-    The files are `<split>/<class>/<subject>_<number>.png` (BGR colour), with
-    `manifest.csv` and `drawing.json` (these arguments) beside the splits. All is
-    drawn into a hidden folder next to the destination and renamed at the end, so a
-    killed run leaves nothing half done. Where the same drawing already lies there,
-    it is checked against its manifest and left alone.
+    The files are `<split>/<class>/<subject>_<number>.png` (BGR colour), with `manifest.csv` and
+    `drawing.json` (these arguments) beside the splits. All is drawn into a hidden folder next to
+    the destination and renamed at the end. Where the same drawing already lies there, it is checked
+    against its manifest and left alone.
 
     Args:
         destination: folder to make.
@@ -53,12 +49,11 @@ def draw_dataset(
         characters: how many for each split, `CHARACTERS` by default. Nobody is in two.
         images_per_expression: of each character.
         seed: another seed, other characters.
-        class_names: which expressions, keys of `EXPRESSIONS`.
         progress: whether to show a bar.
 
     Returns:
-        The manifest: one row an image, columns `MANIFEST_COLUMNS`; `file` is relative
-        to the destination, with forward slashes.
+        The manifest: one row an image, columns `MANIFEST_COLUMNS`; `file` is relative to the
+        destination, with forward slashes.
 
     Raises:
         FileExistsError: something else lies at the destination.
@@ -66,13 +61,13 @@ def draw_dataset(
     """
     destination = Path(destination)
     characters = CHARACTERS if characters is None else characters
-    _check_drawing(size, characters, images_per_expression, class_names)
+    _check_drawing(size, characters, images_per_expression)
     settings = {
         "size": size,
         "characters": dict(characters),
         "images_per_expression": images_per_expression,
         "seed": seed,
-        "class_names": list(class_names),
+        "class_names": list(CLASS_NAMES),
         "margin": MARGIN,
     }
     if destination.exists() and (not destination.is_dir() or any(destination.iterdir())):
@@ -82,7 +77,7 @@ def draw_dataset(
     rows = []
     with replacing_folder(destination) as folder:
         for split in characters:
-            for name in class_names:
+            for name in CLASS_NAMES:
                 (folder / split / name).mkdir(parents=True)
         for split, number in progress_bar(people, "drawing characters", disable=not progress):
             rows += _draw_character(folder, split, number, settings)
@@ -97,7 +92,7 @@ def _draw_character(folder, split, number, settings) -> list[tuple]:
     identity = (settings["seed"], SPLITS.index(split), number)
     character = random_character(np.random.default_rng(identity))
     rows = []
-    for name in settings["class_names"]:
+    for name in CLASS_NAMES:
         for count in range(settings["images_per_expression"]):
             rng = np.random.default_rng((*identity, tuple(EXPRESSIONS).index(name), count))
             image = random_image(character, name, settings["size"], rng)
@@ -109,13 +104,7 @@ def _draw_character(folder, split, number, settings) -> list[tuple]:
     return rows
 
 
-def _check_drawing(size, characters, images_per_expression, class_names) -> None:
-    unknown = [name for name in class_names if name not in EXPRESSIONS]
-    if unknown or len(set(class_names)) < max(2, len(class_names)):
-        raise ValueError(
-            f"Two or more different expressions can be drawn, out of {', '.join(EXPRESSIONS)}. "
-            f"Received: class_names={list(class_names)}."
-        )
+def _check_drawing(size, characters, images_per_expression) -> None:
     strangers = [split for split in characters if split not in SPLITS]
     if strangers or not characters or min(characters.values()) < 1 or images_per_expression < 1:
         raise ValueError(

@@ -1,14 +1,13 @@
 """Paints one cartoon face from action units.
 
-A face is a `Character` (who it is) and `ActionUnits` (what its muscles do). Which
-units make which expression follows the Facial Action Coding System (Ekman and
-Friesen 1978) and its emotion dictionary EMFACS (Friesen and Ekman 1983), as
-tabulated by Matsumoto and Ekman, "Facial expression analysis", Scholarpedia
-3(5):4237, 2008.
+A face is a `Character` (who it is) and `ActionUnits` (what its muscles do). Which units make which
+expression follows the Facial Action Coding System (Ekman and Friesen 1978) and its emotion
+dictionary EMFACS (Friesen and Ekman 1983), as tabulated by Matsumoto and Ekman, "Facial expression
+analysis", Scholarpedia 3(5):4237, 2008.
 
-Everything is laid out in face coordinates: the origin is the middle of the head,
-x grows to the viewer's right, y grows downwards, and one unit is about half the
-width of a head. Colours are BGR, 0–255.
+Everything is laid out in face coordinates: the origin is the middle of the head, x grows to the
+viewer's right, y grows downwards, and one unit is about half the width of a head. Colours are BGR,
+0–255.
 """
 
 from contextlib import contextmanager
@@ -52,44 +51,24 @@ class ActionUnits:
 
 EXPRESSIONS = {
     # 4 + 5 + 7 + 23
-    "angry": ActionUnits(
-        brow_lowering=1.0,
-        upper_lid=0.3,
-        eye_opening=0.8,
-        lip_corner_down=0.5,
-        lip_stretch=-0.2,
-        mouth_opening=0.4,
-    ),
+    "angry": ActionUnits(brow_lowering=1.0, upper_lid=0.3, eye_opening=0.8, lip_corner_down=0.5,
+                         lip_stretch=-0.2, mouth_opening=0.4),
     # 9 + 10 + 15 + 16; the wrinkled nose pushes the lower lids up
-    "disgust": ActionUnits(
-        brow_lowering=0.55,
-        eye_opening=0.4,
-        nose_wrinkle=1.0,
-        lip_corner_down=0.7,
-        mouth_opening=0.3,
-    ),
+    "disgust": ActionUnits(brow_lowering=0.55, eye_opening=0.4, nose_wrinkle=1.0,
+                           lip_corner_down=0.7, mouth_opening=0.3),
     # 1 + 2 + 4 + 5 + 20 + 25
-    "fear": ActionUnits(
-        inner_brow=1.0,
-        outer_brow=0.25,
-        brow_lowering=0.3,
-        upper_lid=1.0,
-        lip_corner_down=0.4,
-        lip_stretch=1.0,
-        mouth_opening=0.6,
-    ),
+    "fear": ActionUnits(inner_brow=1.0, outer_brow=0.25, brow_lowering=0.3, upper_lid=1.0,
+                        lip_corner_down=0.4, lip_stretch=1.0, mouth_opening=0.6),
     # 6 + 12 + 25
-    "happy": ActionUnits(
-        eye_opening=0.75, lip_corner_up=1.0, lip_stretch=0.2, mouth_opening=0.6, jaw=0.15
-    ),
+    "happy": ActionUnits(eye_opening=0.75, lip_corner_up=1.0, lip_stretch=0.2, mouth_opening=0.6,
+                         jaw=0.15),
     "neutral": ActionUnits(),
     # 1 + 4 + 15
     "sad": ActionUnits(inner_brow=1.0, brow_lowering=0.2, eye_opening=0.65, lip_corner_down=1.0),
     # 1 + 2 + 5 + 26
-    "surprise": ActionUnits(
-        inner_brow=0.95, outer_brow=1.0, upper_lid=0.9, mouth_opening=0.7, jaw=1.0
-    ),
-}
+    "surprise": ActionUnits(inner_brow=0.95, outer_brow=1.0, upper_lid=0.9, mouth_opening=0.7,
+                            jaw=1.0),
+}  # fmt: skip
 """Class name → the expression at full strength."""
 
 
@@ -139,15 +118,15 @@ def paint_head(
     """Paints head and shoulders onto an image, in place.
 
     Args:
-        canvas: uint8, (height, width, 3), BGR. Paint at twice the wanted size and
-            average down: only then are all edges smooth.
+        canvas: uint8, (height, width, 3), BGR. Paint at twice the wanted size and average down:
+            only then are all edges smooth.
         character: who.
         action_units: with what expression.
         centre: pixel (x, y) of the middle of the head.
         unit: pixels per face unit.
         tilt: degrees that the head leans, clockwise for the viewer.
-        turn: how far the features move right and down as the head turns, in face
-            units; up to about ±0.12 looks natural.
+        turn: how far the features move right and down as the head turns, in face units; up to about
+            ±0.12 looks natural.
         gaze: where the eyes look, right and down, each -1 to 1.
     """
     pen = _Pen(canvas, centre, unit, tilt, turn)
@@ -346,9 +325,8 @@ def _paint_beard(pen, character, units):
             end = (side * 0.4, 0.58 - 0.1 * units.lip_corner_up)
             upper = _curve((0, 0.42), (side * 0.2, 0.4), end)
             lower = _curve(end, (side * 0.2, 0.56), (0, 0.52))
-            pen.fill(
-                np.concatenate((upper, lower)), _mix(character.hair, character.skin, 0.15), 1.1
-            )
+            colour = _mix(character.hair, character.skin, 0.15)
+            pen.fill(np.concatenate((upper, lower)), colour, 1.1)
 
 
 def _paint_mouth(pen, character, units):
@@ -454,12 +432,8 @@ def _paint_brow(pen, character, units, side):
     inner_y = -0.42 - 0.17 * raised + 0.17 * lowered * (1 - 0.6 * raised) + 0.05 * wrinkle
     arch = -0.49 - 0.06 * raised - 0.16 * units.outer_brow + 0.07 * lowered + 0.03 * wrinkle
     outer_y = -0.38 + 0.05 * raised - 0.15 * units.outer_brow - 0.02 * lowered
-    spine = _curve(
-        (inner_x, inner_y),
-        (spacing - 0.06, arch),
-        (spacing + 0.1, arch),
-        (spacing + 0.25, outer_y),
-    )
+    over = (spacing - 0.06, arch), (spacing + 0.1, arch)
+    spine = _curve((inner_x, inner_y), *over, (spacing + 0.25, outer_y))
     thick = np.linspace(1.1, 0.3, len(spine))[:, None] * (0, character.brow_thickness)
     band = np.concatenate((spine - thick, (spine + thick)[::-1])) * (side, 1)
     colour = _INK if character.hair_style == "headscarf" else character.hair
@@ -475,45 +449,26 @@ def _paint_hair(pen, character):
     head = _outline(character, grow=grow)
     crown = np.roll(head, 12, axis=0)[:25]  # from one temple over the crown to the other
     edge = character.head_width - 0.04
+    right, left = (edge, -0.02), (-edge, -0.02)
+    waves, spikes = np.linspace(edge - 0.08, 0.28 - edge, 8), np.linspace(0.8, -0.8, 11)
+    short = _curve(
+        *(right, (edge - 0.08, -0.5), (edge - 0.3, line - 0.24)),
+        *((0.3 - edge, line - 0.04), (0.08 - edge, -0.5), left),
+        steps=24,
+    )
+    parted = [
+        _curve(right, (edge - 0.05, -0.6), (0.35, line - 0.2)),
+        _curve((0.35, line - 0.2), (-0.2, line + 0.25), (-edge, line + 0.25), (-edge, 0)),
+    ]
+    high, low = line + 0.1, line + 0.2
+    wavy = [_curve((x, high), (x - 0.1, low), (x - 0.2, high), steps=6) for x in waves]
     fringes = {
-        "short": _curve(
-            (edge, -0.02),
-            (edge - 0.08, -0.5),
-            (edge - 0.3, line - 0.24),
-            (0.3 - edge, line - 0.04),
-            (0.08 - edge, -0.5),
-            (-edge, -0.02),
-            steps=24,
-        ),
-        "fringe": np.concatenate(
-            [
-                [(edge, -0.02)],
-                *(
-                    _curve((x, line + 0.1), (x - 0.1, line + 0.2), (x - 0.2, line + 0.1), steps=6)
-                    for x in np.linspace(edge - 0.08, 0.28 - edge, 8)
-                ),
-                [(-edge, -0.02)],
-            ]
-        ),
-        "parted": np.concatenate(
-            [
-                _curve((edge, -0.02), (edge - 0.05, -0.6), (0.35, line - 0.2)),
-                _curve((0.35, line - 0.2), (-0.2, line + 0.25), (-edge, line + 0.25), (-edge, 0)),
-            ]
-        ),
+        "fringe": np.concatenate([[right], *wavy, [left]]),
         "spiky": np.array(
-            [
-                (edge, -0.02),
-                *((x, line + 0.14 * (-1) ** n) for n, x in enumerate(np.linspace(0.8, -0.8, 11))),
-                (-edge, -0.02),
-            ]
+            [right, *((x, line + 0.14 * (-1) ** n) for n, x in enumerate(spikes)), left]
         ),
-    }
-    fringes |= {
-        "long": fringes["parted"],
-        "bun": fringes["short"],
-        "curly": fringes["short"],
-        "headscarf": fringes["short"],
+        **dict.fromkeys(("parted", "long"), np.concatenate(parted)),
+        **dict.fromkeys(("short", "bun", "curly", "headscarf"), short),
     }
     shape = np.concatenate((crown, fringes[style]))
     pen.fill(shape, character.hair, 0.3)

@@ -1,7 +1,7 @@
 """Someone new, with an expression, as one square image.
 
-Everything follows from the random generator that is passed in: one in the same state
-gives the same person, pose and light.
+All follows from the random generator passed in: in the same state it gives the same person, pose
+and light.
 """
 
 from dataclasses import asdict
@@ -71,12 +71,10 @@ def random_character(rng: np.random.Generator) -> Character:
 
 
 def random_action_units(label: str, rng: np.random.Generator) -> ActionUnits:
-    """An expression as one person might make it: weaker or stronger, some muscles more.
+    """An expression, a key of `EXPRESSIONS`, as one person might make it.
 
-    Args:
-        label: a key of `EXPRESSIONS`.
-        rng: source of the variation. The strength is 0.5–1 of the prototype; each
-            unit varies by a fifth around that, the opening of the mouth by more.
+    The strength is 0.5–1 of the prototype; each unit varies by a fifth around that, the opening of
+    the mouth by more.
     """
     rest = EXPRESSIONS["neutral"]
     prototype = asdict(rest.towards(EXPRESSIONS[label], rng.uniform(0.5, 1.0)))
@@ -103,10 +101,10 @@ def draw_face(
 ) -> np.ndarray:
     """One square image of a face, framed like a Haar box with an eighth of it around.
 
-    OpenCV's frontalface_default cascade (scaleFactor 1.1, minNeighbors 5) found a face
-    in more than 95 % of `random_image`s of each expression, drawn at 192 pixels or
-    drawn at 48 and enlarged to 192; the tests repeat that on a sample. Drawn at 48 and
-    searched at 48, it misses more: a face is then hardly larger than its window.
+    OpenCV's frontalface_default cascade (scaleFactor 1.1, minNeighbors 5) found a face in more than
+    95 % of `random_image`s of each expression, drawn at 192 pixels or drawn at 48 and enlarged to
+    192; the tests repeat that on a sample. Drawn and searched at 48, hardly larger than its window,
+    it misses more.
 
     Args:
         character: who.
@@ -117,9 +115,8 @@ def draw_face(
         light: share by which the right edge is brighter than the middle, and the bottom.
         brightness: factor on every pixel.
         noise: added grey levels, shape (size, size) or (size, size, 3).
-        background: one BGR colour, or uint8 (height, width, 3) BGR, stretched to fit.
-            By default a grey darker than the skin, on which the Haar cascade finds
-            the face.
+        background: one BGR colour, or uint8 (height, width, 3) BGR, stretched to fit; by default a
+            grey darker than the skin, on which the Haar cascade finds the face.
 
     Returns:
         uint8, (size, size, 3), BGR, 0–255.
