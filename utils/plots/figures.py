@@ -12,6 +12,12 @@ def show_image(axes, image) -> None:
         axes.imshow(image[..., ::-1])
 
 
+def grid(rows: int, columns: int, width: float, height: float, **settings):
+    """A figure of so many inches with a white ground, and its axes, (rows, columns)."""
+    size = {"figsize": (width, height), "facecolor": "white"}
+    return plt.subplots(rows, columns, squeeze=False, **size, **settings)
+
+
 def finish(figure: Figure, right: float = 1) -> Figure:
     """The figure with everything in its place; not shown by itself."""
     figure.tight_layout(rect=(0, 0, right, 1))

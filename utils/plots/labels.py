@@ -1,14 +1,13 @@
 """Figures of labels: what people see in an image, and how that differs from its label."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 
 from utils.datasets.joined_votes import votes_of
 from utils.datasets.votes import VOTE_NAMES
-from utils.plots.figures import finish, show_image
+from utils.plots.figures import finish, grid, show_image
+from utils.plots.matrices import heatmap
 from utils.vision.images import read_image
 
 _LABEL, _OTHER = "#d55e00", "#0072b2"
@@ -26,15 +25,12 @@ def doubtful_labels(table: pd.DataFrame, count: int = 12) -> Figure:
     voted = "people" in table
     across = 4 if voted else 6
     rows = max(-(-len(table) // across), 1)
-    size = 10, (1.7 if voted else 2.2) * rows
-    figure, grid = plt.subplots(
-        rows, across * (1 + voted), figsize=size, facecolor="white", squeeze=False
-    )
-    for axes in grid.flat:
+    figure, places = grid(rows, across * (1 + voted), 10, (1.7 if voted else 2.2) * rows)
+    for axes in places.flat:
         axes.axis("off")
     if table.empty:
         figure.text(0.5, 0.5, "No label here is doubtful.", ha="center", va="center")
-    places = grid.reshape(-1, 1 + voted)
+    places = places.reshape(-1, 1 + voted)
     for place, (_, row), votes in zip(places, table.iterrows(), votes_of(table), strict=False):
         show_image(place[0], read_image(row["file"]))
         title = f"labelled {row['class']}"
@@ -54,31 +50,15 @@ def against_people(confusions: dict[str, np.ndarray], class_names) -> Figure:
             {"label": …, "model": …}; as `people.confusion_with_people` gives them.
         class_names: the classes in their order.
     """
-    figure, grid = plt.subplots(
-        1, len(confusions), figsize=(5 * len(confusions), 4.4), facecolor="white", squeeze=False
-    )
-    for axes, (whose, counts) in zip(grid[0], confusions.items(), strict=True):
+    figure, places = grid(1, len(confusions), 5 * len(confusions), 4.4)
+    for axes, (whose, counts) in zip(places[0], confusions.items(), strict=True):
         names = [f"{name} ({n})" for name, n in zip(class_names, counts.sum(axis=1), strict=True)]
-        sns.heatmap(
-            counts / np.maximum(counts.sum(axis=1, keepdims=True), 1),
-            annot=True,
-            fmt=".2f",
-            annot_kws={"fontsize": 8},
-            cmap="Blues",
-            vmin=0,
-            vmax=1,
-            square=True,
-            linewidths=0.5,
-            xticklabels=class_names,
-            yticklabels=names,
-            cbar=False,
-            ax=axes,
-        )
+        shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        small = {"annot_kws": {"fontsize": 8}, "cbar": False}
+        heatmap(axes, shares, class_names, names, fmt=".2f", vmax=1, **small)
         agreed = np.trace(counts) / max(counts.sum(), 1)
         axes.set(xlabel=whose, title=f"{whose}: as people in {agreed:.0%}")
-        axes.tick_params(axis="x", rotation=45)
-        axes.tick_params(axis="y", rotation=0)
-    grid[0, 0].set_ylabel("people's clear majority (images)")
+    places[0, 0].set_ylabel("people's clear majority (images)")
     return finish(figure)
 
 

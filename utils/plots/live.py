@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from utils.live.overlay import class_colour
-from utils.plots.figures import finish, show_image
+from utils.plots.figures import finish, grid, show_image
 from utils.vision.images import ImageSource, open_image
 
 _MOST_BARS = 6  # charts beside an image that can still be read
@@ -35,12 +35,12 @@ def still(image: ImageSource, faces: pd.DataFrame) -> Figure:
     across = 10 if crowd else min(4 + 2.6 * columns, 10)
     figure = plt.figure(figsize=(across, 3.4 * rows + inches), facecolor="white")
     if crowd:
-        grid = figure.add_gridspec(rows + 1, columns, height_ratios=[inches] + [3.4] * rows)
+        cells = figure.add_gridspec(rows + 1, columns, height_ratios=[inches] + [3.4] * rows)
     else:
-        grid = figure.add_gridspec(rows, columns + 1, width_ratios=[1.5] + [1] * columns)
-    left = figure.add_subplot(grid[0, :] if crowd else grid[:, 0])
+        cells = figure.add_gridspec(rows, columns + 1, width_ratios=[1.5] + [1] * columns)
+    left = figure.add_subplot(cells[0, :] if crowd else cells[:, 0])
     places = [(place // 3 + crowd, place % 3 + (not crowd)) for place in range(count)]
-    bars = [figure.add_subplot(grid[place]) for place in places]
+    bars = [figure.add_subplot(cells[place]) for place in places]
     show_image(left, image)
     left.axis("off")
     if found.empty:
@@ -77,18 +77,16 @@ def explanation(
         maps: of each face, as `saliency.occlusion_map` makes them of its most probable class.
         class_names: the classes, in the order of the probabilities.
     """
-    figure, grid = plt.subplots(
-        len(faces), 3, figsize=(9, 0.5 + 2.1 * len(faces)), squeeze=False, facecolor="white",
-        width_ratios=(1, 1.4, 1.3),
-    )  # fmt: skip
-    rows = zip(grid, faces, probabilities, maps, strict=True)
+    height = 0.5 + 2.1 * len(faces)
+    figure, places = grid(len(faces), 3, 9, height, width_ratios=(1, 1.4, 1.3))
+    rows = zip(places, faces, probabilities, maps, strict=True)
     for (left, middle, right), face, answer, importance in rows:
         show_image(left, face[..., ::-1].squeeze())
         left.axis("off")
         _show_bars(middle, answer, class_names)
         _show_map(right, face, importance, class_names[answer.argmax()])
     titles = "what it sees", "what it answers", "what spoke for it"
-    for axes, title in zip(grid[0], titles, strict=True):
+    for axes, title in zip(places[0], titles, strict=True):
         axes.set_title(title, fontsize=10)
     return finish(figure)
 
@@ -105,11 +103,8 @@ def timeline(table: pd.DataFrame, class_names, truth: pd.DataFrame | None = None
         truth: start, end (seconds) and label of what is shown, where that is known.
     """
     tracks = sorted(table["track"].value_counts().index[:8]) or [None]
-    figure, grid = plt.subplots(
-        len(tracks), 1, figsize=(10, 0.8 + 2.2 * len(tracks)), sharex=True, squeeze=False,
-        facecolor="white",
-    )  # fmt: skip
-    for axes, track in zip(grid[:, 0], tracks, strict=True):
+    figure, places = grid(len(tracks), 1, 10, 0.8 + 2.2 * len(tracks), sharex=True)
+    for axes, track in zip(places[:, 0], tracks, strict=True):
         rows = _with_absences(table[table["track"] == track])
         axes.stackplot(
             rows["seconds"],
@@ -122,8 +117,8 @@ def timeline(table: pd.DataFrame, class_names, truth: pd.DataFrame | None = None
         for start, end, label in () if truth is None else truth[["start", "end", "label"]].values:
             axes.axvline(start, color="black", linewidth=0.8)
             axes.text((start + end) / 2, 1.02, label, ha="center", va="bottom", fontsize=8)
-    grid[-1, 0].set_xlabel("seconds" + ("" if truth is None else "   (above: what is shown)"))
-    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="center right", fontsize=8)
+    places[-1, 0].set_xlabel("seconds" + ("" if truth is None else "   (above: what is shown)"))
+    figure.legend(*places[0, 0].get_legend_handles_labels(), loc="center right", fontsize=8)
     return finish(figure, right=0.88)
 
 
@@ -135,13 +130,10 @@ def frame_strip(frames: list[np.ndarray], columns: int = 2) -> Figure:
     rows = -(-len(frames) // columns)
     height, width = frames[0].shape[:2]
     across = 10 if columns > 1 else min(width / 100, 10)  # inches; a figure has 100 pixels each
-    figure, grid = plt.subplots(
-        rows, columns, figsize=(across, across / columns * height / width * rows), squeeze=False,
-        facecolor="white",
-    )  # fmt: skip
-    for axes in grid.flat:
+    figure, places = grid(rows, columns, across, across / columns * height / width * rows)
+    for axes in places.flat:
         axes.axis("off")
-    for axes, frame in zip(grid.flat, frames, strict=False):
+    for axes, frame in zip(places.flat, frames, strict=False):
         show_image(axes, frame)
     return finish(figure)
 

@@ -31,6 +31,14 @@ def recall_matrix(metrics: dict, of: str = "") -> Figure:
     return _matrix(shares, metrics["classes"], title, ".2f", 1)
 
 
+def heatmap(axes, values: np.ndarray, columns, rows, **settings) -> None:
+    """Values from 0 on as shades of blue, with what the columns and rows are called."""
+    look = {"annot": True, "cmap": "Blues", "vmin": 0, "square": True, "linewidths": 0.5}
+    sns.heatmap(values, xticklabels=columns, yticklabels=rows, ax=axes, **look, **settings)
+    axes.tick_params(axis="x", rotation=45)
+    axes.tick_params(axis="y", rotation=0)
+
+
 def _title(text: str, of: str) -> str:
     return f"{of}: {text}" if of else text
 
@@ -39,21 +47,8 @@ def _matrix(values, class_names, title, number_format, highest) -> Figure:
     # Whole on a laptop's screen, and three low enough for Notebook 7 not to fold them away.
     side = max(4.4, 1.7 + 0.42 * len(class_names))
     figure, axes = plt.subplots(figsize=(side + 0.8, side), facecolor="white")
-    sns.heatmap(
-        values,
-        annot=True,
-        fmt=number_format,
-        cmap="Blues",
-        vmin=0,
-        vmax=highest,
-        square=True,
-        linewidths=0.5,
-        xticklabels=class_names,
-        yticklabels=class_names,
-        cbar_kws={"shrink": 0.8, "ticks": MaxNLocator(5, integer=number_format == "d")},
-        ax=axes,
-    )
+    bar = {"shrink": 0.8, "ticks": MaxNLocator(5, integer=number_format == "d")}
+    names = class_names, class_names
+    heatmap(axes, values, *names, fmt=number_format, vmax=highest, cbar_kws=bar)
     axes.set(xlabel="predicted", ylabel="true", title=title)
-    axes.tick_params(axis="x", rotation=45)
-    axes.tick_params(axis="y", rotation=0)
     return finish(figure)

@@ -9,7 +9,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from utils.plots.figures import finish, show_image
+from utils.plots.figures import finish, grid, show_image
 from utils.training import evaluation
 from utils.vision.images import read_image
 
@@ -27,26 +27,23 @@ def class_counts(counts: pd.DataFrame) -> Figure:
     return finish(figure)
 
 
-def example_images(table: pd.DataFrame, class_names, each: int = 8, seed: int = 0) -> Figure:
-    """A row of random images for every class."""
-    figure, grid = plt.subplots(
-        len(class_names), each, figsize=(each, len(class_names) * 1.02), facecolor="white"
-    )
-    for row, name in zip(np.atleast_2d(grid), class_names, strict=True):
+def example_images(table: pd.DataFrame, class_names, seed: int = 0) -> Figure:
+    """A row of eight random images for every class."""
+    figure, places = grid(len(class_names), 8, 8, len(class_names) * 1.02)
+    for row, name in zip(places, class_names, strict=True):
         images = table[table["class"] == name]
-        files = images.sample(min(each, len(images)), random_state=seed)["file"]
+        files = images.sample(min(8, len(images)), random_state=seed)["file"]
         for axes in row:
             axes.axis("off")
         for axes, file in zip(row, files, strict=False):
             show_image(axes, read_image(file))
-        row[0].text(
-            -0.1, 0.5, name, transform=row[0].transAxes, ha="right", va="center", fontsize=10
-        )
+        place = {"transform": row[0].transAxes, "ha": "right", "va": "center"}
+        row[0].text(-0.1, 0.5, name, fontsize=10, **place)
     return finish(figure)
 
 
-def augmented_images(images, times: int = 3) -> Figure:
-    """An image of each class of a `batches.Batches`: plain above, and changed so often below."""
+def augmented_images(images) -> Figure:
+    """An image of each class of a `batches.Batches`: plain above, and changed thrice below."""
     names = images.preprocessing.class_names
     table = images.table.groupby("class").sample(1, random_state=images.seed)
     table = table.set_index("class", drop=False)
@@ -55,11 +52,8 @@ def augmented_images(images, times: int = 3) -> Figure:
     changed = type(images)(
         table, images.preprocessing, len(table), augmentation=images.augmentation
     )
-    figure, grid = plt.subplots(
-        1 + times, len(table), figsize=(1.1 * len(table), 1.2 * (1 + times)), squeeze=False,
-        facecolor="white",
-    )  # fmt: skip
-    for epoch, row in enumerate(grid):
+    figure, places = grid(4, len(table), 1.1 * len(table), 4.8)
+    for epoch, row in enumerate(places):
         changed.start_epoch(epoch)
         shown = changed[0][0] if epoch else plain[0][0]
         for axes, image, name in zip(row, shown, table["class"], strict=True):
@@ -112,15 +106,16 @@ def ways_compared(table: pd.DataFrame) -> Figure:
     return finish(figure)
 
 
-def reliability(labels: np.ndarray, probabilities: np.ndarray, bins: int = 10) -> Figure:
-    """Accuracy against confidence, in bins of confidence; on the diagonal both are equal.
+def reliability(labels: np.ndarray, probabilities: np.ndarray) -> Figure:
+    """Accuracy against confidence; on the diagonal both are equal.
+
+    Bins of confidence with fewer than 20 images are pale.
 
     Args:
         labels: int, (n,).
         probabilities: (n, classes).
-        bins: equally wide bins of confidence; those with fewer than 20 images are pale.
     """
-    confidence = probabilities.max(axis=1)
+    bins, confidence = 10, probabilities.max(axis=1)
     correct = probabilities.argmax(axis=1) == labels
     bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
     count = np.bincount(bin_of, minlength=bins)
@@ -159,12 +154,12 @@ def mistakes(
     files = list(files)  # a column's own index may be that of a larger table
     chosen = evaluation.most_confident_mistakes(labels, probabilities, count)
     rows = max(-(-len(chosen) // 6), 1)
-    figure, grid = plt.subplots(rows, 6, figsize=(10, 2.2 * rows), facecolor="white")
-    for axes in grid.flat:
+    figure, places = grid(rows, 6, 10, 2.2 * rows)
+    for axes in places.flat:
         axes.axis("off")
     if not len(chosen):
         figure.text(0.5, 0.5, "None of these was named wrongly.", ha="center", va="center")
-    for axes, index in zip(grid.flat, chosen, strict=False):
+    for axes, index in zip(places.flat, chosen, strict=False):
         answer = probabilities[index].argmax()
         show_image(axes, read_image(files[index]))
         axes.set_title(
