@@ -83,15 +83,6 @@ def test_near_identical_images_are_grouped_and_unlike_ones_are_not(report):
     assert near["conflicting"].sum() == 2
 
 
-def test_near_distance_is_a_choice(folder):
-    everything = in_groups(
-        audit_images(find_images(folder), near_distance=255, progress=False), "near"
-    )
-    assert [len(group) for group in everything] == [16]  # all 20 but the blank and the unreadable
-    with pytest.raises(ValueError, match="near_distance"):
-        audit_images(find_images(folder), near_distance=256)
-
-
 def test_a_shifted_crop_is_near(tmp_path):
     photograph = scene(1, 200)
     for number, place in enumerate((slice(10, 190), slice(12, 192))):
@@ -164,8 +155,6 @@ def test_summary_and_balance_count_what_is_there(report):
 def test_images_also_in_train(folder, report):
     same = {Path(file).name for file in images_also_in_train(report, "validation")}
     assert same == {"copy of 1.png", "copy of 2.png", "copy of 3.bmp"}
-    near = {Path(file).name for file in images_also_in_train(report, "validation", near=True)}
-    assert near == same | {"like 5.jpg", "like 7.jpg"}
     for split in ("test", "train"):
         with pytest.raises(ValueError, match=split):
             images_also_in_train(report, split)

@@ -73,9 +73,7 @@ class AuditReport:
         return folder
 
 
-def audit_images(
-    table: pd.DataFrame, *, near_distance: int = NEAR_DISTANCE, progress: bool = True
-) -> AuditReport:
+def audit_images(table: pd.DataFrame, *, progress: bool = True) -> AuditReport:
     """Look for copies, contradictions and blanks among images.
 
     Near-identity is judged by the difference hash of Krawetz
@@ -90,16 +88,8 @@ def audit_images(
     Args:
         table: rows with ``file``, ``split``, ``class`` and, where known, ``subject``, as
             `datasets.find_images`, `datasets.combine` and `splits.split_table` give them.
-        near_distance: greatest number of differing bits, 0–255; 0 asks for equal hashes.
         progress: show a progress bar.
-
-    Raises:
-        ValueError: ``near_distance`` is out of range.
     """
-    if not 0 <= near_distance < HASH_SIDE**2:
-        raise ValueError(
-            f"near_distance must be 0 to {HASH_SIDE**2 - 1}. Received: {near_distance}"
-        )
     table = table.reset_index(drop=True)
     if "subject" not in table:
         table["subject"] = ""
@@ -110,19 +100,15 @@ def audit_images(
     images = table.join(pd.DataFrame([row for row, _ in seen]))
     hashes = [code for _, code in seen]
     images["identical"] = _number_groups(pd.factorize(images["pixels"])[0], images)
-    near, alike = _near_groups(images, hashes, near_distance)
+    near, alike = _near_groups(images, hashes)
     images["near"] = _number_groups(near, images)
     duplicates = _duplicates(images)
     summary = _summary(images, duplicates, alike)
     return AuditReport(images, duplicates, summary, count_classes(table))
 
 
-def images_also_in_train(report: AuditReport, split: str, *, near: bool = False) -> set[str]:
-    """Files of a split ("validation" or "test") whose image stands in train too.
-
-    Args:
-        report, split: an audit, and one of its splits.
-        near: count nearly identical images as well as those with the same pixels.
+def images_also_in_train(report: AuditReport, split: str) -> set[str]:
+    """Files of a split, "validation" or "test", of which an image with the same pixels is in train.
 
     Raises:
         ValueError: the data set has no such split, or no train.
@@ -134,7 +120,7 @@ def images_also_in_train(report: AuditReport, split: str, *, near: bool = False)
             f"Expected a split other than train, beside train. Received: {split!r} of images "
             f"whose splits are {', '.join(images['split'].unique())}."
         )
-    return _also_in_train(images, split, "near" if near else "identical")
+    return _also_in_train(images, split, "identical")
 
 
 def near_pairs(hashes: np.ndarray, distance: int) -> Iterator[np.ndarray]:
@@ -181,7 +167,7 @@ def _is_blank(image: Image.Image) -> bool:
     return bool((extremes[:, 0] == extremes[:, 1]).all())
 
 
-def _near_groups(images: pd.DataFrame, hashes: list, distance: int) -> tuple[np.ndarray, int]:
+def _near_groups(images: pd.DataFrame, hashes: list) -> tuple[np.ndarray, int]:
     """A label per image, equal where the pixels are the same or nearly, and not by nature so.
 
     The number is that of pairs whose hashes are near, but which known people explain.
@@ -195,7 +181,7 @@ def _near_groups(images: pd.DataFrame, hashes: list, distance: int) -> tuple[np.
     # Joined block by block: of thousands of like renderings all pairs would not fit in memory.
     subjects, splits = (_values_of(images[name], content) for name in ("subject", "split"))
     alike = 0
-    for pairs in near_pairs(codes, distance):
+    for pairs in near_pairs(codes, NEAR_DISTANCE):
         left, right = kept[pairs].T
         suspect = (subjects[left] == "") | (subjects[right] == "")
         across = (splits[left] != splits[right]) | np.char.count(splits[left], "\n").astype(bool)

@@ -105,7 +105,6 @@ def draw_clip(
     size: tuple[int, int] = (640, 480),
     frames_per_second: float = 15,
     seconds_per_expression: float = 2.0,
-    seed: int = 1,
     characters: int = 1,
 ) -> pd.DataFrame:
     """Writes the clip of `clip_frames`, of these settings, as an mp4; returns its timeline.
@@ -119,14 +118,14 @@ def draw_clip(
     path = Path(path)
     if path.suffix.lower() != ".mp4":
         raise ValueError(f"The clip is an mp4; give a path that ends in .mp4. Received: {path}")
-    pace = {
-        "frames_per_second": frames_per_second,
-        "seconds_per_expression": seconds_per_expression,
-    }
     with (
         replacing(path) as temporary,
         closing(Mp4Writer(temporary, size, frames_per_second)) as writer,
     ):
-        for seconds, frame, _ in clip_frames(size=size, seed=seed, characters=characters, **pace):
+        pace = {
+            "frames_per_second": frames_per_second,
+            "seconds_per_expression": seconds_per_expression,
+        }
+        for seconds, frame, _ in clip_frames(size=size, characters=characters, **pace):
             writer.write(seconds, frame)
     return clip_timeline(seconds_per_expression)

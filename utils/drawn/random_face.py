@@ -90,14 +90,12 @@ def draw_face(
     action_units: ActionUnits,
     size: int = 192,
     *,
-    tilt: float = 0.0,
-    turn: tuple[float, float] = (0.0, 0.0),
-    gaze: tuple[float, float] = (0.0, 0.0),
     zoom: float = 1.0,
     light: tuple[float, float] = (0.0, 0.0),
     brightness: float = 1.0,
     noise: np.ndarray | None = None,
     background: np.ndarray | Colour | None = None,
+    **pose,
 ) -> np.ndarray:
     """One square image of a face, framed like a Haar box with an eighth of it around.
 
@@ -110,13 +108,13 @@ def draw_face(
         character: who.
         action_units: with what expression.
         size: side in pixels, at least 24.
-        tilt, turn, gaze: as for `paint_head`.
         zoom: more than 1 brings the face nearer.
         light: share by which the right edge is brighter than the middle, and the bottom.
         brightness: factor on every pixel.
         noise: added grey levels, shape (size, size) or (size, size, 3).
         background: one BGR colour, or uint8 (height, width, 3) BGR, stretched to fit; by default a
             grey darker than the skin, on which the Haar cascade finds the face.
+        **pose: tilt, turn and gaze of `paint_head`.
 
     Returns:
         uint8, (size, size, 3), BGR, 0–255.
@@ -130,7 +128,7 @@ def draw_face(
     canvas = backdrop(background, side, side)
     unit = side * zoom / FRAME
     centre = side / 2, side / 2 - _FRAME_CENTRE * unit
-    paint_head(canvas, character, action_units, centre, unit, tilt=tilt, turn=turn, gaze=gaze)
+    paint_head(canvas, character, action_units, centre, unit, **pose)
     image = cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA)
     return expose(image, light, brightness, noise)
 
