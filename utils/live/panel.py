@@ -80,32 +80,29 @@ class LivePanel:
         self._ended.set()
         self.table: pd.DataFrame | None = None
         self.error: Exception | None = None
-        self.start_button = ipywidgets.Button(description="Start", icon="play")
-        self.stop_button = ipywidgets.Button(description="Stop", icon="stop", disabled=True)
-        self.snapshot_button = ipywidgets.Button(
-            description="Snapshot", icon="camera", disabled=True
-        )
-        self.threshold_slider = ipywidgets.FloatSlider(
-            self._analyzer.threshold, min=0, max=1, step=0.05, description="Unsure <"
-        )
-        self.smoothing_slider = ipywidgets.FloatSlider(
-            self._analyzer.smoothing, min=0, max=2, step=0.05, description="Smooth (s)"
-        )
+
+        def button(text, icon, act, disabled=True):
+            looks = {"icon": icon, "layout": {"width": "100px"}}
+            made = ipywidgets.Button(description=text, disabled=disabled, **looks)
+            made.on_click(lambda _: act())
+            return made
+
+        def slider(text, value, most):
+            looks = {"step": 0.05, "layout": {"width": "270px"}}  # all in one row
+            made = ipywidgets.FloatSlider(value, min=0, max=most, description=text, **looks)
+            made.observe(lambda _: self._set_analyzer(), "value")
+            return made
+
+        self.start_button = button("Start", "play", self.start, disabled=False)
+        self.stop_button = button("Stop", "stop", self.stop)
+        self.snapshot_button = button("Snapshot", "camera", self.snapshot)
+        self.threshold_slider = slider("Unsure <", self._analyzer.threshold, 1)
+        self.smoothing_slider = slider("Smooth (s)", self._analyzer.smoothing, 2)
         # A Label would cut long messages short.
         self.status = ipywidgets.HTML("Press Start: the image appears below.")
-        self.start_button.on_click(lambda _: self.start())
-        self.stop_button.on_click(lambda _: self.stop())
-        self.snapshot_button.on_click(lambda _: self.snapshot())
-        for slider in (self.threshold_slider, self.smoothing_slider):
-            slider.observe(lambda _: self._set_analyzer(), "value")
-        buttons = (self.start_button, self.stop_button, self.snapshot_button)
-        for control in buttons:
-            control.layout.width = "100px"
-        for control in (self.threshold_slider, self.smoothing_slider):
-            control.layout.width = "270px"  # all in one row beside JupyterLab's list of files
-        controls = ipywidgets.HBox(
-            [*buttons, self.threshold_slider, self.smoothing_slider], layout={"flex_flow": "wrap"}
-        )
+        row = [self.start_button, self.stop_button, self.snapshot_button]
+        row += [self.threshold_slider, self.smoothing_slider]
+        controls = ipywidgets.HBox(row, layout={"flex_flow": "wrap"})
         record_row = [self.recording.widget] if self.recording else []
         self.widget = ipywidgets.VBox(
             [controls, *record_row, self.status, self._image.widget],

@@ -67,7 +67,6 @@ def run_folder(runs: str | Path, name: str, model: keras.Model, settings: dict) 
 def start_run(runs: str | Path, name: str, model: keras.Model, settings: dict) -> Path:
     """The folder of a run, as `run_folder` names it, made if it is new."""
     folder = run_folder(runs, name, model, settings)
-    folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "architecture.json", json.loads(model.to_json()))
     write_json(folder / "settings.json", settings)
     return folder

@@ -7,6 +7,7 @@ Running the same training again continues it; an edited network or setting start
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -151,10 +152,7 @@ def _fit(worker, model, training, validation, weights, settings, folder: Path, l
         keep_epoch(worker, model, training, folder, log)
         return finished(log, settings)
 
-    def begin(worker: keras.Model, epoch: int) -> None:
-        _seed_dropout(worker, settings.seed, epoch)
-
-    steps = len(training)
+    steps, begin = len(training), partial(_seed_dropout, seed=settings.seed)
     with Recorder(log, settings.epochs, steps, parts, keep, begin, team=training.team) as recorder:
         worker.fit(
             training if weights is None else Weighted(training, weights),
@@ -253,7 +251,7 @@ def _weights_of(file, model, preprocessing) -> dict[str, list[np.ndarray]]:
     return {name: weights for name, weights in parts.items() if fits[name]}
 
 
-def _seed_dropout(model, seed: int, epoch: int) -> None:
+def _seed_dropout(model, epoch: int, seed: int) -> None:
     """Make dropout depend on seed and epoch alone: Keras saves no state of its generators."""
     for number, layer in enumerate(all_layers(model)):
         if isinstance(layer, keras.layers.Dropout):
