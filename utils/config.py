@@ -1,7 +1,6 @@
-"""Where things lie and what the expressions are called.
+"""Where things lie and what the expressions are called; nothing heavy is imported here.
 
-Every path follows from this file's own place, so a notebook finds the project
-from whatever folder it was opened in. Nothing heavy is imported here.
+Every path follows from this file's own place, so a notebook finds the project from any folder.
 """
 
 import re
@@ -47,10 +46,8 @@ _CANONICAL = {word: name for name, words in _SYNONYMS.items() for word in (name,
 def class_name(label: str) -> str:
     """The project's name for an expression label or class folder.
 
-    Case, surrounding spaces and the usual synonyms are folded: ``"Happiness"``
-    and ``"joy"`` are both ``"happy"``. A label that is no known expression is
-    returned stripped but otherwise untouched, so a user's own classes keep
-    their names.
+    Case, surrounding spaces and the usual synonyms are folded. A label that is no known expression
+    is stripped but otherwise untouched, so a user's own classes keep their names.
 
     >>> class_name("Anger"), class_name("my class")
     ('angry', 'my class')

@@ -15,13 +15,11 @@ from tempfile import TemporaryFile, gettempdir
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Write a file in one step, making its folder if need be.
-
-    A reader, or a kill at any moment, finds either the old file or the new one.
+    """Write a file in one step, making its folder if need be: a kill leaves the old or the new.
 
     Yields:
-        The path to write to, beside the file and of the same suffix. When the block ends, it
-        takes the file's name; where the block fails, it is removed.
+        The path to write to, beside the file and of the same suffix. When the block ends, it takes
+        the file's name; where the block fails, it is removed.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -39,8 +37,8 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     """Make a folder in one step; one that is there must be empty.
 
     Yields:
-        A new folder beside it, which takes its name when the block ends, and is removed where
-        the block fails. What a killed run left of it is removed first.
+        A new folder beside it, which takes its name when the block ends, and is removed where the
+        block fails. What a killed run left of it is removed first.
     """
     temporary = path.with_name(f".{path.name}.partial")
     shutil.rmtree(temporary, ignore_errors=True)
@@ -102,8 +100,8 @@ def _told(number: int, text: str) -> OSError:
 def locked(path: str | Path, work: str) -> Iterator[None]:
     """Be the only process of this machine that works on a file or folder.
 
-    What a killed process held is free again. The lock lies in the temporary folder, so that
-    nothing stays beside the data.
+    What a killed process held is free again. The lock lies in the temporary folder, not beside the
+    data.
 
     Args:
         path: the file or folder.
@@ -148,11 +146,7 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def write_json(path: str | Path, values: dict) -> None:
-    """Write values as readable JSON, in one step.
-
-    Raises:
-        ValueError: one of them is not a finite number, for which JSON has no word.
-    """
+    """Write values as readable JSON, in one step; ValueError where a number is not finite."""
     text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
     write_text(path, text + "\n")
 
@@ -185,10 +179,6 @@ def check_writable(path: str | Path) -> None:
 
 def check_outputs(sources: Iterable[str | Path], outputs: Iterable[str | Path]) -> None:
     """Refuse to write over a file that is read, or twice to one file; links are seen through.
-
-    Args:
-        sources: the files that are read.
-        outputs: the files that are going to be written.
 
     Raises:
         ValueError: an output is one of the sources, or named twice.

@@ -1,8 +1,7 @@
 """Progress bars that stay readable where a notebook's widgets are not shown.
 
-tqdm's own notebook bar is a widget: on GitHub, or in a notebook that is not trusted, it reads
-"0%" for ever. Here a notebook's bar is plain text that is exchanged in place, so what is
-saved with the notebook is the finished bar.
+tqdm's own notebook bar is a widget: on GitHub, or in a notebook that is not trusted, it reads "0%"
+for ever. Here it is plain text that is exchanged in place, so what is saved is the finished bar.
 """
 
 import io

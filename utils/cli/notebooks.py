@@ -17,16 +17,15 @@ DEMO_BATCH_SIZE = 32  # few images: smaller batches, for more steps
 
 
 def execute(notebook: str | Path, output: str | Path, parameters: dict | None = None) -> Path:
-    """Run a notebook from top to bottom and keep the executed copy.
+    """Run a notebook from top to bottom and keep the executed copy, also when a cell fails.
 
     Args:
         notebook: not changed.
-        output: where the executed copy goes, also when a cell fails.
+        output: where the executed copy goes.
         parameters: replace those of the notebook's cell tagged "parameters".
 
     Raises:
-        ValueError: a parameter that the notebook does not have. (papermill itself
-            would accept a misspelled one and change nothing.)
+        ValueError: a parameter that the notebook does not have, which papermill would accept.
         papermill.PapermillExecutionError: a cell failed.
     """
     parameters = parameters or {}
@@ -52,8 +51,8 @@ def run_demo(folder: str | Path) -> dict:
     """Train a head for drawn faces, read the matrices, and label a clip, in their notebooks.
 
     Args:
-        folder: gets the executed notebooks, the model, the annotated clip, its table
-            and `summary.txt`.
+        folder: gets the executed notebooks, the model, the annotated clip, its table and
+            `summary.txt`.
 
     Returns:
         The numbers of the training notebook.

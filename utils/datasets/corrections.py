@@ -45,8 +45,7 @@ def correct(table: pd.DataFrame, file: str | Path | None) -> pd.DataFrame:
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: it is no file of corrections, or names images that the table has not, or
-            has twice.
+        ValueError: it is no file of corrections, or names images that the table has not, or twice.
     """
     if file is None:
         return table

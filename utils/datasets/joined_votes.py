@@ -26,10 +26,10 @@ _USAGE = re.compile(r"(train|publictest|privatetest)", re.IGNORECASE)
 
 
 def write_votes(folder: str | Path, votes_file: str | Path) -> None:
-    """Join an imported FER-2013 with its votes, and keep these in its `votes.csv`.
+    """Join an imported FER-2013 with its votes, and keep these in its `votes.csv`, in one step.
 
     Args:
-        folder: as importing made it; only `votes.csv` is written, in one step.
+        folder: as importing made it.
         votes_file: FER+'s `fer2013new.csv`.
 
     Raises:
@@ -82,11 +82,7 @@ def join_votes(sources: pd.Series, files: pd.Series, table: pd.DataFrame) -> pd.
 
 
 def with_votes(table: pd.DataFrame, votes_file: str | Path) -> pd.DataFrame:
-    """A table of images, as `table.find_images` gives it, with the votes of a file of FER+.
-
-    Raises:
-        FileNotFoundError, VotesError: as `votes.read_votes` and `join_votes`.
-    """
+    """A table of `table.find_images` with the votes of a file of FER+; see `write_votes`."""
     files = table["file"].map(lambda file: Path(file).resolve().as_posix())
     joined = join_votes(_sources_of(files), files, read_votes(votes_file))
     return table.assign(votes=joined)
@@ -116,10 +112,7 @@ def votes_beside(folder: Path) -> pd.Series | None:
 
 
 def votes_of(table: pd.DataFrame) -> np.ndarray:
-    """The votes of a table's images: int (n, 10), in the order of `votes.VOTE_NAMES`.
-
-    Ten zeros stand for an image without votes, as does a table without the column.
-    """
+    """The votes of a table's images, or zeros: int (n, 10), in the order of `votes.VOTE_NAMES`."""
     nothing = (0,) * len(VOTE_NAMES)
     if "votes" not in table:
         return np.zeros((len(table), len(VOTE_NAMES)), int)

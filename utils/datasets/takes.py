@@ -1,8 +1,7 @@
-"""Takes: a person's own recordings, in the order and with the names that recording gives them.
+"""Takes: a person's own recordings, as recording writes them.
 
 A folder of takes holds ``<take>/<class>/<image>`` and a ``manifest.csv`` that names the person on
-each image. Images of one take resemble each other like neighbours in a film, so takes are what is
-set apart when a model is judged.
+each image. Images of one take resemble each other, so takes are what is set apart to judge a model.
 """
 
 from pathlib import Path
@@ -25,7 +24,7 @@ def find_takes(folder: str | Path, subject: str | None = None) -> pd.DataFrame:
 
     Raises:
         FileNotFoundError: no such folder.
-        ValueError: it holds no takes, nobody of that name, or several people where none is named.
+        ValueError: no takes, nobody of that name, or several people where none is named.
     """
     folder = Path(folder)
     if not folder.is_dir():

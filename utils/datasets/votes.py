@@ -41,8 +41,7 @@ def read_votes(path: str | Path) -> pd.DataFrame:
         path: `fer2013new.csv`, unchanged.
 
     Returns:
-        Columns ``usage`` ("Training", "PublicTest" or "PrivateTest") and `VOTE_NAMES` (whole
-        numbers of votes, 0–10); the index counts rows from 0.
+        Columns ``usage`` ("Training", "PublicTest" or "PrivateTest") and `VOTE_NAMES` (0–10 votes).
 
     Raises:
         FileNotFoundError: no such file.

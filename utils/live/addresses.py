@@ -28,9 +28,7 @@ def is_address(source) -> bool:
 
 
 def safe_address(address: str) -> str:
-    """An address without its user name and password, for tables and messages.
-
-    Values of settings are hidden too, but of those that no camera takes for a password.
+    """An address without its user and what could be a password, for tables and messages.
 
     >>> safe_address("rtsp://user:p@ss/word@camera/1")
     'rtsp://camera/1'

@@ -71,15 +71,13 @@ class FaceAnalyzer:
         return self._before is not None
 
     def read(self, frame: np.ndarray, seconds: float) -> list[Face]:
-        """The faces of the next frame.
+        """The faces of the next frame, in the order of their ids.
+
+        All were classified in one call, of this frame or of one less than ``read_every`` ago.
 
         Args:
             frame: uint8, (height, width) grey or (height, width, 3) BGR, 0–255.
             seconds: its time, never earlier than the last frame's.
-
-        Returns:
-            The faces in the order of their ids; all were classified in one call, of this
-            frame or of one less than ``read_every`` ago.
         """
         self._follow(to_grey(frame), seconds)
         elapsed, self._time = seconds - self._time, seconds

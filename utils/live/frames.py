@@ -15,14 +15,11 @@ TimedFrame = tuple[float, np.ndarray]
 
 
 class FrameSource:
-    """A source of frames; on its own, any iterable of (seconds, frame).
-
-    Args:
-        frames: gives (seconds, frame), seconds never decreasing.
-        name: what the table calls it.
-        fps: frames a second as far as it is known, else None.
+    """A source of frames; on its own, any iterable of (seconds, frame), seconds never decreasing.
 
     Attributes:
+        name: what the table calls it.
+        fps: frames a second as far as it is known, else None.
         length: number of frames if known beforehand, else None.
         stop: an event that, once set, ends the frames early; None until someone needs one.
     """

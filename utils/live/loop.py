@@ -188,17 +188,14 @@ def annotate_video(
     progress: bool = True,
     **settings,
 ) -> pd.DataFrame:
-    """Read a video, write it with boxes, labels and bars, and return the table.
+    """Read a video, write it with boxes, labels and bars, and return the table; see `read_live`.
 
     Args:
         source: path of a video or folder of images, or whatever `read_live` takes.
         predictor: see `read_live`.
-        video: the annotated mp4 file to write, if any.
-        table: the CSV file to write, if any.
+        video, table: the annotated mp4 and the CSV file to write, if any.
         progress: show a bar.
         **settings: of `read_live` and `FaceAnalyzer`.
-
-    Returns, raises: see `read_live`.
     """
     sinks = [] if table is None else [CsvSink(table)]
     if video is not None:

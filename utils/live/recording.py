@@ -1,8 +1,8 @@
 """Takes of one person's face, kept as images in a folder per class, while a button is held.
 
-The folder holds ``<take>/<class>/<image>.png``, a ``manifest.csv`` with the columns of every data
-set of this project, and ``import.json`` with the margin of the crops. `utils.datasets.takes` reads
-it. Nothing is written before `TakeRecorder.hold` or after `release`, and nothing elsewhere.
+The folder holds ``<take>/<class>/<image>.png``, a ``manifest.csv`` as every data set has it, and
+``import.json`` with the margin of the crops; `utils.datasets.takes` reads it. Nothing is written
+before `TakeRecorder.hold` or after `release`, and nothing elsewhere.
 """
 
 import csv
@@ -158,8 +158,7 @@ class GuidedRound(Sink):
         recorder: what keeps the images; give both to `utils.live.loop.read_live`, this one first.
         classes: in this order.
         say: gets "Now look happy …" at the beginning of each wait, and "Thank you." at the end.
-        seconds: that each class is recorded for.
-        pause: seconds before that.
+        seconds, pause: that each class is recorded for, and before that.
 
     Attributes:
         done: 0–1, how much of the round is over.
@@ -202,11 +201,7 @@ class GuidedRound(Sink):
 
 
 def checked_name(name: str, what: str) -> str:
-    """A name of a class or a person, without spaces around it.
-
-    Raises:
-        ValueError: it could not be a folder's name everywhere, or is empty.
-    """
+    """A name of a class or a person, stripped; ValueError if it could be no folder's."""
     name = name.strip()
     if not _NAME.fullmatch(name) or name.endswith("."):
         raise ValueError(
@@ -256,11 +251,7 @@ def _take_of(row: dict) -> str:
 
 
 def inside(folder: Path, name: str) -> Path:
-    """The path of a manifest's file.
-
-    Raises:
-        ValueError: it leads out of the folder.
-    """
+    """The path of a manifest's file; ValueError where it leads out of the folder."""
     path = (folder / name).resolve()
     if not path.is_relative_to(folder.resolve()):
         raise ValueError(f"{folder / MANIFEST} names a file outside of its folder: {name}")

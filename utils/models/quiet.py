@@ -10,9 +10,9 @@ from contextlib import contextmanager
 def quiet_start():
     """Hold back what libraries write to the process's error stream, unless they fail.
 
-    TensorFlow prints several lines on import before any of its log settings count
-    (its issue 100442), LiteRT one that it has no setting for; in a notebook they look
-    like errors. The stream belongs to the whole process: use it from one thread.
+    TensorFlow prints several lines on import before any of its log settings count (its issue
+    100442), LiteRT one without a setting; in a notebook they look like errors. Use it from one
+    thread.
     """
     sys.stderr.flush()
     with tempfile.TemporaryFile() as held:

@@ -1,11 +1,11 @@
 """The layers of a convolutional network by PyTorch's own kernels, for training with it.
 
-With `KERAS_BACKEND=torch`, Keras 3.15 builds a normalisation of elementary steps and copies
-every map twice on its way into a convolution. These layers have the same weights and
-settings and give the same answers, through one call each; on two AVX-512 cores with bfloat16
-units that makes a training step 1.6 times as fast (`benchmarks/training_speed.py`). Only the
-variance that a normalisation remembers differs, by one part in as many values as it was taken
-over. `rebuilding.rebuild` puts them in for training; a finished model never holds them.
+With `KERAS_BACKEND=torch`, Keras 3.15 builds a normalisation of elementary steps and copies every
+map twice on its way into a convolution. These layers have the same weights and answers, through one
+call each: a training step is 1.6 times as fast on two AVX-512 cores
+(`benchmarks/training_speed.py`). Only the variance that a normalisation remembers differs, by one
+part in as many values as it was taken over. `rebuilding.rebuild` puts them in for training; a
+finished model never holds them.
 """
 
 import torch

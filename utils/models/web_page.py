@@ -1,8 +1,7 @@
 """A model as a static folder: a page that reads faces in the browser, without any server.
 
-The page is this project's own (`utils/models/web`); onnxruntime-web, from its npm package, runs the
-network there. One face is read in an oval that the person fits: so no face finder is needed, and
-nothing is read of whoever else is in the picture.
+The page is this project's own (`utils/models/web`); onnxruntime-web runs the network there. One
+face is read in an oval that the person fits: no face finder is needed, and nobody else is read.
 """
 
 import shutil
@@ -26,8 +25,8 @@ def export_page(
     Args:
         model: a ``.keras`` file of this project.
         save: the folder, which must not exist.
-        runtime: onnxruntime-web's npm package: the .tgz of ``npm pack onnxruntime-web``, or the
-            folder that it was unpacked or installed to.
+        runtime: onnxruntime-web's npm package: the .tgz of ``npm pack onnxruntime-web``, or a
+            folder.
         faces: see `export.export_model`, which checks the network.
 
     Raises:

@@ -18,8 +18,8 @@ _ABSENCE = 0.5  # seconds without a face after which its line is cut
 def still(image: ImageSource, faces: pd.DataFrame) -> Figure:
     """An image with its faces boxed and numbered, and every probability as a bar.
 
-    All faces are boxed; where there are more than six, the first six, the largest, have bars, below
-    an image that is as wide as the figure.
+    Of more than six faces the first six, the largest, have bars, below an image as wide as the
+    figure.
 
     Args:
         image: as `stills.read_stills` takes it; arrays are grey or BGR.
@@ -92,10 +92,9 @@ def explanation(
 
 
 def timeline(table: pd.DataFrame, class_names, truth: pd.DataFrame | None = None) -> Figure:
-    """The probabilities of the faces over time, from the table of a video.
+    """The probabilities over time of the eight faces seen longest, from the table of a video.
 
-    Where there are more than eight faces, those seen longest are shown. While a face was
-    away for more than half a second, nothing is painted.
+    While a face was away for more than half a second, nothing is painted.
 
     Args:
         table: as `loop.read_live` returns it.

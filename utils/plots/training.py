@@ -146,10 +146,8 @@ def mistakes(
 
     Args:
         files: the image of each row.
-        labels: int, (n,).
-        probabilities: (n, classes).
-        class_names: names of the classes.
-        count: how many to show.
+        labels, probabilities: int (n,), and (n, classes).
+        class_names, count: the classes, and how many images to show.
     """
     files = list(files)  # a column's own index may be that of a larger table
     chosen = evaluation.most_confident_mistakes(labels, probabilities, count)

@@ -39,14 +39,9 @@ class Augmentation:
     noise: float = 0.0
 
     def __call__(self, image: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        """One random variant.
+        """One random variant, of the same form, of a uint8 image (height, width, channels), 0–255.
 
-        Args:
-            image: uint8, (height, width, channels), 0–255.
-            random: the source of chance; the same state gives the same variant.
-
-        Returns:
-            uint8 of the same shape, 0–255.
+        The same state of ``random`` gives the same variant.
         """
         height, width, channels = image.shape
         changed = cv2.warpAffine(

@@ -1,8 +1,8 @@
 """Which labels to look at: those that people would not give, or that a model finds doubtful.
 
 Each review is a table of images, the surest doubt first: ``file``, ``class`` (its label),
-``better`` (the class that people or the model would give) and how sure they are. A reader
-looks at the images, keeps the rows to change, and saves them with `corrections`:
+``better`` (the class that people or the model would give) and how sure they are. A reader looks at
+the images, keeps the rows to change, and saves them:
 
     changed = doubtful.head(20).assign(**{"class": doubtful["better"]})
     datasets.save_corrections(changed, "corrections.csv")
@@ -58,9 +58,8 @@ def unlike_people(table: pd.DataFrame, class_names: Sequence[str] = CLASS_NAMES)
         class_names: the classes that people's clear majority is looked for in.
 
     Returns:
-        The rows of the table in which that is another class than the label, with ``better``
-        (that class), ``people`` (the share of all votes for it) and ``for_label`` (the share
-        for the label).
+        The rows in which that is another class than the label, with ``better`` (that class),
+        ``people`` and ``for_label`` (the shares of all votes for it and for the label).
     """
     votes = votes_of(table)
     majority = np.array([*class_names, ""])[clear_majority(votes, class_names)]
@@ -119,9 +118,8 @@ def doubtful_labels(
     """The images whose label a model doubts that was not taught them, the surest first.
 
     The rule of confident learning (Northcutt, Jiang & Chuang, "Confident Learning: Estimating
-    Uncertainty in Dataset Labels", 2021): a class is meant where its probability is at least
-    the mean of that over the images labelled so, so that a class of which the model is never
-    sure has a lower bar.
+    Uncertainty in Dataset Labels", 2021): a class is meant where its probability is at least the
+    mean of that over the images labelled so; one of which the model is never sure has a lower bar.
 
     Args:
         table: the images, with ``file`` and ``class``.
@@ -129,8 +127,8 @@ def doubtful_labels(
         class_names: the classes in their order.
 
     Returns:
-        The rows of the table in which another class than the label is meant, with ``better``
-        (that class), ``model`` (its probability) and ``for_label`` (the label's).
+        The rows in which another class than the label is meant, with ``better`` (that class),
+        ``model`` (its probability) and ``for_label`` (the label's).
     """
     probabilities = np.asarray(probabilities, float)
     labels = pd.Index(list(class_names)).get_indexer(table["class"])

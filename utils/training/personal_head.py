@@ -2,22 +2,20 @@
 
 Two ways, and both leave trunk and old head as they are.
 
-*Neutral baseline.* Some faces look sad, or angry, at rest. With q(c) the mean answer to the
-resting face and t(c) the answer wanted there (half for neutral, the other half shared equally by
-the rest), every answer p(c | x) is weighed by (t(c) / q(c)) ** STRENGTH and normalised. This is the
-correction of a classifier for another prior (Saerens, Latinne and Decaestecker, "Adjusting the
-outputs of a classifier to new a priori probabilities", Neural Computation 14, 2002), this face's
-habit in the place of the prior, and a strength below 1 as in logit adjustment (Menon et al., ICLR
-2021), for a few images tell q only roughly.
+*Neutral baseline.* Some faces look sad, or angry, at rest. With q(c) the mean answer to the resting
+face and t(c) the answer wanted there (half for neutral, the other half shared equally by the rest),
+every answer p(c | x) is weighed by (t(c) / q(c)) ** STRENGTH and normalised: the correction of a
+classifier for another prior (Saerens, Latinne and Decaestecker, Neural Computation 14, 2002), with
+a strength below 1 as in logit adjustment (Menon et al., ICLR 2021), for a few images tell q
+roughly.
 
-*Few-shot head.* To the old log-probabilities of each class c is added Σ k(x, xᵢ) vᵢ(c). The xᵢ
-are the trunk's maps of the person's images and of their mirror images, and
-k(x, xᵢ) = exp(BETA · (cos(x, xᵢ) − 1)). The v minimise the cross-entropy on these images, weighed
-so that classes count alike, plus HELD / 2 · Σ v(c)ᵀ K v(c): kernel logistic regression with the
-old head as its offset (Hastie, Tibshirani and Friedman, "The Elements of Statistical Learning",
-12.3; the kernel is that of Tip-Adapter, Zhang et al., ECCV 2022). The penalty holds the answers
-near the old ones, and as the kernel fades with distance, other people's faces keep theirs: nothing
-has to be replayed, and no images or features need to be shipped.
+*Few-shot head.* To the old log-probabilities of each class c is added Σ k(x, xᵢ) vᵢ(c). The xᵢ are
+the trunk's maps of the person's images and of their mirror images, and k(x, xᵢ) = exp(BETA ·
+(cos(x, xᵢ) − 1)). The v minimise the cross-entropy on these images, weighed so that classes count
+alike, plus HELD / 2 · Σ v(c)ᵀ K v(c): kernel logistic regression with the old head as its offset
+(Hastie, Tibshirani and Friedman, "The Elements of Statistical Learning", 12.3; the kernel is that
+of Tip-Adapter, Zhang et al., ECCV 2022). As the kernel fades with distance, other people's faces
+keep their answers: nothing is replayed, and no images need to be shipped.
 """
 
 from dataclasses import dataclass
@@ -63,11 +61,8 @@ def see(model: keras.Model, faces: np.ndarray) -> Seen:
     """Trunk and head of a model, applied to faces and to their mirror images.
 
     Args:
-        model: as this project saves it, with the layers "trunk" and "head".
+        model: as this project saves it, with the layers "trunk" and "head", or ValueError.
         faces: uint8, (n, size, size, channels), 0–255.
-
-    Raises:
-        ValueError: the model has no such layers.
     """
     names = [layer.name for layer in model.layers]
     if not {"trunk", "head"} <= set(names):

@@ -47,8 +47,8 @@ class Personal:
         learned: the images that it learned from, as `datasets.takes.find_takes` lists them.
         left_out: how many more there were of classes with more than `MOST`.
         judged: images of takes that were left out in turn, so many of all.
-        before, after: `evaluation.evaluate` of these, by the unchanged model and by models that
-            did not know their take; None where there is but one take.
+        before, after: `evaluation.evaluate` of these, by the unchanged model and by models that did
+            not know their take; None where there is but one take.
         keep: whether the personal model is advised; None where nothing could be compared.
     """
 
@@ -94,16 +94,16 @@ def personalise(
 
     Args:
         folder: of takes, see `datasets.takes`.
-        save: the new model, an ordinary ``.keras`` file that keeps the old one's preprocessing
-            and opinion of what is a face; its metadata says who, when and from which model.
+        save: the new model, an ordinary ``.keras`` file that keeps the old one's preprocessing and
+            opinion of what is a face; its metadata says who, when and from which model.
         model: the old one; not changed.
         subject: whose takes, where there are those of several people.
         way: "neutral" learns from the resting face alone, "few-shot" from every class, new ones
             too; "auto" takes the first where nothing but neutral was recorded.
 
     Raises:
-        FileNotFoundError, ValueError: as `find_takes` and `load_model`; a class is missing for
-            the way; the recordings were cut with another margin than the model's.
+        FileNotFoundError, ValueError: as `find_takes` and `load_model`; a class is missing for the
+            way; the recordings were cut with another margin than the model's.
     """
     if way not in WAYS:
         raise ValueError(f"Unknown way. Received: {way!r}; expected one of {', '.join(WAYS)}.")
@@ -149,13 +149,12 @@ def personalise(
 
 
 def learn(seen: Seen, labels: np.ndarray, class_names, way: str) -> Change:
-    """What a way learns from images.
+    """What a way ("neutral" or "few-shot") learns from images.
 
     Args:
         seen: the images, see `personal_head.see`.
-        labels: int, (n,), positions in ``class_names``.
-        class_names: of the new model, the old one's first.
-        way: "neutral", which looks at images of that class only, or "few-shot".
+        labels: int, (n,), positions in ``class_names``, those of the new model, the old one's
+            first.
     """
     if way == "neutral":
         return neutral_baseline(seen.rows(labels == class_names.index(NEUTRAL)), class_names)
@@ -165,9 +164,7 @@ def learn(seen: Seen, labels: np.ndarray, class_names, way: str) -> Change:
 def leave_takes_out(
     seen: Seen, labels: np.ndarray, takes, class_names, way: str, chosen: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Judge every take by a model that learned from the others.
-
-    Neighbouring frames are nearly one image, so a split within a take would flatter.
+    """Judge every take by a model that learned from others: frames of one are nearly one image.
 
     Args:
         seen, labels, class_names, way: see `learn`.
@@ -175,8 +172,8 @@ def leave_takes_out(
         chosen: int, rows that may be learned from; all by default.
 
     Returns:
-        Answers of the unchanged model and of those that learned, each float (n, classes), and
-        which rows could be judged, bool (n,): all, unless nothing is left to learn from.
+        Answers of the unchanged model and of those that learned, each float (n, classes), and which
+        rows could be judged, bool (n,): all, unless nothing is left to learn from.
     """
     takes = np.asarray(takes)
     old = seen.mean(seen.answers)

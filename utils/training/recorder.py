@@ -16,8 +16,7 @@ class Recorder(keras.callbacks.Callback):
     Args:
         log: rows of the epochs before, which new ones are added to: epoch, loss, accuracy,
             val_loss, val_accuracy, learning_rate, seconds, and what tells domains apart.
-        epochs: at most.
-        steps: batches an epoch.
+        epochs, steps: at most, and batches in each.
         validation_parts: the validation batches of each domain.
         keep: called after each epoch with the model; True ends the training.
         begin: called before each epoch with the model and the epoch's number, from 0.
@@ -25,8 +24,8 @@ class Recorder(keras.callbacks.Callback):
         team: those who train together.
 
     Raises:
-        TrainingFailed: a ValueError, from within ``fit``, at the first loss or weight that is
-            no finite number.
+        TrainingFailed: a ValueError, from within ``fit``, at the first loss or weight that is no
+            finite number.
     """
 
     def __init__(

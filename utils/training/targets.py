@@ -18,11 +18,7 @@ Targets = str | float
 
 
 def vote_weight(targets: Targets) -> float:
-    """How much the votes count: 0 for "labels", 1 for "votes".
-
-    Raises:
-        ValueError: it is none of these, nor a number (or its text) from 0 to 1.
-    """
+    """How much the votes count: 0 for "labels", 1 for "votes"; ValueError for no `Targets`."""
     try:
         weight = float({"labels": 0, "votes": 1}.get(targets, targets))
     except (TypeError, ValueError):

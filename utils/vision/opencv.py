@@ -1,8 +1,7 @@
 """OpenCV, or a sentence that says why it does not load and what to install.
 
-Modules write ``from utils.vision.opencv import cv2``. On a bare server or container the
-plain import fails with the name of a shared library that few people can place;
-here that name is turned into the package to install.
+Modules write ``from utils.vision.opencv import cv2``. On a bare server or container the plain
+import fails with the name of a shared library; here that is turned into the package to install.
 """
 
 _PACKAGES = {  # shared library: (Debian and Ubuntu, Fedora)
