@@ -1,8 +1,7 @@
 """Addresses of streams and cameras: what is one, how it is opened, and what stays hidden.
 
-An address may hold a user's name and password (``rtsp://user:password@camera/1``,
-``http://camera/image?pwd=password``). Whatever is shown or written down goes through
-`safe_address` first.
+An address may hold a password (``rtsp://user:password@camera/1``,
+``http://camera/image?pwd=password``): what is shown or written goes through `safe_address`.
 """
 
 import os

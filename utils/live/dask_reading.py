@@ -73,10 +73,9 @@ def read_many(
 
     Args:
         sources: see `utils.live.source_lists.list_sources`.
-        folder: gets a file of rows, in the columns of `utils.live.predict.read_sources`, for
-            every video and every hundred images or fewer; ``_sources`` with what was read and
-            how long it took; ``_settings.json``; and ``_failed.csv``. All workers must see it
-            under this path.
+        folder: gets a file of rows, in the columns of `utils.live.predict.read_sources`, for every
+            video and every hundred images or fewer; ``_sources`` with what was read and how long it
+            took; ``_settings.json``; and ``_failed.csv``. All workers must see it under this path.
         model: ``.keras`` file of this project.
         workers, dask: see `utils.live.dask_cluster.cluster`.
         form: "parquet" or "csv".

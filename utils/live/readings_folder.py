@@ -72,8 +72,7 @@ def tidy(folder: Path, form: str, failed: dict[str, str]) -> None:
 
 
 def write_sources(folder: Path, piece: str, rows: Iterable[tuple]) -> None:
-    """Tell what a piece was made of, once its file is there: source, frames, faces, seconds
-    of work, notes."""
+    """Tell what a piece was made of, once its file is there."""
     head = ("source", "frames", "faces", "seconds", "notes")
     _write_rows(folder / SOURCES / f"{piece}.csv", head, rows)
 

@@ -51,14 +51,12 @@ class Sink:
 class VideoSink(Sink):
     """The annotated frames as an mp4 file that browsers and phones play, in the source's time.
 
-    While it is written it is called ``NAME.unfinished.mp4`` and can be played: a kill at any
-    moment loses its last frame. At the end it takes its name; that of a run that was cut
-    short stays unfinished. Where an earlier run left such a file it is kept, and the new one is
-    ``NAME.unfinished-2.mp4``, ….
+    While it is written it is called ``NAME.unfinished.mp4`` (``NAME.unfinished-2.mp4``, … where an
+    earlier run left one) and can be played: a kill at any moment loses its last frame. At the end
+    it takes its name; that of a run that was cut short stays unfinished.
 
     Args:
-        path: the mp4 file; an old one, of this sink's last run too, is replaced when the
-            run is complete.
+        path: the mp4 file; an old one is replaced when the run is complete.
         side: the longer side, in pixels, to which larger frames are scaled down.
 
     Raises:
@@ -114,12 +112,11 @@ class VideoSink(Sink):
 class CsvSink(Sink):
     """The table as a CSV file, one row for each face, on the disk after every frame.
 
-    The rows of a frame are written in one step; where a full disk took only a part of them,
-    that part is removed again.
+    The rows of a frame are written in one step; of a part, for which alone a disk had room, none
+    stays.
 
     Args:
-        path: the file; an old one, of this sink's last run too, is overwritten when a run
-            begins, as rows must be readable at once.
+        path: the file; an old one is overwritten when a run begins, as rows are readable at once.
     """
 
     def __init__(self, path: str | Path):

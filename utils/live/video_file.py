@@ -36,12 +36,11 @@ class VideoFile(FrameSource):
     Args:
         path: a file that FFmpeg reads, or the http(s):// URL of one.
         say: where messages go.
-        start: seconds from the file's beginning before which no frame is given. What lies before
-            is not decoded where the file has an index.
+        start: seconds before which no frame is given, nor decoded where the file has an index.
         end: seconds at which the frames end; None for the file's end.
         every: seconds between two frames that are given, the others are left out; None for all.
-        most_pixels: most pixels of a frame. A larger video is refused; a frame that is larger
-            than its header says is left out as damaged.
+        most_pixels: of a frame. A larger video is refused; a frame that is larger than its header
+            says is left out as damaged.
 
     Attributes:
         size: (width, height) of the frames as they are stored, in pixels; zeros before it is known.
@@ -276,11 +275,7 @@ class VideoFile(FrameSource):
 
 
 def check_span(start: float, end: float | None, every: float | None) -> None:
-    """Refuse times that select nothing.
-
-    Raises:
-        ValueError: a time below 0, or an end before the start.
-    """
+    """Refuse times that select nothing, below 0 or an end before the start: ValueError."""
     good = 0 <= start < math.inf and (end is None or end > start)
     if not good or not (every is None or 0 < every < math.inf):
         raise ValueError(
