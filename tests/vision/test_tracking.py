@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import linear_sum_assignment
 
 from utils.vision.opencv import cv2
-from utils.vision.tracking import FaceTracker, Track, follow_boxes
+from utils.vision.tracking import FaceTracker, Track, cheapest_pairs, follow_boxes
 
 
 def run(tracker, boxes_at, times):
@@ -118,3 +119,16 @@ def test_flow_gives_up_where_the_scene_has_changed():
 def test_times_that_make_no_sense_are_refused():
     with pytest.raises(ValueError, match="patience"):
         FaceTracker(linger=2, patience=1)
+
+
+@pytest.mark.parametrize("forbidden", [0.0, 0.6, 0.95, 1.0])
+def test_pairs_have_the_least_total_cost(forbidden):
+    random = np.random.default_rng(5)
+    for rows, columns in random.integers(0, 12, (300, 2)):
+        costs = random.random((rows, columns))
+        costs[random.random(costs.shape) < forbidden] = 1e6  # as of faces that cannot be the same
+        best = costs[linear_sum_assignment(costs)].sum()
+        pairs = cheapest_pairs(costs)
+        assert len(pairs) == min(rows, columns)
+        assert all(len(set(side)) == len(pairs) for side in zip(*pairs, strict=True))
+        assert sum(costs[pair] for pair in pairs) == pytest.approx(best, abs=1e-6)

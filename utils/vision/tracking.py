@@ -14,8 +14,8 @@ give the same tracks. Boxes are (left, top, width, height) in pixels, as floats.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import lap
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from utils.vision.boxes import intersection_over_union
 from utils.vision.opencv import cv2
@@ -143,7 +143,7 @@ class FaceTracker:
         costs = np.array([[_cost(before, box) for box in boxes] for before in expected])
         costs = costs.reshape(len(self.tracks), len(boxes))
         new, found = set(range(len(boxes))), []
-        for row, column in zip(*linear_sum_assignment(costs), strict=True):
+        for row, column in cheapest_pairs(costs):
             if costs[row, column] < _NEVER:
                 track, before = self.tracks[row], expected[row]
                 track.move_to(before + _TRUST * (boxes[column] - before), seconds)
@@ -217,6 +217,18 @@ def _median_move(box, before, after, error, good) -> np.ndarray | None:
     centre = _centre(box) + np.median(after - before, axis=0)
     side = np.array(box[2:]) * scale
     return np.concatenate([centre - side / 2, side])
+
+
+def cheapest_pairs(costs: np.ndarray) -> list[tuple[int, int]]:
+    """The row and the column of each pair, at the least total cost.
+
+    Args:
+        costs: float64, (rows, columns), finite; there may be none of either.
+
+    Returns:
+        As many pairs as there are rows or columns, whichever are fewer.
+    """
+    return list(zip(*lap.lapjvx(costs, extend_cost=True, return_cost=False), strict=True))
 
 
 def _cost(expected: np.ndarray, box: np.ndarray) -> float:
