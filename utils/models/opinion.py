@@ -44,7 +44,10 @@ def opinion_features(predictor, frame: np.ndarray, boxes: list[Box]) -> np.ndarr
     """
     both = [*boxes, *map(_wider, boxes)]
     crops = prepare_faces(frame, both, predictor.preprocessing)
-    return np.hstack(np.split(predictor.with_features(crops)[1], 2))
+    # Those of one box one after the other, or a second core would hold the weights, too, for good.
+    parts = [crops] if len(boxes) > 1 else np.split(crops, 2)
+    features = np.concatenate([predictor.with_features(part)[1] for part in parts])
+    return np.hstack(np.split(features, 2))
 
 
 def face_shares(predictor, frame: np.ndarray, boxes: list[Box]) -> np.ndarray | None:

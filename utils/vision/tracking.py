@@ -210,11 +210,12 @@ def _median_move(box, before, after, error, good) -> np.ndarray | None:
     good = good & (error <= max(0.01 * box[2], 0.5))
     if good.sum() < len(good) // 3:
         return None
-    before, after = before[good], after[good]
+    points = np.stack([before[good], after[good]])
     # Scale from the spread of the points about their middle: less noise than single pairs.
-    spread = [np.median(np.linalg.norm(p - np.median(p, axis=0), axis=1)) for p in (before, after)]
+    middles = np.median(points, axis=1, keepdims=True)
+    spread = np.median(np.linalg.norm(points - middles, axis=2), axis=1)
     scale = np.clip(spread[1] / max(spread[0], 1e-6), 0.9, 1.1)
-    centre = _centre(box) + np.median(after - before, axis=0)
+    centre = _centre(box) + np.median(points[1] - points[0], axis=0)
     side = np.array(box[2:]) * scale
     return np.concatenate([centre - side / 2, side])
 
