@@ -52,6 +52,8 @@ def test_an_opinion_travels_with_the_file_and_leaves_its_answers(model):
     expected = 1 / (1 + np.exp(-(seen @ weights + 0.25)))
     np.testing.assert_allclose(after.face_shares(FRAME, BOXES), expected, atol=1e-4)
     assert len(after.face_shares(FRAME, [])) == 0
+    alone = [after.face_shares(FRAME, [box])[0] for box in BOXES]
+    np.testing.assert_allclose(alone, expected, atol=1e-4)
 
 
 @pytest.mark.parametrize(
