@@ -3,6 +3,8 @@
 `read_live` ends in an orderly way whatever happens; `annotate_video` is `read_live` for a file.
 """
 
+from __future__ import annotations
+
 import os
 import time
 from collections import deque
@@ -10,8 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Event
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from utils.files import check_outputs
 from utils.live.addresses import is_address
@@ -23,6 +24,9 @@ from utils.live.sources import AnimatedImage, ImageSequence, open_source
 from utils.live.video_file import VideoFile
 from utils.progress import progress_bar
 from utils.vision.image_kinds import images_in
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _COMPLETE = ("end of source", "stopped")
 

@@ -4,20 +4,22 @@ The one place where numbers are rounded for print: a CSV file, a JSON file and t
 that is returned hold the same digits.
 """
 
+from __future__ import annotations
+
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from utils.live.overlay import draw_faces
 from utils.live.unsure import UNSURE, Face
 from utils.vision.opencv import cv2
 
-# A file's name may hold bytes that are no text, which Arrow's strings refuse.
-pd.options.mode.string_storage = "python"
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def face_columns(class_names: Sequence[str]) -> list[str]:
@@ -100,6 +102,10 @@ class ResultsTable:
 
     def to_pandas(self) -> pd.DataFrame:
         """One row for each face of each frame, in the order of `table_columns`."""
+        import pandas as pd  # 80 MB and a quarter of a second, which no frame needs
+
+        # A file's name may hold bytes that are no text, which Arrow's strings refuse.
+        pd.options.mode.string_storage = "python"
         numbers = np.array(self._numbers, np.float64).reshape(-1, len(self.columns))
         table = pd.DataFrame(numbers, columns=self.columns)
         whole = ["frame", "track", "x", "y", "width", "height"]

@@ -20,6 +20,8 @@ from utils.vision.images import ImageError, ImageSource, open_image
 from utils.vision.opencv import cv2
 from utils.vision.preprocessing import prepare
 
+pd.options.mode.string_storage = "python"  # see `results.ResultsTable`
+
 # All of these can be iterated over as well, as can an open file.
 _SINGLE = str | Path | bytes | bytearray | memoryview | Image.Image | np.ndarray
 
