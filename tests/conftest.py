@@ -13,7 +13,6 @@ from tests.single_images import image
 from utils import datasets
 from utils.config import CLASS_NAMES
 from utils.drawn.dataset import draw_dataset
-from utils.models import networks
 from utils.vision.boxes import Box
 from utils.vision.preprocessing import Preprocessing
 
@@ -59,10 +58,24 @@ def preprocessing() -> Preprocessing:
     return Preprocessing(CLASS_NAMES)
 
 
+def make_small_network(preprocessing: Preprocessing):
+    # Not above: the process that deals the tests out would load TensorFlow as well.
+    from utils.models import networks
+
+    trunk = networks.convolutional_trunk(preprocessing, widths=(4, 8))
+    return networks.join(trunk, networks.mlp_head(len(preprocessing.class_names), units=(8,)))
+
+
 @pytest.fixture
 def small_network(preprocessing):
-    trunk = networks.convolutional_trunk(preprocessing, widths=(4, 8, 8, 8))
-    return networks.join(trunk, networks.mlp_head(len(CLASS_NAMES), units=(8,)))
+    return make_small_network(preprocessing)
+
+
+@pytest.fixture
+def small_six_layers(monkeypatch):
+    """`--network six-layer` trains a small network; returns what makes it."""
+    monkeypatch.setattr("utils.models.six_layer_network", make_small_network)
+    return make_small_network
 
 
 @pytest.fixture(scope="session")

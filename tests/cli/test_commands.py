@@ -15,7 +15,6 @@ from utils import datasets
 from utils.cli import main
 from utils.config import CLASS_NAMES, PROJECT
 from utils.models.model_file import read_preprocessing, save_model
-from utils.models.networks import six_layer_network
 from utils.vision.preprocessing import Preprocessing
 
 
@@ -109,10 +108,10 @@ def test_errors_are_one_sentence_not_a_traceback(tmp_path, capsys):
     assert "Traceback" not in message
 
 
-def test_a_training_goes_on_from_a_model(faces, tmp_path, capsys):
+def test_a_training_goes_on_from_a_model(faces, small_six_layers, tmp_path, capsys):
     first, second = tmp_path / "first.keras", tmp_path / "second.keras"
     preprocessing = Preprocessing(CLASS_NAMES, margin=0.125)  # as drawn faces are cut
-    save_model(six_layer_network(preprocessing), preprocessing, first, litert_model=False)
+    save_model(small_six_layers(preprocessing), preprocessing, first, litert_model=False)
     common = ["train", str(faces), "--epochs", "1", "--network", "six-layer"]
     common += ["--runs", str(tmp_path / "runs")]
     further = [*common, "--start", str(first), "--patience", "3", "--zoom", "0.2"]
@@ -152,7 +151,7 @@ def test_a_training_that_cannot_be_is_refused_before_it_begins(
     assert not runs.exists()
 
 
-def test_train_on_three_classes_then_evaluate_on_seven(faces, tmp_path, capsys):
+def test_train_on_three_classes_then_evaluate_on_seven(faces, small_six_layers, tmp_path, capsys):
     runs = tmp_path / "runs"
     arguments = ["train", str(faces), "--classes", "Joy,sad,surprised", "--epochs", "1"]
     arguments += ["--network", "six-layer"]

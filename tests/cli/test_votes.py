@@ -29,7 +29,7 @@ def voted(faces, tmp_path):
     return folder, file
 
 
-def test_train_on_votes_and_corrections(voted, tmp_path, capsys):
+def test_train_on_votes_and_corrections(voted, small_six_layers, tmp_path, capsys):
     folder, _ = voted
     corrections = tmp_path / "corrections.csv"
     table = datasets.find_images(folder)

@@ -1,16 +1,13 @@
 """Images of every kind in, one tidy table out."""
 
 import io
-import os
-import subprocess
-import sys
 from itertools import islice
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from utils.config import CLASS_NAMES, PROJECT
+from utils.config import CLASS_NAMES
 from utils.drawn.clip import clip_frames
 from utils.live.stills import read_stills
 from utils.vision.haar import FaceDetector
@@ -201,13 +198,6 @@ def test_nothing_gives_an_empty_table_and_nonsense_an_error(empty, detector):
         read([empty, 3], detector)
     with pytest.raises(ValueError, match="colour_order"):
         read(empty, detector, colour_order="brg")
-
-
-def test_nothing_here_needs_tensorflow():
-    modules = "utils.live.stills, utils.models.saliency, utils.plots.training"
-    script = f"import sys, {modules}; sys.exit('tensorflow' in sys.modules)"
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
-    assert subprocess.run([sys.executable, "-c", script], env=environment).returncode == 0
 
 
 def test_three_lines_read_a_photograph_and_show_it(face, tmp_path):

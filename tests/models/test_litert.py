@@ -27,7 +27,7 @@ def network():
     """With its mirror image, and sure enough of its answers for them to differ."""
     keras.utils.set_random_seed(0)
     preprocessing = Preprocessing(CLASS_NAMES)
-    trunk = networks.convolutional_trunk(preprocessing, widths=(4, 8, 8, 8))
+    trunk = networks.convolutional_trunk(preprocessing, widths=(4, 8))
     head = networks.mlp_head(len(CLASS_NAMES), units=(8,))
     network = networks.mirrored(networks.join(trunk, head))
     head.layers[-1].kernel.assign(5 * head.layers[-1].kernel)
@@ -88,6 +88,7 @@ def test_neither_keras_nor_tensorflow_is_imported_to_read_a_face():
     code = (
         "import sys, numpy as np\n"
         "import utils.live.panel, utils.live.stills, utils.live.loop\n"
+        "import utils.models.saliency, utils.plots.training\n"
         "from utils.config import DEFAULT_MODEL\n"
         "from utils.models.predictor import load\n"
         "predictor = load(DEFAULT_MODEL)\n"

@@ -45,4 +45,4 @@ def test_mirrored_network_answers_a_face_and_its_mirror_image_alike(
         save_model(both, preprocessing, tmp_path / "mirrored.keras", litert_model=False)
     )
     assert np.allclose(saved.predict_on_batch(faces), answers, atol=1e-6)
-    assert saved.get_layer("trunk").output_shape == (None, 3, 3, 8)
+    assert saved.get_layer("trunk").output_shape == (None, 12, 12, 8)

@@ -111,7 +111,7 @@ def test_everything_wrong_is_said_at_once():
 
 def test_own_trunk_must_take_the_size(tmp_path, small_network, preprocessing):
     file = save_model(small_network, preprocessing, tmp_path / "small.keras", litert_model=False)
-    own = TRANSFER_GOOD | {"WEIGHTS": str(file), "UNFREEZE_FROM": "block4_convolution"}
+    own = TRANSFER_GOOD | {"WEIGHTS": str(file), "UNFREEZE_FROM": "block2_convolution"}
     check_parameters(own)
     with pytest.raises(ValueError, match="takes grey images of 48 × 48 pixels"):
         check_parameters(own | {"IMAGE_SIZE": 96})

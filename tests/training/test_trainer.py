@@ -7,10 +7,12 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 
 from utils import datasets, training
@@ -30,15 +32,23 @@ EPOCHS = 5
 
 QUICKLY_COMPILED = "--xla_backend_optimization_level=0"
 
-# A training as a notebook would start it, small and in float32 so that two runs
-# differ by rounding at most.
+# A process of its own for each line that comes, which trains. TensorFlow, whose import takes
+# longer than the training, is imported once; it has no threads yet when a process is split off.
 SCRIPT = """
-import sys
+import os, sys
 from tests.training.test_trainer import start
-start(sys.argv[1], sys.argv[2])
+for line in sys.stdin:
+    process = os.fork()
+    if not process:
+        start(sys.argv[1], sys.argv[2])
+        os._exit(0)
+    print(process, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), flush=True)
 """
 
 
+# A training as a notebook would start it, small and in float32 so that two runs
+# differ by rounding at most.
 def start(faces, runs, **settings):
     table = datasets.find_images(faces)
     preprocessing = Preprocessing(CLASS_NAMES)
@@ -66,15 +76,14 @@ def test_killed_at_several_moments_it_goes_on_as_if_never_stopped(faces, tmp_pat
     runs = tmp_path / "killed"
 
     def train_until(condition):
-        process = subprocess.Popen(
-            [sys.executable, "-c", SCRIPT, str(faces), str(runs)], stderr=subprocess.PIPE
-        )
-        while process.poll() is None and not condition():
+        """Whether the training was killed when the condition came true."""
+        print(file=trainings.stdin, flush=True)
+        process = int(trainings.stdout.readline())
+        while psutil.pid_exists(process) and not condition():
             time.sleep(0.002)
-        killed = process.poll() is None
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        return killed
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+        return int(trainings.stdout.readline()) == -signal.SIGKILL
 
     def file(name):
         return next(iter(runs.glob(f"run-*/{name}")), None)
@@ -85,9 +94,12 @@ def test_killed_at_several_moments_it_goes_on_as_if_never_stopped(faces, tmp_pat
 
     # While the first epoch's model was written but not its log; between a log and its
     # resume.keras; and in the middle of an epoch.
-    assert train_until(lambda: file("epoch-001.keras"))
-    assert train_until(lambda: rows() == 2)
-    assert train_until(lambda: rows() == 3 and time.sleep(0.05) is None)
+    command = [sys.executable, "-c", SCRIPT, str(faces), str(runs)]
+    pipes = dict.fromkeys(("stdin", "stdout"), subprocess.PIPE)
+    with subprocess.Popen(command, text=True, **pipes) as trainings:
+        assert train_until(lambda: file("epoch-001.keras"))
+        assert train_until(lambda: rows() == 2)
+        assert train_until(lambda: rows() == 3 and time.sleep(0.05) is None)
     finished = start(faces, runs)
 
     assert finished.folder.name == whole.folder.name
@@ -209,7 +221,7 @@ def test_fine_tuning_changes_the_unfrozen_layers_only_and_survives_a_stop(
 
     def tune(runs):
         network, _ = load_model(start_file)
-        backbones.unfreeze_from(network.get_layer("trunk"), "block4_convolution")
+        backbones.unfreeze_from(network.get_layer("trunk"), "block2_convolution")
         return training.train(network, learn, held_out, settings, tmp_path / runs, start=start_file)
 
     whole = tune("whole")
@@ -234,14 +246,14 @@ def test_fine_tuning_changes_the_unfrozen_layers_only_and_survives_a_stop(
 
     after, _ = load_model(resumed.folder / "epoch-003.keras")
     for old, new in zip(before.weights, after.weights, strict=True):
-        may_change = "block4_convolution" in old.path or "block" not in old.path
+        may_change = "block2_convolution" in old.path or "block" not in old.path
         assert np.array_equal(old, new) != may_change, old.path
 
 
 def test_what_is_frozen_makes_another_run(small_network, tmp_path):
     trunk = small_network.get_layer("trunk")
     folders = {start_run(tmp_path, "run", small_network, {})}
-    for layer in ("block4_convolution", "block3_convolution"):
+    for layer in ("block2_convolution", "block1_convolution"):
         backbones.unfreeze_from(trunk, layer)
         folders.add(start_run(tmp_path, "run", small_network, {}))
     assert len(folders) == 3
@@ -299,7 +311,7 @@ def test_domains_are_weighed_and_logged_apart(table, preprocessing, small_networ
 
 def test_lambda_in_a_head_is_refused_before_any_training(table, preprocessing, tmp_path):
     images = Batches(table, preprocessing)
-    trunk = networks.convolutional_trunk(preprocessing, widths=(4, 8, 8, 8))
+    trunk = networks.convolutional_trunk(preprocessing, widths=(4, 8))
     head = networks.mlp_head(len(CLASS_NAMES), units=(8,))
     head = keras.Sequential([keras.layers.Lambda(lambda x: x), *head.layers], name="head")
     with pytest.raises(ModelFileError, match="holds a Lambda layer"):
