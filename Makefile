@@ -4,8 +4,7 @@ BIN := .venv/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 DATA ?= data/fer2013
 EPOCHS ?= 20
-# A process a core and one more, up to four: each takes 2 GB. One file stays in one process; the
-# slow ones begin.
+# A process a core, up to four: each takes 2 GB. One file stays in one process; the slow ones begin.
 TESTS ?= -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 PORT ?= 8000
 PACK := .cache/release/images.npz.xz

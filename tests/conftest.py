@@ -19,12 +19,6 @@ from utils.vision.preprocessing import Preprocessing
 SLOW = ("end_to_end", "notebooks", "browser", "training", "benchmarks")
 
 
-@pytest.hookimpl(wrapper=True, optionalhook=True)
-def pytest_xdist_auto_num_workers():
-    """`-n auto`: a process more than there are cores, for some tests wait for others' work."""
-    return (yield) + 1
-
-
 def pytest_collection_modifyitems(items):
     """The files that take minutes first, so that all processes end together."""
     items.sort(key=lambda item: (*SLOW, item.path.parent.name).index(item.path.parent.name))
