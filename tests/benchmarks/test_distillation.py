@@ -96,7 +96,7 @@ def test_training_follows_its_teacher_and_gets_a_run_of_its_own(
     teacher = save_model(always_sad, preprocessing, tmp_path / "sad.keras", litert_model=False)
     pictures = Batches(table, preprocessing, batch_size=32)
     sad = Batches(table[table["class"] == "sad"], preprocessing)  # choose the best student's epoch
-    settings = training.Settings(epochs=6, learning_rate=1e-2, label_smoothing=0)
+    settings = training.Settings(epochs=6, learning_rate=5e-2, label_smoothing=0)
     plain = training.train(small_network, pictures, sad, settings, tmp_path)
     answers = Predictor(small_network, preprocessing).predict_batches(pictures)
     assert (answers.argmax(axis=1) == SAD).mean() < 0.9
