@@ -17,9 +17,8 @@ import numpy as np
 
 from benchmarks import measuring
 from benchmarks.measuring import save
-from benchmarks.release.distillation import TaughtBatches
 from utils import datasets, training
-from utils.config import MODELS, RESULTS, project_path
+from utils.config import RESULTS, project_path
 from utils.datasets import audit
 from utils.models import networks
 from utils.models.backend import keras
@@ -51,19 +50,11 @@ class Averaged(Muon):
         )
 
 
-class _Ragged:
-    """Batches as they were when most variants were raced: the last has the nine left over."""
+class _RaggedBatches(Batches):
+    """As they were when most variants were raced: the last has the nine left over."""
 
     def rows(self, index):
         return self._order[index * self.batch_size : (index + 1) * self.batch_size]
-
-
-class _RaggedBatches(_Ragged, Batches):
-    pass
-
-
-class _RaggedTaughtBatches(_Ragged, TaughtBatches):
-    pass
 
 
 class _MixedBatches(_RaggedBatches):
@@ -105,11 +96,10 @@ VARIANTS = {
     "strong augmentation": {"augmentation": STRONG},
     "mixup": {"batches": _MixedBatches},
     "without blank and contradictory pictures": {"clean": True},
-    "half towards the released model's answers": {"teacher": True},
 }
 """Each differs from the first in one choice, and in what that choice brings with it: another
-optimizer its own learning rate and weight decay, teachers that labels are not smoothed. The
-second gives a feeling for how much chance decides.
+optimizer its own learning rate and weight decay. The second gives a feeling for how much chance
+decides.
 """
 
 
@@ -143,7 +133,6 @@ def _race(
     pool=False,
     clean=False,
     batches=_RaggedBatches,
-    teacher=False,
     **settings,
 ) -> dict:
     """Train one variant; how often its last epoch is right on the validation part."""
@@ -159,12 +148,7 @@ def _race(
     if not excite:
         _weigh_all_alike(network)
     stream = learn, preprocessing, batch_size, True, augmentation, 0
-    if teacher:
-        teachers = [MODELS / "fer2013.keras"]
-        pictures = _RaggedTaughtBatches(*stream, teachers=teachers)
-        settings["label_smoothing"] = 0.0
-    else:
-        pictures = batches(*stream)
+    pictures = batches(*stream)
     with tempfile.TemporaryDirectory() as runs:
         log = training.train(
             network,
