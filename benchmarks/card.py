@@ -116,8 +116,8 @@ epoch was chosen by it: each training ran to its end. Tried and dropped: 22 epoc
 votes alone, with milder changes and rare classes weighted up. They gained 6 points on CK+48 at
 equal agreement with those held out, but on a video of a woman who listens answered "unsure" in 178
 of 464 frames, where the model without them does in 20 and calls her neutral. One network without
-teachers, with both answers, for 36 epochs of milder changes (55 minutes on two cores) came to 86.2 % of
-PublicTest's majority, 64.4 % of CK+48 and 49.3 % of JAFFE: teachers and a long training pay.
+teachers, with both answers, for 36 epochs on two cores, agreed less with people, both on those held
+out and on CK+48.
 
 FER-2013's faces were collected by web search: posed, cropped close, and not balanced by age, sex
 or skin colour. Its own label is the majority of ten people on two images in three.

@@ -106,7 +106,7 @@ def open_archive(source: Path, password: str | None = None) -> Iterator[list[Mem
 
 
 def read_member(member: Member) -> bytes:
-    """The bytes of an image file; ValueError where they are damaged in the archive."""
+    """The bytes of an image file; ValueError: damaged, or larger than `MAX_IMAGE_BYTES`."""
     try:
         with member.open() as file:
             return file.read(MAX_IMAGE_BYTES)

@@ -27,7 +27,11 @@ def models_of(subject: str, models: str | Path = MODELS) -> list[Path]:
 def pack_person(
     folder: str | Path, subject: str, archive: str | Path, models: str | Path = MODELS
 ) -> list[str]:
-    """Put somebody's recordings and models, if any, into one zip; which files."""
+    """Put somebody's recordings and models into one zip: which files.
+
+    Raises:
+        ValueError: nothing is kept of that person.
+    """
     folder = Path(folder)
     rows = [row for row in read_manifest(folder) if row["subject"] == subject]
     entries = {f"recordings/{row['file']}": inside(folder, row["file"]) for row in rows}
@@ -47,7 +51,11 @@ def pack_person(
 def delete_person(
     folder: str | Path, subject: str, models: str | Path = MODELS
 ) -> tuple[int, list[Path]]:
-    """Delete somebody's recordings and models, if any: how many images, and which models."""
+    """Delete somebody's recordings and models: how many images, and which models.
+
+    Raises:
+        ValueError: nothing is kept of that person.
+    """
     folder, found = Path(folder), models_of(subject, models)
     rows = [row for row in read_manifest(folder) if row["subject"] == subject]
     _check([*rows, *found], folder, subject)

@@ -98,7 +98,11 @@ def entry_blocks(archive: zipfile.ZipFile, name: str) -> Iterator[bytes]:
 
 
 def check_entries(path: str | Path) -> None:
-    """See, before Keras unpacks it, that each entry is known, sound and in bounds."""
+    """Refuse, before Keras unpacks it, a file with an unknown, damaged or too large entry.
+
+    Raises:
+        ModelFileError: there is one.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
