@@ -1,4 +1,4 @@
-"""Teachers, then two students small enough for a camera, on JAX.
+"""Teachers, then two students small enough for a camera.
 
     python -m benchmarks.release.train [--pack FILE] [--out FOLDER] …
 
@@ -8,10 +8,10 @@ learn from the same truths and from the teachers' mean answers to the very image
 (Beyer et al., "Knowledge distillation: A good teacher is patient and consistent", 2022): one
 mostly the votes, one mostly the labels.
 
-Images are changed on the device, so that it never waits for them. Every minute, and after each
-network, the state is saved; started again, it goes on there. It needs the pack, Keras and JAX,
-not TensorFlow. On one H200 it took eight minutes; `--teachers 1 --teacher-width 0.5 --epochs
-0.25` is a night's work for two cores.
+On a GPU the networks run on JAX, which needs no TensorFlow and changes the images on the device,
+so that it never waits for them. On processors they run on TensorFlow, where learning is three
+times as fast. Every minute, and after each network, the state is saved; started again, on either,
+it goes on there.
 """
 
 import argparse
@@ -20,11 +20,11 @@ import os
 import time
 from pathlib import Path
 
-os.environ["KERAS_BACKEND"] = "jax"
-
 import jax
-import keras
 import numpy as np
+
+# Before Keras is imported. XLA's backward convolutions are slow on processors.
+os.environ.setdefault("KERAS_BACKEND", "jax" if jax.default_backend() == "gpu" else "tensorflow")
 from jax import numpy as jnp
 from tqdm.auto import tqdm
 
@@ -32,6 +32,7 @@ from benchmarks.release import pack
 from benchmarks.release.augment import augment
 from benchmarks.release.networks import STUDENT, TEACHER, two_headed
 from utils.datasets import votes as people
+from utils.models.backend import fastest_precision, keras
 from utils.training.optimizer import Muon
 
 QUESTIONS = ("votes", "labels")
@@ -57,13 +58,13 @@ def main() -> None:
     add("--images", type=int, default=0, help="learn from so many only, to try the chain")
     options = parser.parse_args()
     started = time.perf_counter()
-    if jax.default_backend() == "gpu":
-        keras.config.set_dtype_policy("mixed_bfloat16")
+    keras.config.set_dtype_policy(fastest_precision())
     options.out.mkdir(parents=True, exist_ok=True)
     data = Data(pack.load(options.pack), options.images)
     print(f"{jax.devices()[0].device_kind}, {data.describe()}", flush=True)
+    network = OnJax if keras.backend.backend() == "jax" else Network
     students = [
-        Network(name, STUDENT, importance, 100 + number)
+        network(name, STUDENT, importance, 100 + number)
         for number, (name, importance) in enumerate(STUDENTS.items())
     ]
     epochs = max(round(STUDENT_EPOCHS * options.epochs), 1)
@@ -72,7 +73,7 @@ def main() -> None:
         return
     teachers = []
     for seed in range(options.teachers):
-        one = Network(f"teacher-{seed}", TEACHER, (1.0, 1.0), seed, options.teacher_width)
+        one = network(f"teacher-{seed}", TEACHER, (1.0, 1.0), seed, options.teacher_width)
         fit([one], data, max(round(TEACHER_EPOCHS * options.epochs), 1), options, [])
         teachers.append(one)
     if teachers:
@@ -131,68 +132,48 @@ class Data:
 
 
 class Network:
-    """A network with its optimizer, as plain lists of arrays that JAX can pass on."""
+    """A network with its optimizer, as Keras itself trains it."""
 
     def __init__(self, name: str, design: dict, importance, seed: int, width: float = 1.0):
         keras.utils.set_random_seed(seed)
         self.name, self.seed = name, seed
-        self.importance = [np.float32(one) for one in importance]  # of votes and of labels
+        self.importance = [float(one) for one in importance]  # of votes and of labels
         self.model = two_headed(design, width)
-        # The rate is an argument of each step: a schedule would be compiled anew for every length.
         self.optimizer = Muon(PEAK_RATE, weight_decay=WEIGHT_DECAY, clipnorm=1.0)
         self.optimizer.build(self.model.trainable_variables)
-        names = [variable.name for variable in self.optimizer.variables]
-        self.rate_place = names.index("learning_rate")
-        self.state = [
-            [variable.value for variable in part]
-            for part in (
-                self.model.trainable_variables,
-                self.model.non_trainable_variables,
-                self.optimizer.variables,
-            )
+        self.variables = [
+            self.model.trainable_variables,
+            self.model.non_trainable_variables,
+            self.optimizer.variables,
         ]
-        self.step, self.answer = self._step(), self._answer()
+        self.prepare()
+
+    def prepare(self) -> None:
+        losses = [surprise] * len(QUESTIONS)
+        self.model.compile(self.optimizer, losses, loss_weights=self.importance, jit_compile=False)
 
     def path(self, options) -> Path:
         return options.out / f"{self.name}.npz"
 
     def learn(self, images, targets, rate):
-        """One step; returns the loss, still on the device."""
-        self.state, loss = self.step(self.state, images, targets, self.importance, rate)
-        return loss
+        """One step; returns the loss."""
+        self.optimizer.learning_rate = rate
+        targets = [np.asarray(one) for one in targets]
+        return self.model.train_on_batch(np.asarray(images), targets)[0]
 
-    def _step(self):
-        model, optimizer, place = self.model, self.optimizer, self.rate_place
+    def answer(self, images) -> list:
+        """Probabilities for both questions."""
+        logits = self.model.predict_on_batch(np.asarray(images))
+        return [jax.nn.softmax(one) for one in logits]
 
-        def loss(trainable, others, images, targets, importance):
-            logits, others = model.stateless_call(trainable, others, images, training=True)
-            total = 0.0
-            for answer, target, weight in zip(logits, targets, importance, strict=True):
-                surprise = -(target * jax.nn.log_softmax(answer)).sum(axis=-1)
-                total += weight * surprise.mean()
-            return total, others
+    def values(self) -> list[list]:
+        """The arrays of weights, of what else the layers remember, and of the optimizer."""
+        return [[one.value for one in part] for part in self.variables]
 
-        @jax.jit(donate_argnums=0)
-        def step(state, images, targets, importance, rate):
-            trainable, others, moments = state
-            moments = [*moments[:place], rate, *moments[place + 1 :]]
-            (value, others), slopes = jax.value_and_grad(loss, has_aux=True)(
-                trainable, others, images, targets, importance
-            )
-            trainable, moments = optimizer.stateless_apply(moments, slopes, trainable)
-            return [trainable, others, moments], value
-
-        return step
-
-    def _answer(self):
-        model = self.model
-
-        @jax.jit
-        def answer(weights, images):
-            logits, _ = model.stateless_call(*weights, images, training=False)
-            return [jax.nn.softmax(one) for one in logits]
-
-        return answer
+    def set_values(self, values: list[list]) -> None:
+        for part, given in zip(self.variables, values, strict=True):
+            for variable, value in zip(part, given, strict=True):
+                variable.assign(value)
 
     def judge(self, part: dict, mirror: bool = True) -> list[np.ndarray]:
         """Probabilities for both questions, of a part's images, in batches of one size."""
@@ -203,9 +184,62 @@ class Network:
         for start in range(0, len(padded), size):
             batch = jnp.asarray(padded[start : start + size])
             views = [batch, batch[:, :, ::-1]] if mirror else [batch]
-            answers = [self.answer(self.state[:2], view) for view in views]
+            answers = [self.answer(view) for view in views]
             found.append([np.mean(np.asarray(pair), axis=0) for pair in zip(*answers, strict=True)])
         return [np.concatenate(one)[: len(images)] for one in zip(*found, strict=True)]
+
+
+class OnJax(Network):
+    """A network as plain lists of arrays, which stay on the device from step to step."""
+
+    def prepare(self) -> None:
+        model, optimizer, importance = self.model, self.optimizer, self.importance
+        self.state = super().values()
+        # The rate is an argument of each step: a schedule would be compiled for every length.
+        place = [one.name for one in optimizer.variables].index("learning_rate")
+
+        def loss(trainable, others, images, targets):
+            logits, others = model.stateless_call(trainable, others, images, training=True)
+            losses = map(surprise, targets, logits)
+            return sum(w * one.mean() for w, one in zip(importance, losses, strict=True)), others
+
+        @jax.jit(donate_argnums=0)
+        def step(state, images, targets, rate):
+            trainable, others, moments = state
+            moments = [*moments[:place], rate, *moments[place + 1 :]]
+            (value, others), slopes = jax.value_and_grad(loss, has_aux=True)(
+                trainable, others, images, targets
+            )
+            trainable, moments = optimizer.stateless_apply(moments, slopes, trainable)
+            return [trainable, others, moments], value
+
+        @jax.jit
+        def answer(weights, images):
+            logits, _ = model.stateless_call(*weights, images, training=False)
+            return [jax.nn.softmax(one) for one in logits]
+
+        self.step, self.answer_of = step, answer
+
+    def learn(self, images, targets, rate):
+        self.state, loss = self.step(self.state, images, targets, rate)
+        return loss  # still on the device
+
+    def answer(self, images) -> list:
+        return self.answer_of(self.state[:2], images)
+
+    def values(self) -> list[list]:
+        return self.state
+
+    def set_values(self, values: list[list]) -> None:
+        self.state = [
+            [jnp.asarray(one, old.dtype) for one, old in zip(given, part, strict=True)]
+            for given, part in zip(values, self.state, strict=True)
+        ]
+
+
+def surprise(target, logits):
+    """Cross-entropy of each image, (n,): a target without votes, which sums to 0, costs nothing."""
+    return -keras.ops.sum(target * keras.ops.log_softmax(logits), axis=-1)
 
 
 @jax.jit
@@ -234,7 +268,7 @@ def batches(data, seed, epoch, epochs, size, teachers):
         key = jax.random.key(int(random.integers(2**31)))
         images, targets = changed(arrays, key, chosen, strength)
         if teachers:
-            targets = mixed(targets, [one.answer(one.state[:2], images) for one in teachers])
+            targets = mixed(targets, [one.answer(images) for one in teachers])
         yield images, targets
 
 
@@ -289,12 +323,12 @@ def mean_answers(networks, part) -> list[np.ndarray]:
 
 def save(network, path: Path, epochs: int, whole: bool) -> None:
     """Write the weights, and with ``whole`` the optimizer's state, in one step."""
-    state = network.state if whole else network.state[:2]
+    state = network.values() if whole else network.values()[:2]
     arrays = {
         f"{part}_{number:03d}": np.asarray(value)
         for part, values in enumerate(state)
         for number, value in enumerate(values)
-        if not jnp.issubdtype(value.dtype, jax.dtypes.prng_key)
+        if "seed" not in network.variables[part][number].path
     }
     partial = path.with_name(f".{path.name}.partial.npz")
     np.savez(partial, epochs=epochs, **arrays)
@@ -310,13 +344,14 @@ def epochs_of(path: Path) -> int:
 
 
 def restore(network, path: Path) -> None:
-    """Bring a saved state back."""
+    """Bring a saved state back; what is not saved stays as it is."""
     with np.load(path) as saved:
-        for part, values in enumerate(network.state):
-            for number, value in enumerate(values):
-                name = f"{part}_{number:03d}"
-                if name in saved:
-                    values[number] = jnp.asarray(saved[name], value.dtype)
+        network.set_values(
+            [
+                [saved.get(f"{part}_{number:03d}", value) for number, value in enumerate(values)]
+                for part, values in enumerate(network.values())
+            ]
+        )
 
 
 def note(folder: Path, row: dict) -> None:
