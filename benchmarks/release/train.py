@@ -20,6 +20,8 @@ import os
 import time
 from pathlib import Path
 
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # or JAX sets it to tell more
+
 import jax
 import numpy as np
 
@@ -41,8 +43,6 @@ FROM_TEACHERS = 0.7  # share of a student's loss; the rest is the truth
 SMOOTHING = 0.1  # of labels and of drawn faces' votes
 PEAK_RATE, WEIGHT_DECAY = 1e-2, 5e-2
 EVERY = 60  # seconds between two saved states
-
-
 TEACHER_EPOCHS, STUDENT_EPOCHS = 120, 220
 
 

@@ -1,5 +1,6 @@
 """The steps that make the released models, on a handful of images."""
 
+import json
 import os
 import subprocess
 import sys
@@ -49,7 +50,7 @@ changed = np.asarray(augment(jax.random.key(0), images, np.float32(1)))
 assert changed.shape == (16, 48, 48, 1) and changed.min() >= 0 and changed.max() <= 255
 assert np.array_equal(changed, np.rint(changed))
 """
-    _on_jax("-c", script)
+    _run("-c", script, backend="jax")
 
 
 def test_a_students_heads_are_mixed_in_its_last_layer(tmp_path):
@@ -75,32 +76,58 @@ def test_a_students_heads_are_mixed_in_its_last_layer(tmp_path):
     assert np.allclose(network.predict_on_batch(images), expected, atol=1e-4)
 
 
-def test_training_goes_from_teachers_to_students_and_goes_on(packed, tmp_path):
+def test_training_goes_on_on_another_backend(packed, tmp_path):
     script = """
+from pathlib import Path
+import numpy as np
 from benchmarks.release import train
 train.STUDENT = train.TEACHER = {**train.STUDENT, "widths": (8,), "blocks": (1,)}
 train.main()
 train.main()
-"""
-    told = _on_jax(
-        *("-c", script, "--pack", str(packed), "--out", str(tmp_path), "--teachers", "1"),
-        *("--epochs", "0.001", "--batch-size", "4"),
+backend = train.keras.backend.backend()
+kind = {"jax": train.OnJax, "tensorflow": train.Network}[backend]
+one, images = kind("one", train.STUDENT, (1.0, 1.0), len(backend)), np.ones((2, 48, 48, 1))
+path = Path(FOLDER) / "whole.npz"
+if path.exists():
+    train.restore(one, path)
+else:
+    one.learn(images, [np.eye(7)[:2]] * 2, np.float32(0.1))
+    train.save(one, path, 1, whole=True)
+moments = [np.abs(np.asarray(value)).sum() for value in one.values()[2][2:]]
+print("is", *np.concatenate(one.answer(images)).ravel(), *moments)
+""".replace("FOLDER", repr(str(tmp_path)))
+    arguments = ["-c", script, "--pack", str(packed), "--out", str(tmp_path), "--teachers", "1"]
+    arguments += ["--batch-size", "4", "--epochs"]
+    names = ("teacher-0", "expressions", "fer2013")
+    before = _run(*arguments, "0.001", backend="jax")
+    assert [_epochs(tmp_path / f"{name}.npz") for name in names] == [1, 1, 1]
+    after = _run(*arguments, "0.01", backend="tensorflow")
+    assert [_epochs(tmp_path / f"{name}.npz") for name in names] == [1, 2, 2]
+    assert after.count("trained already") == 1  # by the second call
+    with open(tmp_path / "log.jsonl", encoding="utf-8") as file:
+        rows = [json.loads(line) for line in file]
+    assert [row["epoch"] for row in rows if row["network"] == "fer2013"] == [1, 2]
+    learned, restored = (
+        np.array(told.rpartition("is ")[2].split(), float) for told in (before, after)
     )
-    for name in ("teacher-0", "expressions", "fer2013"):
-        with np.load(tmp_path / f"{name}.npz") as saved:
-            assert saved["epochs"] == 1
-            assert all(np.isfinite(saved[key]).all() for key in saved)
-    assert told.count("trained already") == 1  # by the second call
+    assert np.ptp(learned[:7]) > 0.01  # it has learned something
+    assert np.allclose(learned, restored, rtol=0.05, atol=0.01)
 
 
-def _on_jax(*arguments: str) -> str:
+def _epochs(path):
+    with np.load(path) as saved:
+        assert all(np.isfinite(saved[key]).all() for key in saved)
+        return saved["epochs"]
+
+
+def _run(*arguments: str, backend: str) -> str:
     pytest.importorskip("jax")
     result = subprocess.run(
         [sys.executable, *arguments],
         cwd=PROJECT,
         env={
             **os.environ,
-            "KERAS_BACKEND": "jax",
+            "KERAS_BACKEND": backend,
             "JAX_PLATFORMS": "cpu",
             "XLA_FLAGS": "--xla_backend_optimization_level=0",  # compiling takes most of the time
         },
