@@ -44,6 +44,8 @@ SMOOTHING = 0.1  # of labels and of drawn faces' votes
 PEAK_RATE, WEIGHT_DECAY = 1e-2, 5e-2
 EVERY = 60  # seconds between two saved states
 TEACHER_EPOCHS, STUDENT_EPOCHS = 120, 220
+ON_GPU = {"teachers": 4, "teacher_width": 1.0, "epochs": 1.0, "batch_size": 512}
+ON_PROCESSORS = {"teachers": 1, "teacher_width": 0.5, "epochs": 0.25, "batch_size": 128}
 
 
 def main() -> None:
@@ -51,11 +53,12 @@ def main() -> None:
     add = parser.add_argument
     add("--pack", type=Path, default=pack.PACK)
     add("--out", type=Path, default=pack.PACK.parent)
-    add("--batch-size", type=int, default=512)
-    add("--teachers", type=int, default=4)
-    add("--teacher-width", type=float, default=1.0, help="factor on the teachers' channels")
-    add("--epochs", type=float, default=1.0, help="factor on all numbers of epochs")
+    add("--batch-size", type=int)
+    add("--teachers", type=int)
+    add("--teacher-width", type=float, help="factor on the teachers' channels")
+    add("--epochs", type=float, help="factor on all numbers of epochs")
     add("--images", type=int, default=0, help="learn from so many only, to try the chain")
+    parser.set_defaults(**(ON_GPU if jax.default_backend() == "gpu" else ON_PROCESSORS))
     options = parser.parse_args()
     started = time.perf_counter()
     keras.config.set_dtype_policy(fastest_precision())
