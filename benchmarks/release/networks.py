@@ -2,8 +2,7 @@
 
 from types import SimpleNamespace
 
-import keras
-
+from utils.models.backend import keras
 from utils.models.networks import residual_trunk
 
 SIDE, CLASSES = 48, 7
