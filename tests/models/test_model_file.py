@@ -173,12 +173,14 @@ def test_a_bomb_is_refused_unexploded(saved, name, announced):
     if announced:
         packed = saved.read_bytes()
         saved.write_bytes(packed.replace(struct.pack("<I", 60_000_000), struct.pack("<I", 100)))
-    tracemalloc.start()
-    with pytest.raises(ModelFileError, match=r"larger than|announces"):
-        load_model(saved)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 30_000_000
+    peaks = []
+    for _ in range(3):  # what other threads of the process take is counted, too, but not each time
+        tracemalloc.start()
+        with pytest.raises(ModelFileError, match=r"larger than|announces"):
+            load_model(saved)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert min(peaks) < 30_000_000
 
 
 def test_only_a_model_files_own_entries_are_unpacked(saved):
