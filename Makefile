@@ -47,7 +47,7 @@ train: setup  ## train on DATA=data/fer2013 for EPOCHS=20; again to go on after 
 	$(BIN)/python -m utils train $(DATA) --epochs $(EPOCHS)
 
 # PHOTOS=photos.zip, photographs with a boxes.csv, teaches what is a face and what is none.
-# Without a GPU it is a smaller chain, of four hours on two cores; run again, it goes on.
+# Without a GPU it is a smaller chain, of some hours on two cores; run again, it goes on.
 release: $(PACK)  ## make the released models again, from ARCHIVE=fer2013.zip and VOTES=fer2013new.csv
 	$(BIN)/python -m benchmarks.release.train $(TRAIN)
 	$(BIN)/python -m benchmarks.release.finish
