@@ -12,7 +12,6 @@ from pathlib import Path
 import imagehash
 import numpy as np
 import pandas as pd
-from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -158,13 +157,9 @@ def _look_at(file: Path) -> tuple[dict, np.ndarray | None]:
         image = image.convert("RGB")
     shape = f"{image.mode}{image.size}".encode()
     row["pixels"] = digest(shape, image.tobytes(), digits=64)
-    row["blank"] = _is_blank(image)
-    return row, None if row["blank"] else imagehash.dhash(image, HASH_SIDE).hash.ravel()
-
-
-def _is_blank(image: Image.Image) -> bool:
     extremes = np.reshape(image.getextrema(), (-1, 2))  # least and greatest of each band
-    return bool((extremes[:, 0] == extremes[:, 1]).all())
+    row["blank"] = bool((extremes[:, 0] == extremes[:, 1]).all())
+    return row, None if row["blank"] else imagehash.dhash(image, HASH_SIDE).hash.ravel()
 
 
 def _near_groups(images: pd.DataFrame, hashes: list) -> tuple[np.ndarray, int]:

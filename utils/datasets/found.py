@@ -40,7 +40,11 @@ def images_of(folder: Path) -> list[FoundImage]:
         elif split:
             images.append(FoundImage(found.path, split, found.parts[-2], "/".join(found.parts)))
     if left_out:
-        print(f"{folder}: left out {'; '.join(_told(left_out))}.")
+        told = (
+            f"{len(files):,} {reason} ({'such as ' * (len(files) > 1)}{files[0]})"
+            for reason, files in left_out.items()
+        )
+        print(f"{folder}: left out {'; '.join(told)}.")
     return sorted(images, key=lambda image: (*SPLITS, ALL).index(image.split))
 
 
@@ -119,9 +123,3 @@ def _place_of(found: Found, parted: bool) -> tuple[str, str]:
     if depth != 1:
         return "", "not in a class folder" if depth < 1 else "deeper than a class folder"
     return split, ""
-
-
-def _told(left_out: dict[str, list[str]]) -> Iterator[str]:
-    for reason, files in left_out.items():
-        example = files[0] if len(files) == 1 else f"such as {files[0]}"
-        yield f"{len(files):,} {reason} ({example})"

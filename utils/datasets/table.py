@@ -65,7 +65,8 @@ def combine(folders, class_names=None, corrections: str | Path | None = None) ->
     """
     tables = []
     for folder in map(Path, folders):
-        name = _name_of(folder)
+        name = _record_of(folder).get("dataset") or folder.resolve().name
+        name = {"CK+48": "CK+"}.get(name, name)  # the same people
         table = _images_in(folder).assign(dataset=name)
         known = table["subject"] != ""
         table.loc[known, "subject"] = name + "/" + table.loc[known, "subject"]
@@ -232,9 +233,3 @@ def _record_of(folder: Path) -> dict:
             if file.is_file():
                 return json.loads(file.read_text(encoding="utf-8"))
     return {}
-
-
-def _name_of(folder: Path) -> str:
-    """What an import says its images are, else the folder's name."""
-    name = _record_of(folder).get("dataset") or folder.resolve().name
-    return {"CK+48": "CK+"}.get(name, name)  # the same people

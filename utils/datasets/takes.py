@@ -32,13 +32,12 @@ def find_takes(folder: str | Path, subject: str | None = None) -> pd.DataFrame:
             f"No recordings at {folder}. `python -m utils record SOURCE {folder} --class happy "
             "--subject NAME` makes some."
         )
-    files = [file for file in sorted(folder.glob("*/*/*")) if file.suffix.lower() in IMAGE_SUFFIXES]
-    names = _subjects(folder)
-    rows = [
-        (str(file), *_place(file), names.get(file.relative_to(folder).as_posix(), ""))
-        for file in files
-        if not any(part.startswith(".") for part in file.relative_to(folder).parts)
-    ]
+    names, rows = _subjects(folder), []
+    for file in sorted(folder.glob("*/*/*")):
+        take, label, _ = inside = file.relative_to(folder).parts
+        hidden = any(part.startswith(".") for part in inside)
+        if file.suffix.lower() in IMAGE_SUFFIXES and not hidden:
+            rows.append((str(file), take, class_name(label), names.get("/".join(inside), "")))
     if not rows:
         raise ValueError(
             f"No recordings in {folder}. Expected TAKE/CLASS/IMAGE, such as "
@@ -56,10 +55,6 @@ def find_takes(folder: str | Path, subject: str | None = None) -> pd.DataFrame:
             f"{folder} holds nobody called {subject!r}. It holds: {', '.join(map(repr, people))}."
         )
     return table if subject is None else table[table["subject"] == subject].reset_index(drop=True)
-
-
-def _place(file: Path) -> tuple[str, str]:
-    return file.parent.parent.name, class_name(file.parent.name)
 
 
 def _subjects(folder: Path) -> dict[str, str]:
