@@ -13,6 +13,7 @@ give the same tracks. Boxes are (left, top, width, height) in pixels, as floats.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import count
 
 import lap
 import numpy as np
@@ -107,7 +108,7 @@ class FaceTracker:
             )
         self.linger, self.patience = linger, patience
         self.tracks: list[Track] = []
-        self._next_id = 1
+        self._ids = count(1)
 
     def follow(self, boxes: Sequence[np.ndarray | None], seconds: float) -> None:
         """Move every track between detections.
@@ -154,7 +155,10 @@ class FaceTracker:
             # Behind another face there is nothing to read: what shows is the one in front.
             covered = any(intersection_over_union(before, other.box) > _COVERED for other in found)
             track.lost = track.lost or (covered and track.seen < seconds)
-        self.tracks += [self._begin(boxes[column], seconds) for column in sorted(new)]
+        for column in sorted(new):
+            box, number = boxes[column].copy(), next(self._ids)
+            track = Track(number, box, seconds, seconds, sought=seconds, asked=seconds)
+            self.tracks.append(track)
 
     def visible(self, seconds: float) -> list[Track]:
         """The tracks to read and draw, by id: not lost, and seen no longer than `linger` ago."""
@@ -163,11 +167,6 @@ class FaceTracker:
             for track in self.tracks
             if not track.lost and seconds - track.seen <= self.linger + 1e-9
         ]
-
-    def _begin(self, box: np.ndarray, seconds: float) -> Track:
-        track = Track(self._next_id, box.copy(), seconds, seconds, sought=seconds, asked=seconds)
-        self._next_id += 1
-        return track
 
 
 def follow_boxes(
