@@ -209,8 +209,7 @@ def digest(*parts: bytes | str | Path, digits: int = 16) -> str:
     for part in parts:
         if isinstance(part, Path):
             with part.open("rb") as file:
-                while block := file.read(1 << 20):
-                    state.update(block)
+                hashlib.file_digest(file, lambda: state)
         else:
             state.update(part.encode() if isinstance(part, str) else part)
     return state.hexdigest()[:digits]
