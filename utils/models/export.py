@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.files import check_outputs, digest, replacing, replacing_folder, write_json
+from utils.files import check_outputs, copy_file, digest, replacing_folder, write_json
 from utils.models.backend import compiled, keras
 from utils.models.metadata import read_metadata
 from utils.models.model_file import load_model
@@ -295,5 +295,4 @@ def _place(made: Path, save: Path) -> None:
             shutil.copytree(made, folder, dirs_exist_ok=True)
         return
     for file in sorted(made.parent.iterdir(), key=lambda one: one == made):
-        with replacing(save.with_suffix(file.suffix)) as temporary:
-            shutil.copyfile(file, temporary)
+        copy_file(file, save.with_suffix(file.suffix))
