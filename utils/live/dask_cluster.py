@@ -95,11 +95,12 @@ def cluster(workers: int | None = None, address: str | None = None) -> Iterator[
             yield client
         return
     here = "127.0.0.1"
+    fitting = psutil.virtual_memory().available // WORKER_MEMORY
     # A task whose worker died twice is looked at alone; its neighbours may be innocent.
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 1}),
         LocalCluster(
-            n_workers=workers or _as_many_as_pay(),
+            n_workers=workers or max(1, min(cores(), fitting)),
             threads_per_worker=1,
             memory_limit=WORKER_MEMORY,
             host=here,
@@ -127,10 +128,6 @@ def bring_model(client: Client, model: str | Path) -> str:
             "which requirements-live.txt and requirements-scale.txt are installed, as is here."
         ) from error
     return reader.name
-
-
-def _as_many_as_pay() -> int:
-    return max(1, min(cores(), psutil.virtual_memory().available // WORKER_MEMORY))
 
 
 def _free_or_any(port: int) -> int:

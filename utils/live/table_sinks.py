@@ -4,8 +4,8 @@
 """
 
 import json
-from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from utils.files import check_writable, replacing
@@ -45,21 +45,20 @@ class JsonSink(Sink):
             self.begin(table_columns(reading.class_names))
         for row in reading.rows:
             record = json.dumps(dict(zip(self._columns, row, strict=True)), ensure_ascii=False)
-            self._told(self._file.write, self._before + record)
+            with self._telling():
+                self._file.write(self._before + record)
             self._before = ",\n"
 
     def close(self, complete: bool) -> None:
         file, self._file = self._file, None
         if file is not None:
-            self._told(self._finish, file)
+            with self._telling(), self._opened:
+                file.write("[]\n" if self._before == "[\n" else "\n]\n")
 
-    def _finish(self, file) -> None:
-        with self._opened:
-            file.write("[]\n" if self._before == "[\n" else "\n]\n")
-
-    def _told(self, write, argument) -> None:
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
         try:
-            write(argument)
+            yield
         except OSError as error:
             raise OSError(
                 f"The list {self.path} cannot be written: {error.strerror or error}. Nothing of it "

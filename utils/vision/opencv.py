@@ -52,6 +52,3 @@ def cores() -> int:
     A process that has a single one, beside others like it, says so by `cv2.setNumThreads`.
     """
     return cv2.getNumThreads()
-
-
-__all__ = ["INSTALL", "cores", "cv2", "explain_import_error"]
