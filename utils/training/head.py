@@ -10,7 +10,7 @@ import pandas as pd
 from utils.config import CACHE, RUNS
 from utils.datasets.domains import balancing_weights, rows_by_domain
 from utils.files import locked, write_text
-from utils.models.backend import keras, xla_pays
+from utils.models.backend import keras
 from utils.models.model_file import check_fit, save_model
 from utils.models.networks import join
 from utils.models.rebuilding import rebuild
@@ -18,7 +18,7 @@ from utils.training.batches import Batches
 from utils.training.features import Features, features_key, trunk_features
 from utils.training.recorder import Recorder
 from utils.training.runs import Run, best_epoch, start_run
-from utils.training.trainer import Settings, describe, finished, loss_of
+from utils.training.trainer import Settings, compile_to_learn, describe, finished
 
 LEAST_STEPS = 500
 """Batches that a head learns from at least, unless patience ends it: new weights need them."""
@@ -55,7 +55,8 @@ def train_head(
     """
     model = join(trunk, head)
     check_fit(model, images.preprocessing)
-    training, validation = (_part(images, split) for split in ("train", "validation"))
+    rows = [np.flatnonzero(images.table["split"] == split) for split in ("train", "validation")]
+    training, validation = map(images.part, rows)
     found = [trunk_features(trunk, images, cache, side) for side in (False, True)[: 1 + mirror]]
     settings = enough_steps(settings, math.ceil(len(training.table) / images.batch_size))
     described = {
@@ -64,7 +65,6 @@ def train_head(
         **({"mirror": True} if mirror else {}),
     }
     folder = start_run(runs, name, model, described)
-    rows = [np.flatnonzero(images.table["split"] == split) for split in ("train", "validation")]
     with locked(folder, "trained in"):
         run = Run(folder, fit_head(head, found, images, *rows, settings))
     write_text(folder / "log.csv", run.log.to_csv(index=False))
@@ -115,13 +115,7 @@ def fit_head(
     schedule = keras.optimizers.schedules.CosineDecay(
         settings.learning_rate, settings.epochs * len(examples)
     )
-    worker.compile(
-        keras.optimizers.Adam(schedule),
-        loss_of(images, settings),
-        metrics=[keras.metrics.CategoricalAccuracy("accuracy")],
-        jit_compile=xla_pays(),
-    )
-    worker.optimizer.build(worker.trainable_variables)  # see `trainer._begin`
+    compile_to_learn(worker, keras.optimizers.Adam(schedule), images, settings)
     log, best_weights = [], []
 
     def keep(model: keras.Model) -> bool:
@@ -139,7 +133,3 @@ def fit_head(
         )
     head.set_weights(best_weights)
     return pd.DataFrame(log)
-
-
-def _part(images: Batches, split: str) -> Batches:
-    return images.part(np.flatnonzero(images.table["split"] == split))

@@ -187,10 +187,20 @@ def describe(
     return described if training.targets is None else described | {"targets": training.targets}
 
 
-def loss_of(training: Batches, settings: Settings) -> keras.losses.Loss:
-    """Cross-entropy. Labels alone are smoothed; votes say by themselves how unsure people are."""
+def compile_to_learn(worker: keras.Model, optimizer, training: Batches, settings: Settings) -> None:
+    """Make a network ready for its first epoch.
+
+    Labels alone are smoothed; votes say by themselves how unsure people are.
+    """
     smoothing = settings.label_smoothing * (1 - training.vote_weight)
-    return keras.losses.CategoricalCrossentropy(label_smoothing=smoothing)
+    worker.compile(
+        optimizer,
+        keras.losses.CategoricalCrossentropy(label_smoothing=smoothing),
+        metrics=[keras.metrics.CategoricalAccuracy("accuracy")],
+        jit_compile=xla_pays(),
+    )
+    # TensorFlow traces the first step twice where a variable is made in it.
+    worker.optimizer.build(worker.trainable_variables)
 
 
 def _begin(model, training, settings, first_weights, optimizer) -> keras.Model:
@@ -209,14 +219,8 @@ def _begin(model, training, settings, first_weights, optimizer) -> keras.Model:
         warmup_steps=max(steps // 10, 1),
         decay_steps=max(steps - steps // 10, 1),
     )
-    worker.compile(
-        optimizer(schedule, weight_decay=settings.weight_decay, clipnorm=1.0),
-        loss_of(training, settings),
-        metrics=[keras.metrics.CategoricalAccuracy("accuracy")],
-        jit_compile=xla_pays(),
-    )
-    # TensorFlow traces the first step twice where a variable is made in it.
-    worker.optimizer.build(worker.trainable_variables)
+    moves = optimizer(schedule, weight_decay=settings.weight_decay, clipnorm=1.0)
+    compile_to_learn(worker, moves, training, settings)
     return worker
 
 
