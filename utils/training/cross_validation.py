@@ -162,7 +162,6 @@ def linear_head(
     trunk: keras.Model,
     images: Batches,
     *,
-    pool: bool = False,
     mirror: bool = True,
     penalties=(0.01, 0.03, 0.1, 0.3, 1.0, 3.0),
     cache: str | Path = CACHE,
@@ -176,16 +175,12 @@ def linear_head(
 
     Args:
         trunk, images, mirror, cache: as for `head.train_head`.
-        pool: take the mean of each channel instead of the whole map.
         penalties: inverse strengths (``C``), of which one is chosen by calibrated log loss.
     """
     views = []
     for side in (False, True)[: 1 + mirror]:
         found = trunk_features(trunk, images, cache, side)
-        if pool:
-            views.append(found.mean(axis=(1, 2), dtype=np.float32))
-        else:
-            views.append(np.asarray(found, np.float32).reshape(len(found), -1))
+        views.append(np.asarray(found, np.float32).reshape(len(found), -1))
     examples = np.concatenate(views)
     axes = PCA(
         min(AXES, *examples.shape), svd_solver="randomized", iterated_power=1, random_state=0
