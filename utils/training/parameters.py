@@ -25,7 +25,8 @@ def check_parameters(settings: Mapping[str, object]) -> list[Path]:
     Raises:
         ValueError: the message lists everything that is wrong.
     """
-    folders = _folders(settings["DATA"])
+    data = settings["DATA"]
+    folders = [config.project_path(one) for one in ([data] if isinstance(data, str) else data)]
     problems = [
         f"{name} {expected}. Received: {settings[name]!r}"
         for name, (fits, expected) in _VALUES.items()
@@ -73,10 +74,6 @@ _VALUES = {
     "BATCH_SIZE": _whole_number(1),
     "SEED": _whole_number(0),
 }
-
-
-def _folders(data) -> list[Path]:
-    return [config.project_path(one) for one in ([data] if isinstance(data, str) else data)]
 
 
 def _of_data(settings, folders) -> Iterator[str]:

@@ -126,7 +126,8 @@ def personalise(
     chosen = np.sort(
         np.concatenate([_spread(rows) for rows in table.groupby("class").indices.values()])
     )
-    seen = see(network, _faces(table, preprocessing))
+    faces = np.stack([prepare(read_image(file), preprocessing) for file in table["file"]])
+    seen = see(network, faces)
     labels = pd.Categorical(table["class"], classes).codes.astype(int)
 
     before, after, judged = leave_takes_out(seen, labels, table["take"], classes, way, chosen)
@@ -232,7 +233,3 @@ def _way(way: str, table: pd.DataFrame, names) -> str:
 def _spread(rows: np.ndarray) -> np.ndarray:
     """At most `MOST` of a class's rows, evenly from the first take to the last."""
     return rows[np.linspace(0, len(rows) - 1, min(len(rows), MOST)).round().astype(int)]
-
-
-def _faces(table: pd.DataFrame, preprocessing: Preprocessing) -> np.ndarray:
-    return np.stack([prepare(read_image(file), preprocessing) for file in table["file"]])
