@@ -7,32 +7,19 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from utils.config import is_system_name
+from utils.importing import face_databases, layouts
 from utils.importing.archives import ENCRYPTED, Member
-from utils.importing.face_databases import (
-    ck48_layout,
-    ck_plus_layout,
-    ferg_layout,
-    impa_layout,
-    jaffe_layout,
-)
-from utils.importing.layouts import (
-    Layout,
-    Reject,
-    ckextended_layout,
-    fer2013_layout,
-    folder_layout,
-    table_layout,
-)
+from utils.importing.layouts import Layout, Reject
 
 FORMATS = {
-    "ck+": ck_plus_layout,
-    "ck48": ck48_layout,
-    "ckextended": ckextended_layout,
-    "jaffe": jaffe_layout,
-    "ferg": ferg_layout,
-    "impa": impa_layout,
-    "fer2013": fer2013_layout,
-    "folders": folder_layout,
+    "ck+": face_databases.ck_plus_layout,
+    "ck48": face_databases.ck48_layout,
+    "ckextended": layouts.ckextended_layout,
+    "jaffe": face_databases.jaffe_layout,
+    "ferg": face_databases.ferg_layout,
+    "impa": face_databases.impa_layout,
+    "fer2013": layouts.fer2013_layout,
+    "folders": layouts.folder_layout,
 }
 _KNOWN_BY_FILE_NAMES = ("ck+", "ck48", "jaffe", "ferg", "impa")
 _WORTH_A_WORD = 20
@@ -77,7 +64,7 @@ def find_layout(
                 else "Unpack it with its password, for instance by 7-Zip, and import the folder."
             )
         )
-    formats = FORMATS | {"ck+": partial(ck_plus_layout, peak_frames=peak_frames)}
+    formats = FORMATS | {"ck+": partial(face_databases.ck_plus_layout, peak_frames=peak_frames)}
     if form:
         layout, hint = formats[form](usable, reject), ""
     else:
@@ -101,9 +88,9 @@ def _recognise(members: list[Member], reject: Reject, formats: dict) -> tuple[La
                 f"--format {name} imports these, with who is on them, and nothing else."
             )
     is_ckextended = any(member.name.lower() == "ckextended.csv" for member in members)
-    table = ckextended_layout if is_ckextended else table_layout
+    table = layouts.ckextended_layout if is_ckextended else layouts.table_layout
     try:
-        return folder_layout(members, reject) or table(members, reject), hint
+        return layouts.folder_layout(members, reject) or table(members, reject), hint
     except ValueError as error:  # a csv of another kind
         raise ValueError(f"{error} {hint}".strip()) from error
 
