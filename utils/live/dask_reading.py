@@ -7,25 +7,18 @@ keeps what came of each piece.
 import errno
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
 from utils.config import DEFAULT_MODEL
 from utils.files import digest, locked, replacing
+from utils.live import readings_folder
 from utils.live.addresses import safe_address
 from utils.live.dask_cluster import Client, bring_model, cluster
 from utils.live.loop import explain
 from utils.live.predict import read_into
-from utils.live.readings_folder import (
-    FolderUnseen,
-    begin,
-    check_seen,
-    sources_in,
-    tidy,
-    write_sources,
-)
 from utils.live.results import table_columns
 from utils.live.sinks import CsvSink, Sink
 from utils.live.source_lists import Piece, cut, list_sources
@@ -100,8 +93,9 @@ def read_many(
     if settings.get("whole") and not all(source.still for source in found):
         raise ValueError("Whole pictures are image files; some of the sources are none.")
     with locked(folder, "read into"):
-        begin(folder, {"model": digest(Path(model), digits=64), "form": form, **settings})
-        done = sources_in(folder, form)
+        about = {"model": digest(Path(model), digits=64), "form": form, **settings}
+        readings_folder.begin(folder, about)
+        done = readings_folder.sources_in(folder, form)
         left = [source for source in found if safe_address(source.path) not in done]
         if len(left) < len(found):
             say(f"{len(found) - len(left)} of {len(found)} sources are there already.")
@@ -111,7 +105,7 @@ def read_many(
                 run = _Run(client, bring_model(client, model), folder, form, settings)
                 with progress_bar(total=len(left), unit="source", disable=not progress) as bar:
                     failed = run.read(list(cut(left, len(found))), bar)
-        tidy(folder, form, failed)
+        readings_folder.tidy(folder, form, failed)
     return failed
 
 
@@ -121,11 +115,11 @@ def read_piece(piece: Piece, folder: Path, form: str, reader: str, settings: dic
 
     worker = get_worker()
     plugin = worker.plugins[reader]
-    check_seen(folder, worker.address)
+    readings_folder.check_seen(folder, worker.address)
     outcome = Outcome(worker.address)
     columns = table_columns(plugin.predictor.class_names)
     detector = plugin.detector(settings.get("detector", "haar"))
-    try:
+    with suppress(_NothingRead):
         with (
             replacing(folder / f"{piece.name}.{form}") as temporary,
             closing(_Rows(_SINKS[form](temporary), columns)) as rows,
@@ -147,9 +141,7 @@ def read_piece(piece: Piece, folder: Path, form: str, reader: str, settings: dic
                     outcome.read.append((name, rows.frames, rows.faces, spent, note))
             if not outcome.read:
                 raise _NothingRead
-    except _NothingRead:
-        return outcome
-    write_sources(folder, piece.name, outcome.read)
+        readings_folder.write_sources(folder, piece.name, outcome.read)
     return outcome
 
 
@@ -249,7 +241,8 @@ class _Run:
             error = future.exception()
             outcome = None if error else future.result()
             future.release()  # or Dask would read it again if the worker that has it dies
-            if isinstance(error, FolderUnseen) or getattr(error, "errno", None) in _FULL:
+            unseen = isinstance(error, readings_folder.FolderUnseen)
+            if unseen or getattr(error, "errno", None) in _FULL:
                 raise error  # the others would fare no better
             if error and type(error).__name__ != "KilledWorker":
                 reason = explain(error)
