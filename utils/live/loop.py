@@ -76,6 +76,7 @@ def read_live(
     outputs = [file for sink in sinks for file in sink.files]
     check_outputs(source_files(source), outputs)
     table, meter = ResultsTable(analyzer.class_names), _FpsMeter()
+    stop = stop or Event()
     opened, ended = None, "failed"
     said, problems = [], []
 
@@ -113,12 +114,11 @@ def read_live(
                     )
                     table.add(reading)
                     answers = [sink.write(reading) for sink in sinks]
-                    if False in answers or (stop is not None and stop.is_set()):
+                    if False in answers or stop.is_set():
                         ended = "stopped"
                         break
                 else:
-                    stopped = stop is not None and stop.is_set()
-                    ended = "stopped" if stopped else "end of source"
+                    ended = "stopped" if stop.is_set() else "end of source"
         except KeyboardInterrupt:
             endless = isinstance(opened, LiveCamera) and opened.length is None
             ended = "stopped" if endless and table.frames else "interrupted"
