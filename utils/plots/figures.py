@@ -18,6 +18,14 @@ def grid(rows: int, columns: int, width: float, height: float, **settings):
     return plt.subplots(rows, columns, squeeze=False, **size, **settings)
 
 
+def image_grid(rows: int, columns: int, width: float, height: float):
+    """As `grid`, for images, which need no axes."""
+    figure, places = grid(rows, columns, width, height)
+    for axes in places.flat:
+        axes.axis("off")
+    return figure, places
+
+
 def finish(figure: Figure, right: float = 1) -> Figure:
     """The figure with everything in its place; not shown by itself."""
     figure.tight_layout(rect=(0, 0, right, 1))

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from utils.datasets.joined_votes import votes_of
 from utils.datasets.votes import VOTE_NAMES
-from utils.plots.figures import finish, grid, show_image
+from utils.plots.figures import finish, grid, image_grid, show_image
 from utils.plots.matrices import heatmap
 from utils.vision.images import read_image
 
@@ -25,9 +25,7 @@ def doubtful_labels(table: pd.DataFrame, count: int = 12) -> Figure:
     voted = "people" in table
     across = 4 if voted else 6
     rows = max(-(-len(table) // across), 1)
-    figure, places = grid(rows, across * (1 + voted), 10, (1.7 if voted else 2.2) * rows)
-    for axes in places.flat:
-        axes.axis("off")
+    figure, places = image_grid(rows, across * (1 + voted), 10, (1.7 if voted else 2.2) * rows)
     if table.empty:
         figure.text(0.5, 0.5, "No label here is doubtful.", ha="center", va="center")
     places = places.reshape(-1, 1 + voted)

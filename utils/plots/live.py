@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from utils.live.overlay import class_colour
-from utils.plots.figures import finish, grid, show_image
+from utils.plots.figures import finish, grid, image_grid, show_image
 from utils.vision.images import ImageSource, open_image
 
 _MOST_BARS = 6  # charts beside an image that can still be read
@@ -129,9 +129,7 @@ def frame_strip(frames: list[np.ndarray], columns: int = 2) -> Figure:
     rows = -(-len(frames) // columns)
     height, width = frames[0].shape[:2]
     across = 10 if columns > 1 else min(width / 100, 10)  # inches; a figure has 100 pixels each
-    figure, places = grid(rows, columns, across, across / columns * height / width * rows)
-    for axes in places.flat:
-        axes.axis("off")
+    figure, places = image_grid(rows, columns, across, across / columns * height / width * rows)
     for axes, frame in zip(places.flat, frames, strict=False):
         show_image(axes, frame)
     return finish(figure)

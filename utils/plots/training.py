@@ -9,7 +9,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from utils.plots.figures import finish, grid, show_image
+from utils.plots.figures import finish, image_grid, show_image
 from utils.training import evaluation
 from utils.vision.images import read_image
 
@@ -29,12 +29,10 @@ def class_counts(counts: pd.DataFrame) -> Figure:
 
 def example_images(table: pd.DataFrame, class_names, seed: int = 0) -> Figure:
     """A row of eight random images for every class."""
-    figure, places = grid(len(class_names), 8, 8, len(class_names) * 1.02)
+    figure, places = image_grid(len(class_names), 8, 8, len(class_names) * 1.02)
     for row, name in zip(places, class_names, strict=True):
         images = table[table["class"] == name]
         files = images.sample(min(8, len(images)), random_state=seed)["file"]
-        for axes in row:
-            axes.axis("off")
         for axes, file in zip(row, files, strict=False):
             show_image(axes, read_image(file))
         place = {"transform": row[0].transAxes, "ha": "right", "va": "center"}
@@ -52,12 +50,11 @@ def augmented_images(images) -> Figure:
     changed = type(images)(
         table, images.preprocessing, len(table), augmentation=images.augmentation
     )
-    figure, places = grid(4, len(table), 1.1 * len(table), 4.8)
+    figure, places = image_grid(4, len(table), 1.1 * len(table), 4.8)
     for epoch, row in enumerate(places):
         changed.start_epoch(epoch)
         shown = changed[0][0] if epoch else plain[0][0]
         for axes, image, name in zip(row, shown, table["class"], strict=True):
-            axes.axis("off")
             show_image(axes, image[..., ::-1].squeeze())
             axes.set_title("" if epoch else name, fontsize=9)
     return finish(figure)
@@ -152,9 +149,7 @@ def mistakes(
     files = list(files)  # a column's own index may be that of a larger table
     chosen = evaluation.most_confident_mistakes(labels, probabilities, count)
     rows = max(-(-len(chosen) // 6), 1)
-    figure, places = grid(rows, 6, 10, 2.2 * rows)
-    for axes in places.flat:
-        axes.axis("off")
+    figure, places = image_grid(rows, 6, 10, 2.2 * rows)
     if not len(chosen):
         figure.text(0.5, 0.5, "None of these was named wrongly.", ha="center", va="center")
     for axes, index in zip(places.flat, chosen, strict=False):
