@@ -177,10 +177,8 @@ def linear_head(
         trunk, images, mirror, cache: as for `head.train_head`.
         penalties: inverse strengths (``C``), of which one is chosen by calibrated log loss.
     """
-    views = []
-    for side in (False, True)[: 1 + mirror]:
-        found = trunk_features(trunk, images, cache, side)
-        views.append(np.asarray(found, np.float32).reshape(len(found), -1))
+    found = [trunk_features(trunk, images, cache, side) for side in (False, True)[: 1 + mirror]]
+    views = [np.asarray(view, np.float32).reshape(len(view), -1) for view in found]
     examples = np.concatenate(views)
     axes = PCA(
         min(AXES, *examples.shape), svd_solver="randomized", iterated_power=1, random_state=0

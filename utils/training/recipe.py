@@ -22,13 +22,7 @@ from utils.models.networks import mirrored
 from utils.models.predictor import Predictor
 from utils.training.augmentation import Augmentation
 from utils.training.batches import Batches
-from utils.training.calibration import (
-    LEAST_IMAGES,
-    at_a_bound,
-    calibrate,
-    tempered,
-    views_of,
-)
+from utils.training.calibration import LEAST_IMAGES, at_a_bound, calibrate, tempered, views_of
 from utils.training.distributed import ALONE, Team
 from utils.training.evaluation import evaluate, wilson_interval
 from utils.training.people import against_people

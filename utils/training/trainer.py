@@ -22,15 +22,7 @@ from utils.models.rebuilding import rebuild
 from utils.training.batches import Batches, Weighted
 from utils.training.optimizer import Muon
 from utils.training.recorder import Recorder
-from utils.training.runs import (
-    Run,
-    best_epoch,
-    held,
-    keep_epoch,
-    resume,
-    run_folder,
-    start_run,
-)
+from utils.training.runs import Run, best_epoch, held, keep_epoch, resume, run_folder, start_run
 
 
 @dataclass(frozen=True)
