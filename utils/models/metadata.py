@@ -138,12 +138,15 @@ def check_shapes(input_shape: tuple, output_shape: tuple, preprocessing: Preproc
 def add_metadata(path: str | Path, values: dict) -> Path:
     """Write more entries into a model file's metadata, in one step."""
     path = Path(path)
-    rewrite(path, path, {METADATA: readable(read_metadata(path) | values)})
+    rewrite(path, path, read_metadata(path) | values)
     return path
 
 
-def rewrite(source: Path, target: Path, entries: dict[str, bytes]) -> None:
-    """Write a model file anew with some entries replaced or added, in one step."""
+def rewrite(
+    source: Path, target: Path, values: dict, entries: dict[str, bytes] | None = None
+) -> None:
+    """Write a model file anew in one step, with other metadata and perhaps other entries."""
+    entries = (entries or {}) | {METADATA: json.dumps(values, indent=2).encode()}
     with (
         replacing(target) as complete,
         zipfile.ZipFile(source) as old,
@@ -154,8 +157,3 @@ def rewrite(source: Path, target: Path, entries: dict[str, bytes]) -> None:
                 new.writestr(member, read_entry(old, member.filename))
         for name, content in entries.items():
             new.writestr(zipfile.ZipInfo(name), content)
-
-
-def readable(values: dict) -> bytes:
-    """Metadata as it stands in the file."""
-    return json.dumps(values, indent=2).encode()

@@ -22,7 +22,6 @@ from utils.models.backend import all_layers, keras
 from utils.models.metadata import (
     CONFIG,
     LITERT_MODEL,
-    METADATA,
     PREPROCESSING,
     WEIGHTS,
     ModelFileError,
@@ -31,7 +30,6 @@ from utils.models.metadata import (
     read_entry,
     read_metadata,
     read_preprocessing,
-    readable,
     rewrite,
 )
 from utils.vision.preprocessing import Preprocessing
@@ -73,7 +71,7 @@ def save_model(
             config = json.loads(read_entry(archive, CONFIG))
         metadata = read_metadata(plain) | {PREPROCESSING: preprocessing.to_dict()}
         portable = json.dumps(_portable(config)).encode()
-        rewrite(plain, path, {CONFIG: portable, METADATA: readable(metadata)})
+        rewrite(plain, path, metadata, {CONFIG: portable})
     if litert_model and keras.backend.backend() == "tensorflow" and litert.installed():
         try:
             add_litert_model(path)
@@ -164,7 +162,7 @@ def add_litert_model(path: str | Path) -> Path:
     with zipfile.ZipFile(path) as archive:
         made = {litert.DIGEST: litert.digest_of(archive, content), litert.FEATURES: features}
     metadata = {key: value for key, value in read_metadata(path).items() if key != litert.MADE_FROM}
-    rewrite(path, path, {METADATA: readable(metadata | made), LITERT_MODEL: content})
+    rewrite(path, path, metadata | made, {LITERT_MODEL: content})
     return path
 
 
