@@ -11,7 +11,7 @@ from pathlib import Path
 
 from utils.files import check_writable, free_path
 from utils.live.overlay import draw_faces
-from utils.live.results import Reading, table_columns
+from utils.live.results import Reading
 from utils.vision.opencv import cv2
 from utils.vision.video_writer import Mp4Writer
 
@@ -81,7 +81,6 @@ class VideoSink(Sink):
         try:
             if self._writer is None:
                 size, self._start = image.shape[1::-1], reading.seconds
-                self.path.parent.mkdir(parents=True, exist_ok=True)
                 self._kept = free_path(self._unfinished)
                 self._writer = Mp4Writer(self._kept, size, reading.source_fps or 25.0, self._side)
             self._writer.write(reading.seconds - self._start, image)
@@ -139,8 +138,6 @@ class CsvSink(Sink):
             raise
 
     def write(self, reading) -> None:
-        if self._file is None:
-            self.begin(table_columns(reading.class_names))
         self._append(reading.rows)
 
     def close(self, complete: bool) -> None:

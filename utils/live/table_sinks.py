@@ -9,7 +9,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from utils.files import check_writable, replacing
-from utils.live.results import table_columns
 from utils.live.sinks import Sink
 
 _ROWS = 10_000  # that are written together, and kept in memory until then
@@ -41,8 +40,6 @@ class JsonSink(Sink):
         self._columns, self._before = columns, "[\n"
 
     def write(self, reading) -> None:
-        if self._file is None:
-            self.begin(table_columns(reading.class_names))
         for row in reading.rows:
             record = json.dumps(dict(zip(self._columns, row, strict=True)), ensure_ascii=False)
             with self._telling():
