@@ -1,4 +1,7 @@
-"""Figures of data, training and evaluation."""
+"""Figures of data, training and evaluation.
+
+Throughout, ``labels`` is an integer array (n,) and ``probabilities`` an array (n, classes).
+"""
 
 from collections.abc import Iterable
 
@@ -107,10 +110,6 @@ def reliability(labels: np.ndarray, probabilities: np.ndarray) -> Figure:
     """Accuracy against confidence; on the diagonal both are equal.
 
     Bins of confidence with fewer than 20 images are pale.
-
-    Args:
-        labels: int, (n,).
-        probabilities: (n, classes).
     """
     bins, confidence = 10, probabilities.max(axis=1)
     correct = probabilities.argmax(axis=1) == labels
@@ -143,7 +142,6 @@ def mistakes(
 
     Args:
         files: the image of each row.
-        labels, probabilities: int (n,), and (n, classes).
         class_names, count: the classes, and how many images to show.
     """
     files = list(files)  # a column's own index may be that of a larger table
@@ -167,8 +165,6 @@ def risk_coverage(labels: np.ndarray, probabilities: np.ndarray, threshold: floa
     """Mistakes among the answers against the share answered, as the threshold rises.
 
     Args:
-        labels: int, (n,).
-        probabilities: (n, classes).
         threshold: least confidence of an answer; marked on the curve.
     """
     curve = evaluation.risk_coverage(labels, probabilities)

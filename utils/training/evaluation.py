@@ -148,8 +148,6 @@ def threshold_table(
     """What answering "unsure" below a confidence gains and costs.
 
     Args:
-        labels: int, (n,).
-        probabilities: (n, classes).
         thresholds: least confidences of an answer, each from 0 to 1.
 
     Returns:
