@@ -148,20 +148,20 @@ def test_snapshot_keeps_the_annotated_frame(endless, tmp_path):
     panel = LivePanel(endless, Leaning(), snapshots=tmp_path / "new")
     assert panel.snapshot_button.disabled and panel.snapshot() is None
     panel.start_button.click()
-    wait_for(lambda: panel._newest.reading is not None)
+    wait_for(lambda: panel._image.newest is not None)
     panel.snapshot_button.click()
     panel.stop_button.click()
     (kept,) = (tmp_path / "new").glob("*.png")
     image = cv2.imread(str(kept))
-    assert image.shape == panel._newest.reading.image.shape
-    assert (image != panel._newest.reading.image).any()  # the frames per second, at least
+    assert image.shape == panel._image.newest.image.shape
+    assert (image != panel._image.newest.image).any()  # the frames per second, at least
 
 
 def test_a_snapshot_that_cannot_be_kept_is_told(endless, tmp_path):
     (tmp_path / "file").write_text("in the way")
     panel = LivePanel(endless, Leaning(), snapshots=tmp_path / "file" / "new")
     panel.start()
-    wait_for(lambda: panel._newest.reading is not None)
+    wait_for(lambda: panel._image.newest is not None)
     assert panel.snapshot() is None and "cannot be written" in panel.status.value
     panel.stop()
 

@@ -69,8 +69,7 @@ class LivePanel:
             )
         self._source, self._predictor, self._settings = source, predictor, settings
         self._image, self._sinks = NotebookSink(width), tuple(sinks)
-        self._snapshots, self._newest = Path(snapshots), _Newest()
-        self.recording = None
+        self._snapshots, self.recording = Path(snapshots), None
         if record is not None:
             margin = predictor.preprocessing.margin
             self.recording = RecordControls(record, predictor.class_names, margin)
@@ -112,8 +111,8 @@ class LivePanel:
     @property
     def image(self) -> np.ndarray | None:
         """The newest frame with everything drawn in, uint8 BGR; None before the first."""
-        reading = self._newest.reading
-        return None if reading is None else reading.enlarged()
+        newest = self._image.newest
+        return None if newest is None else newest.enlarged()
 
     def _repr_mimebundle_(self, **_) -> dict:
         """The controls; in words where widgets are not rendered, as on GitHub."""
@@ -181,7 +180,7 @@ class LivePanel:
             self.table = read_live(
                 self._source,
                 self._analyzer,
-                (_OwnTime(self._stop), self._image, self._newest, *self._sinks),
+                (_OwnTime(self._stop), self._image, *self._sinks),
                 stop=self._stop,
                 say=self._say,
             )
@@ -215,12 +214,3 @@ class _OwnTime(Sink):
             self._stop.wait(early)
         else:
             self._start -= early  # too slow a moment is not made up for by haste
-
-
-class _Newest(Sink):
-    """A sink that keeps the newest reading, for Snapshot."""
-
-    reading = None
-
-    def write(self, reading) -> None:
-        self.reading = reading

@@ -108,7 +108,16 @@ class VideoSink(Sink):
         return OSError(f"The video {self.path} {what}: {error.strerror or error}.{kept}")
 
 
-class CsvSink(Sink):
+class FileSink(Sink):
+    """A sink of one file."""
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self.files = (self.path,)
+        self._file = None
+
+
+class CsvSink(FileSink):
     """The table as a CSV file, one row for each face, on the disk after every frame.
 
     The rows of a frame are written in one step; of a part, for which alone a disk had room, none
@@ -117,11 +126,6 @@ class CsvSink(Sink):
     Args:
         path: the file; an old one is overwritten when a run begins, as rows are readable at once.
     """
-
-    def __init__(self, path: str | Path):
-        self.path = Path(path)
-        self.files = (self.path,)
-        self._file = None
 
     def begin(self, columns: Sequence[str]) -> None:
         """Write the names of the columns; OSError: the file cannot be written."""
@@ -229,6 +233,7 @@ class NotebookSink(Sink):
 
     Attributes:
         widget: the `ipywidgets.Image` to display; its ``value`` holds JPEG bytes.
+        newest: the newest reading, shown or not; None before the first.
     """
 
     def __init__(self, width: int = 800, fps: float = 60.0):
@@ -238,21 +243,21 @@ class NotebookSink(Sink):
         self.widget = ipywidgets.Image(format="jpeg", layout={**fitting, "display": "none"})
         self.width, self.fps = width, fps
         self._due = -float("inf")  # when the next image may be shown
-        self._reading = None
+        self.newest, self._waits = None, False
 
     def write(self, reading) -> None:
-        self._reading = reading
+        self.newest, self._waits = reading, True
         now, period = time.monotonic(), 1 / self.fps
         if now >= self._due - period / 2:
             self._due = max(self._due, now) + period
             self._show()
 
     def close(self, complete: bool) -> None:
-        if self._reading is not None:
+        if self._waits:
             self._show()  # whatever came last stays on the page
 
     def _show(self) -> None:
-        image, self._reading = self._reading.annotated, None
+        image, self._waits = self.newest.annotated, False
         if image.shape[1] > self.width:
             height = max(1, round(image.shape[0] * self.width / image.shape[1]))
             image = cv2.resize(image, (self.width, height), interpolation=cv2.INTER_AREA)

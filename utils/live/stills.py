@@ -131,10 +131,8 @@ def _flatten(images) -> Iterator[ImageSource]:
     """Every single image, with folders and iterables opened."""
     if isinstance(images, str | Path) and os.path.isdir(images):
         yield from images_in(images) or [images]  # an empty folder gets its row, too
-    elif isinstance(images, _SINGLE) or images is None or hasattr(images, "read"):
-        yield images
-    elif isinstance(images, Iterable):
+    elif isinstance(images, _SINGLE) or hasattr(images, "read") or not isinstance(images, Iterable):
+        yield images  # what is no image is refused where it is opened
+    else:
         for one in images:
             yield from _flatten(one)
-    else:
-        yield images  # refused where it is opened

@@ -6,27 +6,21 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
 
 from utils.files import check_writable, replacing
-from utils.live.sinks import Sink
+from utils.live.sinks import FileSink
 
 _ROWS = 10_000  # that are written together, and kept in memory until then
 _WHOLE = ("frame", "track", "x", "y", "width", "height")
 _TEXT = ("source", "label")
 
 
-class JsonSink(Sink):
+class JsonSink(FileSink):
     """A list with one object a row, which takes its name in one step when it is closed.
 
     Args:
         path: the file; an old one is replaced.
     """
-
-    def __init__(self, path: str | Path):
-        self.path = Path(path)
-        self.files = (self.path,)
-        self._file = None
 
     def begin(self, columns: Sequence[str]) -> None:
         """Raises: OSError, the file cannot be written."""
@@ -63,16 +57,12 @@ class JsonSink(Sink):
             ) from error
 
 
-class ParquetSink(Sink):
+class ParquetSink(FileSink):
     """A Parquet file of a reading's rows; it can be read once it is closed.
 
     Args:
         path: the file; an old one is overwritten when it is begun.
     """
-
-    def __init__(self, path: str | Path):
-        self.path = Path(path)
-        self.files = (self.path,)
 
     def begin(self, columns: Sequence[str]) -> None:
         """Raises: OSError, the file cannot be written."""
