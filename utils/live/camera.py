@@ -111,7 +111,7 @@ class LiveCamera(FrameSource):
         return (isinstance(self.address, str) and refusal(*split_user(self.address))) or ""
 
     def _stopped(self) -> bool:
-        return self._left.is_set() or (self.stop is not None and self.stop.is_set())
+        return self._left.is_set() or self.stop.is_set()
 
     def _read(self, capture, left: threading.Event, start: float) -> None:
         pause, told, since = _FIRST_PAUSE, None, start

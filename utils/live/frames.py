@@ -21,7 +21,7 @@ class FrameSource:
         name: what the table calls it.
         fps: frames a second as far as it is known, else None.
         length: number of frames if known beforehand, else None.
-        stop: an event that, once set, ends the frames early; None until someone needs one.
+        stop: an event that, once set, ends the frames early.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class FrameSource:
         self._frames = frames
         self.name, self.fps = name, fps
         self.length = len(frames) if hasattr(frames, "__len__") else None
-        self.stop: Event | None = None
+        self.stop = Event()
 
     def __enter__(self):
         return self
