@@ -1,10 +1,9 @@
 """The forms of a download that the importer knows, and how it tells which one it has."""
 
+from collections import Counter
 from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
-
-import pandas as pd
 
 from utils.config import is_system_name
 from utils.importing import face_databases, layouts
@@ -96,8 +95,8 @@ def _recognise(members: list[Member], reject: Reject, formats: dict) -> tuple[La
 
 
 def _nothing_found(source: Path, members: list[Member], form: str | None) -> str:
-    suffixes = pd.Series([member.suffix or "no suffix" for member in members], dtype=str)
-    holds = ", ".join(f"{count} {suffix}" for suffix, count in suffixes.value_counts().items())
+    suffixes = Counter(member.suffix or "no suffix" for member in members)
+    holds = ", ".join(f"{count} {suffix}" for suffix, count in suffixes.most_common())
     expected = (
         f"the format {form}: {FORMATS[form].__doc__.splitlines()[0].rstrip('.')}"
         if form

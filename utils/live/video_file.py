@@ -67,6 +67,7 @@ class VideoFile(FrameSource):
         self.path, self._say = Path(os.path.expanduser(path)), say
         self._start, self._end, self._every, self._most = start, end, every, most_pixels
         self.size = 0, 0
+        self._container = None
         super().__init__(name=safe_address(path) if self._address else self.path.name)
 
     def __enter__(self):
@@ -154,9 +155,8 @@ class VideoFile(FrameSource):
             self.length = max(0, round((end - self._start) * self.fps))
 
     def _close(self) -> None:
-        container = getattr(self, "_container", None)
-        if container is not None:
-            container.close()
+        if self._container is not None:
+            self._container.close()
 
     def _unreadable(self) -> ValueError:
         return ValueError(
