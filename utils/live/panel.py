@@ -30,8 +30,8 @@ class LivePanel:
     Args:
         source: see `utils.live.sources.open_source`; not an iterable that can be read only once if
             Start is to work twice.
-        predictor: has ``class_names`` and ``predict_faces(frame, boxes)``; no `FaceAnalyzer`, as
-            the panel makes a new one at every Start.
+        predictor: has ``class_names`` and ``predict_faces(frame, boxes)``; TypeError for a
+            `FaceAnalyzer`, as the panel makes a new one at every Start.
         sinks: more sinks beside the image. What they write at one Start is replaced by the next.
         width: greatest width of the image, in pixels.
         snapshots: folder for what Snapshot keeps, as PNG; made when first needed.
@@ -45,9 +45,6 @@ class LivePanel:
         table: the last run's table, see `utils.live.loop.read_live`; None before its end.
         error: what kept the last run from its first frame, if anything did; also written under the
             image. What went wrong later is in ``table.attrs["error"]``.
-
-    Raises:
-        TypeError: the predictor is an analyzer.
     """
 
     def __init__(

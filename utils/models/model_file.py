@@ -1,8 +1,7 @@
 """Saved models that carry all they need to know, in ordinary `.keras` files.
 
-The preprocessing (class names, size, colour, margin, range) stands as one more entry in the
-`metadata.json` that Keras writes, so plain Keras loads the file too and no custom class is needed.
-A finished model may hold its network a second time, as `utils.models.litert` runs it.
+`metadata` tells what stands in one. Plain Keras loads it too, and no custom class is needed. A
+finished model may hold its network a second time, as `utils.models.litert` runs it.
 """
 
 import io

@@ -44,9 +44,6 @@ def occlusion_map(
     Returns:
         float32, (size, size), −1 to 1: by how much the class's probability falls, on average, when
         a square over that pixel is covered. Above zero the pixel spoke for the class.
-
-    Raises:
-        ValueError: the predictor refuses such a face.
     """
     size = len(face)
     side = min(max(round(patch * size), 1), size)
