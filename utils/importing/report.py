@@ -35,8 +35,7 @@ class ImportReport:
         lines = [f"Images in {name}", self.counts.to_string(), *self._remarks()]
         return "\n".join(lines)
 
-    def __repr__(self) -> str:  # what a notebook keeps beside the table
-        return str(self)
+    __repr__ = __str__  # what a notebook keeps beside the table
 
     def _repr_html_(self) -> str:
         remarks = "".join(f"<li>{remark}</li>" for remark in self._remarks())
