@@ -53,9 +53,6 @@ class Reader(WorkerPlugin):
     def __init__(self, content: bytes, name: str):
         self._content, self.name = content, name
 
-    def __getstate__(self) -> dict:
-        return {"_content": self._content, "name": self.name}
-
     def setup(self, worker) -> None:
         cv2.setNumThreads(1)
         with NamedTemporaryFile(suffix=".keras", delete=False) as file:
