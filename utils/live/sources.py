@@ -87,7 +87,7 @@ class AnimatedImage(FrameSource):
     def __enter__(self):
         try:
             self._image = Image.open(self.path, formats=_ANIMATED)
-            self.length = getattr(self._image, "n_frames", 1)
+            self.length = self._image.n_frames
         except FileNotFoundError:
             raise
         except Exception as error:  # decoders raise almost anything on damaged data

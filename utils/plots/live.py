@@ -46,7 +46,7 @@ def still(image: ImageSource, faces: pd.DataFrame) -> Figure:
     if found.empty:
         bars[0].axis("off")
         bars[0].text(0.5, 0.5, "no face found", ha="center", va="center")
-    if len(found) > count:
+    if crowd:
         left.set_title(f"{count} faces, and {len(found) - count} more", fontsize=10)
     for face in found.to_dict("records"):
         corner = face["x"], face["y"]

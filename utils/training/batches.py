@@ -81,8 +81,7 @@ class Batches(keras.utils.PyDataset):
         self.left_out = left_out(kept, table, targets)
         if self.vote_weight:
             self.targets = {"votes": self.vote_weight, "wanted": digest(self.wanted.tobytes())}
-        table = table[kept]
-        self.table = table.reset_index(drop=True)
+        self.table = table = table[kept].reset_index(drop=True)
         self.preprocessing = preprocessing
         self.batch_size = batch_size
         self.shuffle = shuffle

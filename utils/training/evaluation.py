@@ -132,7 +132,7 @@ def interval_by_subject(values: np.ndarray, subjects) -> tuple[float, float]:
         values: (n,), such as whether each answer is right.
         subjects: (n,), who is on each image; "" for unknown, an image that stands for itself.
     """
-    names = pd.Series(np.asarray(subjects, object)).reset_index(drop=True)
+    names = pd.Series(np.asarray(subjects, object))
     names = names.where(names != "", names.index.map("{}".format))
     each = pd.Series(np.asarray(values, float)).groupby(names.to_numpy()).agg(["sum", "size"])
     random = np.random.default_rng(0)
