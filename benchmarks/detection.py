@@ -2,6 +2,7 @@
 
     python -m benchmarks.detection [--faces 700] [--data FOLDER] [--video FILE] [--yunet FILE]
     python -m benchmarks.detection PHOTOS [--json FILE] [--yunet FILE] [--sheet FOLDER]
+        [--peer NAME PYTHON …]
 
 PHOTOS, a folder or zip of pictures with boxes.csv, is measured by `benchmarks.photographs`.
 Without it:
@@ -78,10 +79,23 @@ def main() -> None:
     parser.add_argument("--faces", type=int, default=700, help="how many pictures to search")
     parser.add_argument("--video", help="a file with faces; the drawn clip by default")
     parser.add_argument("--yunet", help="YuNet's model file, to measure it as well")
+    parser.add_argument(
+        "--peer",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "PYTHON"),
+        help="mediapipe or fer, and a Python that has it, for PHOTOS; see benchmarks/peers.py",
+    )
     options = parser.parse_args()
     if options.photos:
         measured = photographs.measure(
-            options.photos, options.yunet, options.only, options.sheet, project_path(options.model)
+            options.photos,
+            options.yunet,
+            options.only,
+            options.sheet,
+            project_path(options.model),
+            options.peer,
         )
         file = save("photographs", measured, options.json)
         photographs.figure(measured).savefig(file.with_suffix(".png"), dpi=100)

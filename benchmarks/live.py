@@ -11,8 +11,9 @@ of its own, twice, the faster run counting:
   1.3, 5)` on the whole frame with haarcascade_frontalface_default, and for each face
   `model.predict` (with verbose=0), a rectangle and a text;
 - fer: the `fer` package as its readme uses it, where an environment has it. To make one:
-  ``python3 -m venv fer_env``, then ``fer_env/bin/pip install fer==25.10.3 "setuptools<80"
-  "opencv-contrib-python>=4.14,<5"`` and ``--fer-python fer_env/bin/python``;
+  ``python3 -m venv fer_env``, then ``fer_env/bin/pip install -r requirements-live.txt
+  fer==25.10.3 "setuptools<80" "opencv-contrib-python>=4.14,<5"`` and ``--fer-python
+  fer_env/bin/python``;
 - detect: our detector alone on every frame, with rectangles;
 - baseline: "ours" by the code of another commit, from a worktree of its own, with the
   model that it released, unless --model names one for both. What this commit costs or gains is

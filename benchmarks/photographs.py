@@ -14,10 +14,14 @@ The second opinion learned from one half of the pictures (`learned_from`), and p
 were chosen on it; "other_half" tells of those that nothing was chosen on.
 """
 
+import json
+import subprocess
+import tempfile
 import time
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -28,7 +32,7 @@ from matplotlib.ticker import PercentFormatter
 from scipy.optimize import linear_sum_assignment
 from tqdm.auto import tqdm
 
-from utils.config import DEFAULT_MODEL, IMAGE_SUFFIXES
+from utils.config import DEFAULT_MODEL, IMAGE_SUFFIXES, PROJECT
 from utils.live.analyzer import FaceAnalyzer
 from utils.live.stills import find_faces
 from utils.models.predictor import load
@@ -51,7 +55,12 @@ Finder = Callable[[np.ndarray], tuple[list[Box], float, np.ndarray]]
 
 
 def measure(
-    photos: str | Path, yunet: str | None = None, names=None, sheet=None, model=DEFAULT_MODEL
+    photos: str | Path,
+    yunet: str | None = None,
+    names=None,
+    sheet=None,
+    model=DEFAULT_MODEL,
+    peers=(),
 ) -> dict:
     """Every finder's figures over all pictures.
 
@@ -61,11 +70,13 @@ def measure(
         names: only these finders.
         model: whose second opinion is asked, where it has one.
         sheet: a folder for contact sheets of found, missed and false boxes, one a finder.
+        peers: (name, Python) of other packages' finders; see `benchmarks.peers`.
     """
     pictures = dict(read_photographs(photos))
     cv2.setNumThreads(1)
     found = {}
-    for name, find in finders(yunet, model).items():
+    compared = finders(yunet, model) | {name: peer(name, python) for name, python in peers}
+    for name, find in compared.items():
         if names and name not in names:
             continue
         rows, marked = [], []
@@ -152,6 +163,30 @@ def _timed(find: Callable[[np.ndarray], list[Box]]) -> Finder:
         start = time.process_time()
         boxes = find(picture)
         return boxes, 1000 * (time.process_time() - start), np.zeros(2)
+
+    return run
+
+
+def peer(name: str, python: str) -> Finder:
+    """A finder of another package, in a process of a Python that has it."""
+    # No resolving of links: an environment's python is one, and would lose its packages.
+    python = Path(python).expanduser().absolute()
+    command = [python, "-P", PROJECT / "benchmarks" / "peers.py", name]
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+
+    def run(picture):
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, "picture.png")
+            file.write_bytes(cv2.imencode(".png", picture)[1].tobytes())
+            with suppress(BrokenPipeError):  # it has ended, as its empty answer tells
+                print(file, file=process.stdin, flush=True)
+            answer = process.stdout.readline()
+        if not answer:
+            raise SystemExit(f"{name} does not run in {python}. Try: {' '.join(map(str, command))}")
+        found = json.loads(answer)
+        return found["boxes"], found["milliseconds"], np.zeros(2)
 
     return run
 
@@ -247,7 +282,7 @@ def figure(found: dict) -> Figure:
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.4), facecolor="white")
     colours = {
         **{"still": "#0072b2", "live": "#56b4e9", "yunet": "#009e73"},
-        "haar_1.1_5": "#cc79a7",
+        **{"haar_1.1_5": "#cc79a7", "mediapipe": "#d55e00", "fer": "#e69f00"},
     }
     names = [name for name in found if isinstance(found[name], dict)]
     for row, name in enumerate(names):

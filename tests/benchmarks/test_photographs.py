@@ -1,5 +1,6 @@
 """Photographs whose faces are known: what is found, missed, false, and what is left aside."""
 
+import sys
 import zipfile
 
 import numpy as np
@@ -85,3 +86,26 @@ def test_what_is_no_such_set_is_explained(tmp_path):
     (tmp_path / "boxes.csv").write_text(HEADER + "a.png,1,2,3,4,0\n")
     with pytest.raises(FileNotFoundError, match=r"lacks 1 pictures, such as a.png"):
         list(photographs.read_photographs(tmp_path))
+
+
+def test_a_peer_is_asked_in_a_process_of_its_own(tmp_path, monkeypatch):
+    package = tmp_path / "fer"  # stands in for the package: finds the left upper quarter
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "fer.py").write_text(
+        "class FER:\n"
+        "    def find_faces(self, picture):\n"
+        "        height, width = picture.shape[:2]\n"
+        "        return [(0, 0, width / 2, height / 2)]\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    find = photographs.peer("fer", sys.executable)
+    boxes, milliseconds, _ = find(np.zeros((60, 80, 3), np.uint8))
+    assert boxes == [[0, 0, 40, 30]] and milliseconds >= 0
+    assert find(np.zeros((20, 40, 3), np.uint8))[0] == [[0, 0, 20, 10]]
+
+
+def test_a_peer_that_does_not_run_says_how_to_try_it():
+    find = photographs.peer("mediapipe", sys.executable)
+    with pytest.raises(SystemExit, match=r"mediapipe does not run in .* Try: .*peers\.py"):
+        find(np.zeros((8, 8, 3), np.uint8))
