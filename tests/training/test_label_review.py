@@ -51,6 +51,12 @@ def test_doubtful_labels_follow_the_bar_of_each_class():
     assert found["for_label"].tolist() == pytest.approx([0.15])
 
 
+def test_a_label_that_is_likelier_is_not_doubted():
+    table = pd.DataFrame({"file": list("abc"), "class": ["sad", "sad", "happy"]})
+    happy = np.array([0.1, 0.45, 0.4])  # the bars: happy .4, sad .725
+    assert doubtful_labels(table, np.stack([happy, 1 - happy], 1), ("happy", "sad")).empty
+
+
 def test_a_class_without_images_is_nobodys_meaning():
     table = pd.DataFrame({"file": ["a", "b"], "class": ["sad", "sad"]})
     answers = np.array([[0.9, 0.1], [0.2, 0.8]])
@@ -109,6 +115,9 @@ def test_review_asks_people_where_they_voted(table, small_network, preprocessing
     voted = review_labels(Batches(table.assign(votes=votes), preprocessing), trunk, tmp_path)
     assert voted["file"].tolist() == [table["file"][0]]
     assert not list(tmp_path.iterdir())  # no features were needed
+    asked = table.assign(votes=votes, uncorrected=table["class"])
+    asked.loc[0, "uncorrected"] = "fear"  # a person has looked at it
+    assert review_labels(Batches(asked, preprocessing), trunk, tmp_path).empty
     doubted = review_labels(Batches(table, preprocessing), trunk, tmp_path)
     assert {"file", "class", "better", "model", "for_label"} <= set(doubted)
     assert (doubted["better"] != doubted["class"]).all()

@@ -42,6 +42,15 @@ def test_labels_votes_and_mixture_by_hand():
     assert left_out(kept, TABLE, "labels") == ""
 
 
+def test_a_corrected_label_outweighs_the_votes():
+    table = TABLE.assign(uncorrected=["happy", "happy", "sad", "neutral"])  # the second is new
+    for targets in ("votes", 0.5):
+        wanted, kept = soft_targets(table, NAMES, targets)
+        assert kept.tolist() == [True, True, True, False]
+        assert wanted[1].tolist() == [0, 0, 1]
+    assert "1 images learned by their corrected label." in left_out(kept, table, "votes")
+
+
 def test_contempt_can_be_learned_from_votes():
     table = TABLE.assign(votes=[ten(happy=5, contempt=5)] * 4)
     wanted, _ = soft_targets(table, (*CLASS_NAMES, "contempt"), "votes")

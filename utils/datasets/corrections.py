@@ -2,6 +2,7 @@
 
 The images stay as they are and where they are. The file names an image by its path inside
 the data set, ``train/angry/1.png`` or ``angry/1.png``, so that it fits wherever that lies.
+In a corrected table ``uncorrected`` is the class that the data set itself gives an image.
 """
 
 from pathlib import Path
@@ -12,12 +13,15 @@ from utils.config import SPLITS, class_name
 from utils.files import replacing
 
 
-def save_corrections(table: pd.DataFrame, file: str | Path) -> None:
+def save_corrections(
+    table: pd.DataFrame, file: str | Path, earlier: pd.DataFrame | None = None
+) -> None:
     """Write corrected labels down, in one step.
 
     Args:
         table: with ``file`` (the images' paths) and ``class`` (their new classes).
         file: a new CSV, or one to replace.
+        earlier: a table whose corrections, if it has any, are kept beside the new ones.
 
     Raises:
         ValueError: a column is missing, a class is empty, or an image has two classes.
@@ -28,24 +32,29 @@ def save_corrections(table: pd.DataFrame, file: str | Path) -> None:
             f"Corrections need the columns file and class. Missing: {', '.join(missing)}. "
             f"Received: {', '.join(map(str, table.columns))}."
         )
-    chosen = pd.DataFrame(
-        {"file": table["file"].map(_inside), "class": table["class"].astype(str).map(class_name)}
-    ).drop_duplicates()
+    chosen = _rows(table.astype({"class": str}))
     _check(chosen, file)
+    if earlier is not None:
+        kept = _rows(earlier[corrected(earlier)])
+        chosen = pd.concat([kept[~kept["file"].isin(chosen["file"])], chosen])
     with replacing(file) as temporary:
         chosen.to_csv(temporary, index=False, encoding="utf-8")
 
 
 def correct(table: pd.DataFrame, file: str | Path | None) -> pd.DataFrame:
-    """A table of images with the classes of a file of corrections.
+    """A table of images with the classes of a file of corrections; says how many it changed.
 
     Args:
         table: with ``file`` and ``class``, as `table.find_images` gives it.
         file: as `save_corrections` writes it; None changes nothing.
 
+    Returns:
+        The table, or a copy with the new ``class`` and the old as ``uncorrected``.
+
     Raises:
         FileNotFoundError: no such file.
-        ValueError: it is no file of corrections, or names images that the table has not, or twice.
+        ValueError: it is no file of corrections, names images that the table has not, or twice, or
+            a class that no image has.
     """
     if file is None:
         return table
@@ -59,8 +68,8 @@ def correct(table: pd.DataFrame, file: str | Path | None) -> pd.DataFrame:
         raise ValueError(
             f"{file} needs the columns file and class. Received: {', '.join(new.columns)}."
         )
-    new = pd.DataFrame({"file": new["file"].map(_inside), "class": new["class"].map(class_name)})
-    _check(new.drop_duplicates(), file)
+    new = _rows(new)
+    _check(new, file)
     inside = table["file"].map(_inside)
     named = inside[inside.isin(new["file"])]
     unknown = sorted(set(new["file"]) - set(named))
@@ -72,9 +81,31 @@ def correct(table: pd.DataFrame, file: str | Path | None) -> pd.DataFrame:
             f"{f' and {len(which) - 3} more' if len(which) > 3 else ''}. Expected corrections of "
             "the very data set; of several ones, correct each by itself."
         )
-    changed = inside.map(new.drop_duplicates().set_index("file")["class"])
+    known = {*table["class"], *(["contempt"] if "votes" in table else [])}
+    if strange := sorted(set(new["class"]) - known):
+        raise ValueError(
+            f"{file} has a class that no image has: {', '.join(strange)}. Expected some of: "
+            f"{', '.join(sorted(known))}."
+        )
+    changed = inside.map(new.set_index("file")["class"])
     classes = changed.where(changed.notna(), table["class"]).astype(table["class"].dtype)
-    return table.assign(**{"class": classes})
+    table = table.assign(**{"uncorrected": table["class"], "class": classes})
+    splits = table["split"][corrected(table)]
+    counts = {name: (splits == name).sum() for name in SPLITS}
+    parts = ", ".join(f"{count} in {name}" for name, count in counts.items() if count)
+    print(f"{file}: {len(splits)} labels corrected{f' ({parts})' if parts else ''}.")
+    return table
+
+
+def corrected(table: pd.DataFrame) -> pd.Series:
+    """Whether a person has given an image of a table another class than its data set: bool."""
+    return table.get("uncorrected", table["class"]) != table["class"]
+
+
+def _rows(table: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame(
+        {"file": table["file"].map(_inside), "class": table["class"].map(class_name)}
+    ).drop_duplicates()
 
 
 def _check(corrections: pd.DataFrame, file) -> None:

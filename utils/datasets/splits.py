@@ -130,11 +130,13 @@ def _split(
 ) -> pd.DataFrame:
     random = np.random.default_rng(seed)
     split = np.full(len(table), "train", object)
+    # By the data set's own labels, so that a corrected one moves nobody to another part.
+    labelled = table.assign(**{"class": table.get("uncorrected", table["class"])})
     data_sets = table["dataset"] if "dataset" in table else np.zeros(len(table))
     for rows in table.groupby(data_sets).indices.values():
         left = rows
         for part in ("test", "validation"):
-            chosen = left[choose(table.iloc[left], _SHARE * len(rows) / len(left), random)]
+            chosen = left[choose(labelled.iloc[left], _SHARE * len(rows) / len(left), random)]
             split[chosen] = part
             left = np.setdiff1d(left, chosen)
     return table.assign(split=split)

@@ -6,6 +6,8 @@ the images, keeps the rows to change, and saves them:
 
     changed = doubtful.head(20).assign(**{"class": doubtful["better"]})
     datasets.save_corrections(changed, "corrections.csv")
+
+What a person has corrected already is not asked again.
 """
 
 import warnings
@@ -21,6 +23,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from utils.config import CACHE, CLASS_NAMES
+from utils.datasets.corrections import corrected
 from utils.datasets.joined_votes import votes_of
 from utils.datasets.votes import VOTE_NAMES, clear_majority
 from utils.files import digest
@@ -43,11 +46,13 @@ def review_labels(images: Batches, trunk: keras.Model, cache: str | Path = CACHE
     Returns:
         As `unlike_people`, or as `doubtful_labels` of `out_of_fold`.
     """
-    names = images.preprocessing.class_names
-    if votes_of(images.table).any():
-        return unlike_people(images.table, [name for name in names if name in EXPRESSIONS])
-    features = trunk_features(trunk, images, cache)
-    return doubtful_labels(images.table, out_of_fold(features, images.table, names), names)
+    names, table = images.preprocessing.class_names, images.table
+    if votes_of(table).any():
+        review = unlike_people(table, [name for name in names if name in EXPRESSIONS])
+    else:
+        features = trunk_features(trunk, images, cache)
+        review = doubtful_labels(table, out_of_fold(features, table, names), names)
+    return review[~corrected(review)]
 
 
 def unlike_people(table: pd.DataFrame, class_names: Sequence[str] = CLASS_NAMES) -> pd.DataFrame:
@@ -120,6 +125,7 @@ def doubtful_labels(
     The rule of confident learning (Northcutt, Jiang & Chuang, "Confident Learning: Estimating
     Uncertainty in Dataset Labels", 2021): a class is meant where its probability is at least the
     mean of that over the images labelled so; one of which the model is never sure has a lower bar.
+    Where the label is likelier all the same, the model does not doubt it.
 
     Args:
         table: the images, with ``file`` and ``class``.
@@ -139,7 +145,7 @@ def doubtful_labels(
     meant = np.where(probabilities >= bars, probabilities, -1)
     best = meant.argmax(axis=1)
     rows = np.arange(len(table))
-    doubted = (meant[rows, best] >= 0) & (best != labels)
+    doubted = meant[rows, best] > probabilities[rows, labels]
     reviewed = table.assign(
         better=np.array(class_names)[best],
         model=probabilities[rows, best],

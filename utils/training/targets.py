@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from utils.datasets.corrections import corrected
 from utils.datasets.joined_votes import votes_of
 from utils.datasets.votes import LEAST_VOTES, VOTE_NAMES, shares, usable
 
@@ -37,7 +38,8 @@ def soft_targets(
     """What a network is to answer to each image, and which images say enough.
 
     Votes for other than the wanted classes do not count. An image with fewer than
-    `votes.LEAST_VOTES` that do is left out. A data set without votes is learned by its labels.
+    `votes.LEAST_VOTES` that do is left out. Data sets without votes are learned by their labels,
+    and so is an image whose label a person has corrected.
 
     Args:
         table: rows with ``class``, and ``votes`` unless the labels alone count; ``dataset`` tells
@@ -69,11 +71,12 @@ def soft_targets(
     else:
         voted_names = list(class_names)
     places = [list(class_names).index(name) for name in voted_names]
-    enough = voted_sets & usable(votes, voted_names)
+    by_votes = voted_sets & ~corrected(table).to_numpy()
+    enough = by_votes & usable(votes, voted_names)
     given = np.zeros_like(wanted[enough])
     given[:, places] = shares(votes[enough], voted_names)
     wanted[enough] = weight * given + (1 - weight) * wanted[enough]
-    return wanted, enough | ~voted_sets
+    return wanted, enough | ~by_votes
 
 
 def check_classes(images) -> None:
@@ -105,6 +108,8 @@ def left_out(kept: np.ndarray, table: pd.DataFrame, targets: Targets) -> str:
         )
     if labelled := int((~_in_voted_set(table, votes_of(table))).sum()):
         sentences.append(f"{labelled:,} images of data sets without votes learned by their label.")
+    if by_hand := int(corrected(table).sum()):
+        sentences.append(f"{by_hand:,} images learned by their corrected label.")
     return " ".join(sentences)
 
 
