@@ -22,6 +22,7 @@ from utils.drawn.clip import clip_frames
 from utils.live import predict
 from utils.live.camera import LiveCamera
 from utils.live.stills import read_stills
+from utils.live.table_sinks import ParquetSink
 from utils.models.model_file import save_model
 from utils.models.predictor import Predictor
 from utils.vision import detectors, yunet
@@ -134,6 +135,23 @@ def test_outputs_that_cannot_be_written_are_told_before_anything_is_read(tmp_pat
         with pytest.raises(OSError, match="cannot be written"):
             predict.read_sources(["unread.mp4"], Even(), **outputs)
     assert old.read_text() == "kept"
+
+
+def test_old_rows_stay_until_there_is_a_frame(clip, image, tmp_path):
+    csv, json_file, parquet = (tmp_path / f"rows.{form}" for form in ("csv", "json", "parquet"))
+    sink = ParquetSink(parquet)
+    sink.begin(COLUMNS)
+    predict.read_into([sink], [clip], Even(), csv=csv, json_file=json_file, progress=False)
+    sink.close(complete=True)
+    before = [path.read_bytes() for path in (csv, json_file, parquet)]
+    sink.begin(COLUMNS)
+    missing = tmp_path / "clop.mp4"
+    failed = predict.read_into([sink], [missing], Even(), csv=csv, json_file=json_file)
+    sink.close(complete=False)
+    assert len(failed) == 1
+    assert [path.read_bytes() for path in (csv, json_file, parquet)] == before
+    predict.read_sources([missing, image], Even(), csv=csv, json_file=json_file)
+    assert len(pd.read_csv(csv)) == len(json.loads(json_file.read_text())) == 1
 
 
 class Failing(Even):

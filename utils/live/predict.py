@@ -14,7 +14,7 @@ import pandas as pd
 from PIL import Image
 
 from utils.config import CAMERA_PATIENCE
-from utils.files import check_outputs, check_writable
+from utils.files import check_outputs
 from utils.live.addresses import is_address, safe_address
 from utils.live.camera import LiveCamera
 from utils.live.frames import FrameSource
@@ -74,9 +74,9 @@ def read_into(
         sinks: take every reading; they are neither begun nor closed.
         sources: image, folder of images, video, camera's index or stream's URL.
         predictor: has ``class_names`` and ``predict_faces(frame, boxes)``.
-        csv: a CSV file, on the disk after every frame; an old one is overwritten.
-        json_file: a list with one object a row, there in one step at the end; an old one is
-            replaced.
+        csv: a CSV file, on the disk after every frame.
+        json_file: a list with one object a row, there in one step at the end. Old files stay until
+            there is a frame to replace their rows with.
         video: the annotated mp4, for a single source that is no image.
         threshold: least confidence for a label; below it the face is "unsure".
         progress: show a bar for each film.
@@ -110,9 +110,7 @@ def read_into(
     files += [] if json_file is None else [JsonSink(json_file)]
     outputs = [file for sink in film + files for file in sink.files]
     check_outputs(chain.from_iterable(map(source_files, sources)), outputs)
-    if json_file is not None:
-        check_writable(json_file)  # before an old CSV file is emptied
-    shared, failures = [_Shared(sink) for sink in files], []
+    shared, failures, complete = [_Shared(sink) for sink in files], [], False
     try:
         for sink in film + files:
             sink.begin(table_columns(predictor.class_names))
@@ -144,9 +142,10 @@ def read_into(
                 failures.append(f"{safe_address(str(source))}: {problem}")
             if interrupted or lost:
                 break
+        complete = not failures
     finally:
         for one in shared:
-            one.end(complete=not failures)
+            one.end(complete)
     return failures + [one.problem for one in shared if one.problem]
 
 

@@ -124,38 +124,52 @@ class CsvSink(FileSink):
     stays.
 
     Args:
-        path: the file; an old one is overwritten when a run begins, as rows are readable at once.
+        path: the file; an old one is overwritten by the first frame, as rows are readable at once,
+            or by a complete run that had none.
     """
 
     def begin(self, columns: Sequence[str]) -> None:
-        """Write the names of the columns; OSError: the file cannot be written."""
+        """Write the names of the columns, where no old rows are; OSError: it cannot be written."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file, self._size = self.path.open("wb", buffering=0), 0
+            self._file, self._size = self.path.open("ab", buffering=0), 0
         except OSError as error:
             raise self._failure(error, "Name a file in a folder that you may write to.") from error
+        self._columns = columns
+        self._old = self.path.is_file() and self.path.stat().st_size > 0
+        if self._old:
+            return
         try:
-            self._append([columns])
+            self._append([columns], self._file)
         except OSError:
             with suppress(OSError):
                 self.close(complete=False)
             raise
 
     def write(self, reading) -> None:
-        self._append(reading.rows)
+        self._replace_old(self._file)
+        self._append(reading.rows, self._file)
 
     def close(self, complete: bool) -> None:
         file, self._file = self._file, None
         if file is None:
             return
         with file:
+            if complete:
+                self._replace_old(file)
             there = self.path.exists() and os.path.samestat(
                 os.fstat(file.fileno()), self.path.stat()
             )
         if not there:
             raise OSError(f"The table {self.path} is lost: it was removed while it was written.")
 
-    def _append(self, rows: Sequence[Sequence]) -> None:
+    def _replace_old(self, file) -> None:
+        if self._old:
+            file.truncate(0)
+            self._old = False
+            self._append([self._columns], file)
+
+    def _append(self, rows: Sequence[Sequence], file) -> None:
         text = io.StringIO(newline="")
         csv.writer(text).writerows(rows)
         # A file's name may hold bytes that are no text.
@@ -163,11 +177,10 @@ class CsvSink(FileSink):
         try:
             left = memoryview(data)
             while left:
-                left = left[self._file.write(left) :]
+                left = left[file.write(left) :]
         except OSError as error:
             with suppress(OSError):  # of a device
-                self._file.truncate(self._size)
-                self._file.seek(self._size)
+                file.truncate(self._size)
             raise self._failure(error, "The rows before are kept.") from error
         self._size += len(data)
 

@@ -5,7 +5,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 
 from utils.files import check_writable, replacing
 from utils.live.sinks import FileSink
@@ -19,21 +19,27 @@ class JsonSink(FileSink):
     """A list with one object a row, which takes its name in one step when it is closed.
 
     Args:
-        path: the file; an old one is replaced.
+        path: the file; an old one is replaced, if there was a frame or the run is complete.
     """
+
+    _columns = None  # between runs
 
     def begin(self, columns: Sequence[str]) -> None:
         """Raises: OSError, the file cannot be written."""
         check_writable(self.path)
+        self._columns, self._before = columns, "[\n"
+
+    def _open(self) -> None:
         with ExitStack() as opened:
             new = opened.enter_context(replacing(self.path))
             # A file's name may hold bytes that are no text; JSON has a form for them.
             text = {"encoding": "utf-8", "errors": "backslashreplace"}
             self._file = opened.enter_context(new.open("w", **text))
             self._opened = opened.pop_all()
-        self._columns, self._before = columns, "[\n"
 
     def write(self, reading) -> None:
+        if self._file is None:
+            self._open()
         for row in reading.rows:
             record = json.dumps(dict(zip(self._columns, row, strict=True)), ensure_ascii=False)
             with self._telling():
@@ -41,7 +47,9 @@ class JsonSink(FileSink):
             self._before = ",\n"
 
     def close(self, complete: bool) -> None:
-        file, self._file = self._file, None
+        if complete and self._file is None and self._columns:
+            self._open()
+        file, self._file, self._columns = self._file, None, None
         if file is not None:
             with self._telling(), self._opened:
                 file.write("[]\n" if self._before == "[\n" else "\n]\n")
@@ -61,29 +69,39 @@ class ParquetSink(FileSink):
     """A Parquet file of a reading's rows; it can be read once it is closed.
 
     Args:
-        path: the file; an old one is overwritten when it is begun.
+        path: the file; an old one is overwritten by the first frame, or by a complete run.
     """
+
+    _schema, _writer, _rows = None, None, ()  # before a run
 
     def begin(self, columns: Sequence[str]) -> None:
         """Raises: OSError, the file cannot be written."""
         import pyarrow as pa
-        from pyarrow.parquet import ParquetWriter
 
+        check_writable(self.path)
         kinds = {**dict.fromkeys(_WHOLE, pa.int64()), **dict.fromkeys(_TEXT, pa.string())}
         self._schema = pa.schema([(name, kinds.get(name, pa.float64())) for name in columns])
+        self._writer, self._rows = None, []
+
+    def _open(self) -> None:
+        from pyarrow.parquet import ParquetWriter
+
         self._writer = ParquetWriter(self.path, self._schema, compression="zstd")
-        self._rows: list[Sequence] = []
 
     def write(self, reading) -> None:
+        if self._writer is None:
+            self._open()
         self._rows += reading.rows
         if len(self._rows) >= _ROWS:
             self._flush()
 
     def close(self, complete: bool) -> None:
+        if complete and self._writer is None and self._schema:
+            self._open()
         try:
             self._flush()
         finally:
-            with suppress(AttributeError):  # pyarrow's, where it could not be opened
+            if self._writer is not None:
                 self._writer.close()
 
     def _flush(self) -> None:
