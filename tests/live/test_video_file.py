@@ -8,6 +8,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 
 from utils.config import PROJECT
 from utils.live.sources import AnimatedImage, open_source
@@ -229,6 +230,9 @@ def test_a_part_that_is_none_is_refused(part):
 def test_a_part_beyond_the_end_is_told(tmp_path):
     with pytest.raises(ValueError, match=r"no frame .* from 9 seconds on"):
         read(write(tmp_path / "a.mp4"), start=9)
+    gap = write(tmp_path / "a.mp4", 3, times=[0, 2, 4])
+    with pytest.raises(ValueError, match=r"no frame .* from 1.3 to 2 seconds\."):
+        read(gap, start=1.3, end=2)
 
 
 def test_frames_that_are_too_large_are_refused(tmp_path):
@@ -254,15 +258,78 @@ def test_frames_that_are_too_large_are_refused(tmp_path):
     assert "1 damaged packet" in said[0]
 
 
-def test_nothing_but_sound_is_no_video(tmp_path):
-    path = tmp_path / "sound.wav"
+def test_nothing_but_sound_is_no_video_with_its_cover_neither(tmp_path):
+    for name, codec in (("a.wav", "pcm_s16le"), ("a.mp4", "aac")):
+        path = tmp_path / name
+        with av.open(str(path), "w") as file:
+            stream = file.add_stream(codec, rate=8000, layout="mono")
+            if name == "a.mp4":
+                picked = file.add_stream("mjpeg", rate=25)
+                picked.width, picked.height, picked.pix_fmt = WIDTH, HEIGHT, "yuvj420p"
+                picked.disposition = Disposition.attached_pic
+                image = av.VideoFrame.from_ndarray(picture(0), format="bgr24")
+                file.mux(picked.encode(image.reformat(format="yuvj420p")))
+            form = stream.codec_context.format.name
+            kind = np.int16 if form == "s16" else np.float32
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), kind), form, "mono")
+            frame.sample_rate = 8000
+            file.mux(stream.encode(frame))
+            file.mux(stream.encode(None))
+        with pytest.raises(ValueError, match="holds sound only"), VideoFile(path):
+            pass
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+def test_of_two_tracks_the_one_of_the_larger_frames_is_read(tmp_path, name):
+    path = tmp_path / name
     with av.open(str(path), "w") as file:
-        stream = file.add_stream("pcm_s16le", rate=8000)
-        frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), layout="mono")
-        frame.sample_rate = 8000
-        file.mux(stream.encode(frame))
-    with pytest.raises(ValueError, match="cannot be read as a video"), VideoFile(path):
-        pass
+        streams = [file.add_stream("libx264", rate=25) for _ in range(2)]
+        for part, stream in zip((2, 1), streams, strict=True):
+            stream.width, stream.height, stream.pix_fmt = WIDTH // part, HEIGHT // part, "yuv420p"
+        for number in range(5):
+            for stream in streams:
+                frame = av.VideoFrame.from_ndarray(picture(number), format="bgr24")
+                frame = frame.reformat(stream.width, stream.height, "yuv420p")
+                frame.pts = number
+                file.mux(stream.encode(frame))
+        for stream in streams:
+            file.mux(stream.encode(None))
+    frames, said = read(path)
+    assert len(frames) == 5 and frames[0][1].shape == (HEIGHT, WIDTH, 3)
+    assert said == [f"{name} holds 2 video tracks; that of 160×96 is read."]
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.mp4", "a.ts"])
+def test_times_that_do_not_begin_at_zero_lengthen_no_film(tmp_path, name):
+    path = write(tmp_path / name, times=[100 + n / 25 for n in range(50)])
+    with VideoFile(path) as video:
+        assert video.length == pytest.approx(50, abs=1)
+    frames, said = read(path)
+    assert said == [] and frames[-1][0] == pytest.approx(49 / 25, abs=2e-3)
+
+
+def test_times_count_from_the_first_frame_that_can_be_decoded(tmp_path):
+    path = write(tmp_path / "a.ts", 100, g="40")
+    path.write_bytes(path.read_bytes()[188 * 40 :])  # amid those that need one before them
+    whole, _ = read(path)
+    for start in (0.5, 1.0):
+        part, _ = read(path, start=start)
+        expected = [(seconds, image) for seconds, image in whole if seconds >= start - 1e-6]
+        assert part[0][0] == pytest.approx(expected[0][0]) and len(part) == len(expected)
+        assert numbers(part) == numbers(expected)
+
+
+def test_frames_that_are_stored_in_another_order_are_found_by_their_time(tmp_path):
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w", options={"movflags": "frag_keyframe+empty_moov"}) as file:
+        stream = file.add_stream("libx264", rate=15, options={"g": "20", "bf": "2"})
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        for number in range(150):
+            frame = av.VideoFrame.from_ndarray(picture(number), format="bgr24")
+            file.mux(stream.encode(frame.reformat(format="yuv420p")))
+        file.mux(stream.encode(None))
+    frames, _ = read(path, every=0.4)
+    assert [seconds for seconds, _ in frames] == pytest.approx([0.4 * n for n in range(25)])
 
 
 def test_a_playlist_opens_no_address(tmp_path):

@@ -13,17 +13,12 @@ from av.video.reformatter import VideoReformatter
 from utils.live.addresses import is_address, safe_address
 from utils.live.film_frames import Upright, decoding_threads, progressive, square_size
 from utils.live.frames import FrameSource, TimedFrame
+from utils.live.video_container import is_sound, open_container, video_tracks
 
 MOST_PIXELS = 36_000_000  # of a frame: 8K, 7,680 × 4,320, passes
-_PATIENCE = 10.0  # seconds for an answer of a server
 _MISSES = 1000  # packets in a row that cannot be read: nothing comes after them
-# FFmpeg also reads playlists, which name other files and may be waited on for ever, images, and
-# texts as videos of their letters.
-_KINDS = (
-    "asf,av1,avi,dhav,dv,flv,gxf,h264,hevc,ivf,live_flv,m4v,matroska,mjpeg,mov,mp4,mpeg,mpegts,"
-    "mpegvideo,mpjpeg,mxf,nsv,nut,obu,ogg,pva,rm,swf,vc1,vvc,webm,wtv,yuv4mpegpipe"
-)
 _BEFORE = 10.0  # seconds between two frames to begin with, at most, where there is no index
+_REORDERED = 16  # frames at most that are shown in another order than they are stored in
 _NOT_TOLD = 0.5  # seconds at the end that a header may announce too much
 
 
@@ -31,7 +26,8 @@ class VideoFile(FrameSource):
     """The frames of a video file, with their own times, upright, with square pixels.
 
     Interlaced frames are deinterlaced. Damaged packets are left out, and how many is told at the
-    end, as is an end that is missing. Later frames of another size are scaled to the first's.
+    end, as is an end that is missing. Later frames of another size are scaled to the first's. Of
+    several tracks the one of the largest frames is read, and covers of sound are none.
 
     Args:
         path: a file that FFmpeg reads, or the http(s):// URL of one.
@@ -89,8 +85,9 @@ class VideoFile(FrameSource):
     def __iter__(self) -> Iterator[TimedFrame]:
         self._damaged, self._missing, self._reached = 0, False, 0.0
         self._fitted, count = None, 0
-        if self._start:
-            self._seek(self._start)
+        if self._tracks > 1:
+            size = "×".join(map(str, self.size))
+            self._say(f"{self.name} holds {self._tracks} video tracks; that of {size} is read.")
         for seconds, frame in self._chosen():
             try:
                 image = self._image(frame)
@@ -103,10 +100,9 @@ class VideoFile(FrameSource):
             plural = "s were" if self._damaged > 1 else " was"
             self._say(f"{self.name}: {self._damaged} damaged packet{plural} left out.")
         if not count:
-            raise ValueError(
-                f"{self.name} holds no frame that can be decoded"
-                + (f" from {self._start:g} seconds on." if self._start else ".")
-            )
+            end = f" to {self._end:g} seconds" if self._end else " seconds on"
+            part = f" from {self._start:g}{end}" if self._start or self._end else ""
+            raise ValueError(f"{self.name} holds no frame that can be decoded{part}.")
         if self._is_cut_off():
             length = f" of {self._seconds:.1f}" if self._seconds else ""
             self._say(
@@ -115,20 +111,14 @@ class VideoFile(FrameSource):
             )
 
     def _open(self) -> None:
-        options = {"max_pixels": str(max(self._most, MOST_PIXELS))}  # while it looks for the size
-        if self._address:
-            options |= {"protocol_whitelist": "http,https,tcp,tls,crypto"}
-        else:
-            options |= {"protocol_whitelist": "file", "format_whitelist": _KINDS}
-        # FFmpeg takes what stands before a colon for a protocol, unless it is told one.
-        name = self._address or f"file:{os.path.abspath(self.path)}"
-        patience = _PATIENCE if self._address else None
-        self._container = av.open(
-            name, "r", options=options, metadata_errors="replace", timeout=patience
-        )
-        stream = self._stream = self._container.streams.best("video")
-        if stream is None or stream.codec_context is None:
+        most = max(self._most, MOST_PIXELS)  # while it looks for the size
+        self._container = open_container(self.path, self._address, most)
+        if is_sound(self._container):
+            raise ValueError(f"{self.name} holds sound only. Name a video.")
+        if not (tracks := video_tracks(self._container)):
             raise self._unreadable()
+        stream = self._stream = tracks[0]
+        self._tracks = len(tracks)
         coder = self._coder = stream.codec_context
         self.size = coder.width, coder.height
         if not 0 < math.prod(self.size) <= self._most:
@@ -146,7 +136,12 @@ class VideoFile(FrameSource):
         self.fps = fps if 0 < fps < 1000 else None
         if self._every and self._every > self._period:
             self.fps = 1 / self._every
+        # Frames are shown in another order than they are stored in, by which an index may go.
+        self._delay = _REORDERED * self._period * bool(coder.has_b_frames)
         self._origin, self.length, length = None, None, self._container.duration
+        begin = self._container.start_time or 0
+        if length and "matroska" in self._container.format.name and 0 < begin < length:
+            length -= begin  # it told the time of its end
         self._seconds = length / 1e6 if length is not None and 0 < length < 1e12 else None
         if "avi" in self._container.format.name and self.fps:  # FFmpeg shortens what is cut off
             self._seconds = max(self._seconds or 0.0, stream.frames * self._period) or None
@@ -166,10 +161,15 @@ class VideoFile(FrameSource):
 
     def _chosen(self) -> Iterator[tuple[float, av.VideoFrame]]:
         """The frames that were asked for; between two of them it jumps where that is quicker."""
-        due, last = self._start, None
+        due, last, sought = self._start, None, not self._start
         while True:
             for frame in progressive(self._decoded()):
                 seconds = self._time(frame, last)
+                if not sought:  # only now, for times count from the first frame
+                    sought, self._damaged = True, 0
+                    if self._seek(due):
+                        last = None
+                        break
                 last = self._reached = seconds
                 if self._end is not None and seconds >= self._end:
                     self._reached = math.inf
@@ -245,21 +245,21 @@ class VideoFile(FrameSource):
         """Whether the file knows its length, and where the frames to begin with are."""
         return not {"mov", "matroska", "avi"}.isdisjoint(self._container.format.name.split(","))
 
-    def _seek(self, seconds: float) -> None:
-        """Go to the last frame at or before a time that can be decoded on its own."""
-        if self._origin is None:
-            start = self._stream.start_time
-            self._origin = float((start or 0) * self._stream.time_base)
+    def _seek(self, seconds: float) -> bool:
+        """Go to the last frame at or before a time that can be decoded on its own, if need be."""
+        seconds -= self._delay
         if not self._is_indexed():  # it may land behind the last frame to begin with
             seconds -= _BEFORE
         if seconds > 0:
             with suppress(av.FFmpegError):  # then what comes before is decoded and left out
                 self._container.seek(self._ticks(seconds), stream=self._stream)
+                return True
+        return False
 
     def _key_frame_between(self, seconds: float, due: float) -> bool:
         """Whether the file's index knows a frame to begin with that lies nearer to a time."""
         entries = self._stream.index_entries
-        found = entries.search_timestamp(self._ticks(due))
+        found = entries.search_timestamp(self._ticks(due - self._delay))
         return found >= 0 and entries[found].timestamp > self._ticks(seconds)
 
     def _ticks(self, seconds: float) -> int:
