@@ -21,6 +21,8 @@ from utils.config import CLASS_NAMES, PROJECT
 from utils.drawn.clip import clip_frames
 from utils.live import predict
 from utils.live.camera import LiveCamera
+from utils.live.loop import read_live
+from utils.live.source_lists import list_sources
 from utils.live.stills import read_stills
 from utils.live.table_sinks import ParquetSink
 from utils.models.model_file import save_model
@@ -246,7 +248,7 @@ def test_a_folder_is_its_images_and_a_sequence_where_that_is_asked_for(frames, t
     (tmp_path / "notes.txt").write_text("no image")
     said = []
     table, failures = predict.read_sources([tmp_path], Even(), say=said.append)
-    assert failures == [] and said == [f"{tmp_path}: 1 files are left out that are no images."]
+    assert failures == [] and said == [f"{tmp_path}: left out are 1 files that are no images."]
     assert table["source"].tolist() == [str(tmp_path / "10.jfif"), str(tmp_path / "2.png")]
     assert set(table["frame"]) == {0}
     film, _ = predict.read_sources([tmp_path], Even(), sequence=True, progress=False)
@@ -254,6 +256,31 @@ def test_a_folder_is_its_images_and_a_sequence_where_that_is_asked_for(frames, t
     (tmp_path / "empty").mkdir()
     _, failures = predict.read_sources([tmp_path / "empty"], Even())
     assert len(failures) == 1 and "no images" in failures[0]
+    predict.read_sources(tmp_path, Even(), say=said.append)
+    assert said[1].endswith("that are no images and 1 folders (name them, or use --out).")
+
+
+def test_one_source_is_no_list_of_letters(image, small_network, preprocessing, tmp_path):
+    model = save_model(small_network, preprocessing, tmp_path / "model.keras")
+    for source in (str(image), image):
+        table, failures = predict.read_sources(source, model)
+        assert failures == [] and table["source"].tolist() == [str(image)]
+        assert [one.path for one in list_sources(source)] == [str(image)]
+    assert read_stills(image, str(model))["label"].tolist() == table["label"].tolist()
+    with pytest.raises(TypeError, match="Received: NoneType"):
+        predict.read_sources(None, Even())
+    for read in (predict.read_sources, read_stills, read_live):
+        with pytest.raises(TypeError, match=r"utils\.models\.load .* Received: int"):
+            read(image, 7)
+        with pytest.raises(ValueError, match=r"share from 0 to 1\. Received: 2"):
+            read(image, Even(), threshold=2)
+
+
+def test_a_failure_names_its_file_once(tmp_path):
+    path = tmp_path / "junk.mp4"
+    path.write_bytes(bytes(5000))
+    _, failures = predict.read_sources(path, Even())
+    assert failures[0].startswith(f"{path}: cannot be read as a video")
 
 
 def test_an_animation_is_a_still_or_a_film(frames, tmp_path):

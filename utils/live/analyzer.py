@@ -7,6 +7,7 @@ server can all feed it.
 
 import numpy as np
 
+from utils.live.arguments import as_predictor, check_threshold
 from utils.live.unsure import Face, labelled_face
 from utils.models.opinion import judge_of
 from utils.vision.boxes import Box, apart, clip_box, distinct, merge_boxes
@@ -28,7 +29,7 @@ class FaceAnalyzer:
 
     Args:
         predictor: has ``class_names`` and ``predict_faces(frame, boxes)``, as
-            `utils.models.predictor.Predictor`.
+            `utils.models.predictor.Predictor`; or a model's path.
         detector: "haar", "yunet", or what has ``scan(frame)`` and ``refind(frame, box)``.
         tracker: keeps ids; a `FaceTracker` by default.
         detect_every: seconds after which known faces are looked for again, each near its last
@@ -53,7 +54,8 @@ class FaceAnalyzer:
         smoothing: float = 0.3,
         threshold: float = 0.0,
     ):
-        self.predictor = predictor
+        check_threshold(threshold)
+        self.predictor = predictor = as_predictor(predictor)
         self.class_names = tuple(predictor.class_names)
         self.detector = make_detector(detector or "haar")
         self.tracker = tracker or FaceTracker()

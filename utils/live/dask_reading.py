@@ -16,6 +16,7 @@ from utils.config import DEFAULT_MODEL
 from utils.files import digest, locked, replacing
 from utils.live import readings_folder
 from utils.live.addresses import safe_address
+from utils.live.arguments import check_threshold
 from utils.live.dask_cluster import Client, bring_model, cluster
 from utils.live.loop import explain
 from utils.live.predict import read_into
@@ -81,13 +82,14 @@ def read_many(
 
     Raises:
         ValueError: the folder holds something else, or readings of another model or of other
-            settings; a source that has no end.
+            settings; a source that has no end; a threshold that is no share.
         FileNotFoundError: see `utils.live.source_lists.list_sources`.
         BlockingIOError: another process of this machine reads into the folder.
         OSError: it cannot be written, or not be seen by a worker, or the disk is full; what is
             complete is kept.
         ConnectionError: see `utils.live.dask_cluster.cluster`; or the scheduler was lost.
     """
+    check_threshold(settings.get("threshold", 0))
     folder = Path(folder).absolute()
     found = list_sources(sources, settings.get("sequence", False), say)
     if settings.get("whole") and not all(source.still for source in found):

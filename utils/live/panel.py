@@ -12,6 +12,7 @@ import pandas as pd
 
 from utils.config import RESULTS
 from utils.live.analyzer import FaceAnalyzer
+from utils.live.arguments import as_predictor
 from utils.live.loop import read_live
 from utils.live.record_controls import RecordControls
 from utils.live.sinks import NotebookSink, Sink
@@ -30,7 +31,7 @@ class LivePanel:
     Args:
         source: see `utils.live.sources.open_source`; not an iterable that can be read only once if
             Start is to work twice.
-        predictor: has ``class_names`` and ``predict_faces(frame, boxes)``; TypeError for a
+        predictor: as `FaceAnalyzer` takes it; TypeError for a
             `FaceAnalyzer`, as the panel makes a new one at every Start.
         sinks: more sinks beside the image. What they write at one Start is replaced by the next.
         width: greatest width of the image, in pixels.
@@ -64,6 +65,7 @@ class LivePanel:
                 "The panel makes an analyzer of its own. Give it the predictor, and the settings "
                 "by name, such as threshold=0.4. Received: a FaceAnalyzer"
             )
+        predictor = as_predictor(predictor)
         self._source, self._predictor, self._settings = source, predictor, settings
         self._image, self._sinks = NotebookSink(width), tuple(sinks)
         self._snapshots, self.recording = Path(snapshots), None

@@ -16,6 +16,7 @@ from PIL import Image
 from utils.config import CAMERA_PATIENCE
 from utils.files import check_outputs
 from utils.live.addresses import is_address, safe_address
+from utils.live.arguments import as_list, as_predictor, check_threshold
 from utils.live.camera import LiveCamera
 from utils.live.frames import FrameSource
 from utils.live.loop import explain, read_live, source_files
@@ -31,7 +32,7 @@ from utils.vision.opencv import cv2
 
 
 def read_sources(
-    sources: Iterable[str | Path], predictor, **settings
+    sources: str | Path | int | Iterable[str | Path | int], predictor, **settings
 ) -> tuple[pd.DataFrame, list[str]]:
     """The faces of every source, one row each; arguments and errors as of `read_into`.
 
@@ -39,6 +40,7 @@ def read_sources(
         The table — source (as it was given), frame, seconds, track, x, y, width, height (pixels),
         one column a class (0–1), label, confidence — and what `read_into` returns.
     """
+    predictor = as_predictor(predictor)
     table = ResultsTable(predictor.class_names)
     failures = read_into([_Open(table.add)], sources, predictor, **settings)
     return table.to_pandas(), failures
@@ -46,7 +48,7 @@ def read_sources(
 
 def read_into(
     sinks: Sequence[Sink],
-    sources: Iterable[str | Path],
+    sources: str | Path | int | Iterable[str | Path | int],
     predictor,
     csv: str | Path | None = None,
     json_file: str | Path | None = None,
@@ -72,8 +74,8 @@ def read_into(
 
     Args:
         sinks: take every reading; they are neither begun nor closed.
-        sources: image, folder of images, video, camera's index or stream's URL.
-        predictor: has ``class_names`` and ``predict_faces(frame, boxes)``.
+        sources: one or several of: image, folder of images, video, camera's index, stream's URL.
+        predictor: has ``class_names`` and ``predict_faces(frame, boxes)``; or a model's path.
         csv: a CSV file, on the disk after every frame.
         json_file: a list with one object a row, there in one step at the end. Old files stay until
             there is a frame to replace their rows with.
@@ -94,10 +96,11 @@ def read_into(
 
     Raises:
         ValueError: ``whole`` with what is no image; ``video`` with several sources, or with an
-            image; an output that is a source or another output; an impossible part.
+            image; an output that is a source or another output; an impossible part or threshold.
         OSError: an output cannot be written. Nothing was read then.
     """
-    sources = list(sources)
+    sources, predictor = as_list(sources), as_predictor(predictor)
+    check_threshold(threshold)
     check_span(start, end, every)
     part = {"start": start, "end": end, "every": every}
     part = {name: value for name, value in part.items() if value}
@@ -139,7 +142,8 @@ def read_into(
                 problem = "interrupted" if interrupted else problem or "not kept"
                 problem += f"; {left} more not read" if left else ""
             if problem:
-                failures.append(f"{safe_address(str(source))}: {problem}")
+                name = safe_address(str(source))
+                failures.append(f"{name}: {problem.removeprefix(f'{name} ')}")
             if interrupted or lost:
                 break
         complete = not failures
@@ -207,7 +211,7 @@ class _Shared(Sink):
 def _check_kinds(sources: list, whole: bool, sequence: bool, video) -> None:
     """Refuse sources that are not of the kind that was asked for."""
     for source in sources if whole else ():
-        if not any(map(is_still, _files(source) if _is_folder(source) else [source])):
+        if not any(map(is_still, _files(source, []) if _is_folder(source) else [source])):
             raise ValueError(
                 "Whole pictures are image files, or folders that hold some. "
                 f"Received: {safe_address(str(source))}"
@@ -228,24 +232,32 @@ def _each(sources: Sequence, sequence: bool, say) -> Iterator[str | Path]:
         if sequence or not _is_folder(source):
             yield source
             continue
-        found, others = 0, 0
-        for path in _files(source):
+        found, others, folders = 0, 0, []
+        for path in _files(source, folders):
             if is_still(path):
                 found += 1
                 yield path
             else:
                 others += 1
-        if others:
-            say(f"{source}: {others} files are left out that are no images.")
+        files = [f"{others} files that are no images"] * (others > 0)
+        if folders:
+            files.append(f"{len(folders)} folders (name them, or use --out)")
+        if files:
+            say(f"{source}: left out are {' and '.join(files)}.")
         if not found:
             yield source  # says that there are none
 
 
-def _files(folder) -> Iterator[str]:
-    """Paths of a folder's files by name; of its names, and of nothing more, all are held."""
-    folder = os.path.expanduser(folder)
+def _files(folder, folders: list) -> Iterator[str]:
+    """Paths of a folder's files by name; of its names, and of nothing more, all are held.
+
+    ``folders`` gets its own folders.
+    """
+    folder, names = os.path.expanduser(folder), []
     with os.scandir(folder) as entries:
-        names = [one.name for one in entries if not one.name.startswith(".") and one.is_file()]
+        for one in entries:
+            if not one.name.startswith(".") and (one.is_dir() or one.is_file()):
+                (folders if one.is_dir() else names).append(one.name)
     for name in sorted(names):
         yield os.path.join(folder, name)
 

@@ -1,7 +1,7 @@
 """What was read: a frame's reading, and the table of all of them.
 
-The one place where numbers are rounded for print: a CSV file, a JSON file and the table
-that is returned hold the same digits.
+Numbers are rounded for print by `Reading.rows`, and by `Face.row`, which they are made of, and
+nowhere else: a CSV file, a JSON file and the table that is returned hold the same digits.
 """
 
 from __future__ import annotations

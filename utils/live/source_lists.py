@@ -15,6 +15,7 @@ from pathlib import Path
 from utils.config import VIDEO_SUFFIXES, is_system_name
 from utils.files import digest
 from utils.live.addresses import has_an_end, is_address, safe_address
+from utils.live.arguments import as_list
 from utils.live.sources import is_still
 from utils.live.video_file import VideoFile
 
@@ -51,9 +52,9 @@ def list_sources(
     """Every image and video behind what was given, once each, in its order.
 
     Args:
-        sources: images and videos; folders, whose images and videos are taken by name, with those
-            of their own folders; patterns such as ``"videos/**/*.mp4"``; ``.txt`` files with one of
-            all these a line; addresses of video files.
+        sources: one or several: images and videos; folders, whose images and videos are taken by
+            name, with those of their own folders; patterns such as ``"videos/**/*.mp4"``; ``.txt``
+            files with one of all these a line; addresses of video files.
         sequence: take folders, and animated images, as films.
         say: where it is told what of a folder is left out.
 
@@ -61,7 +62,7 @@ def list_sources(
         ValueError: a camera or a stream, which has no end; a list that names a list.
         FileNotFoundError: nothing is there, or a pattern or folder finds nothing.
     """
-    paths = dict.fromkeys(_each(sources, sequence, say))
+    paths = dict.fromkeys(_each(as_list(sources), sequence, say))
     return [
         Source(number, path, is_still(path, sequence) and not (sequence and os.path.isdir(path)))
         for number, path in enumerate(paths)

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from utils.live.arguments import as_predictor, check_threshold
 from utils.live.results import face_columns
 from utils.live.unsure import Face, labelled_face
 from utils.models.opinion import judge_of
-from utils.models.predictor import load
 from utils.progress import progress_bar
 from utils.vision.boxes import Box
 from utils.vision.detectors import make_detector
@@ -48,7 +48,7 @@ def read_stills(
             binary file, PIL image, uint8 array), a folder of them, or an iterable of these. Of a
             folder, the image files are taken by name, its own folders not.
         predictor: has ``class_names`` and ``predict_faces(frame, boxes)``, as
-            `utils.models.predictor.Predictor`; by default the released model.
+            `utils.models.predictor.Predictor`; or a model's path; by default the released model.
         detector: "haar", "yunet" or a detector, which searches thoroughly: see
             `utils.vision.detectors.make_detector`.
         threshold: least confidence for a label; below it the face is "unsure".
@@ -64,9 +64,10 @@ def read_stills(
 
     Raises:
         TypeError: something is no image, folder or iterable of them.
-        ValueError: ``colour_order`` is neither "bgr" nor "rgb".
+        ValueError: ``colour_order`` is neither "bgr" nor "rgb"; the threshold is no share.
     """
-    predictor = predictor or load()
+    check_threshold(threshold)
+    predictor = as_predictor(predictor)
     detector = None if whole else make_detector(detector or "haar")
     columns = ["file", "face", *face_columns(predictor.class_names)]
     sources = _flatten(images)
@@ -78,7 +79,9 @@ def read_stills(
         try:
             faces = read_still(source, predictor, detector, threshold, colour_order)
         except (OSError, ImageError, cv2.error) as error:  # the other images go on
-            rows.append({"file": name, "face": 0, "label": f"not read: {error}"})
+            empty = isinstance(source, str | Path) and os.path.isdir(source)
+            reason = "a folder without images" if empty else error
+            rows.append({"file": name, "face": 0, "label": f"not read: {reason}"})
             continue
         if not faces:
             rows.append({"file": name, "face": 0, "label": "no face"})
