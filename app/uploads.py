@@ -93,13 +93,17 @@ def save_video(path: Path, max_bytes: int) -> Path:
 def video_suffix(head: bytes) -> str | None:
     """The suffix for a video, by its first bytes; None for every other content.
 
-    Text formats such as playlists are not among them: FFmpeg would open what they name.
+    Text formats such as playlists are not among them: FFmpeg would open what they name. Nor are
+    images, whose containers may be a video's.
 
     >>> video_suffix(b"\\x00\\x00\\x00\\x20ftypisom"), video_suffix(b"#EXTM3U")
     ('.mp4', None)
     >>> video_suffix(b"G" + bytes(187) + b"G"), video_suffix(b"GIF89a" + bytes(300))
     ('.ts', None)
+    >>> video_suffix(b"\\x00\\x00\\x00\\x18ftypheic")
     """
+    if image_kind(head[:HEAD_BYTES]):
+        return None
     if head[4:8] in _QUICKTIME:
         return ".mp4"
     if head[:4] == b"\x1aE\xdf\xa3":

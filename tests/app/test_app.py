@@ -502,6 +502,7 @@ def test_a_video_comes_back_annotated_and_is_removed(private_files, client, clip
     [
         ({}, b"", 422, "empty"),
         ({}, b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n", 415, "known kind"),
+        ({}, b"\0\0\0\x18ftypheic" + bytes(400), 415, "no video"),  # a phone's photograph
         ({}, b"\x00\x00\x00\x20ftypisom" + bytes(500), 422, "cannot be read"),
         ({"video_seconds": 2}, None, 413, "too long"),
         ({"video_pixels": 70_000}, None, 413, "320×240"),

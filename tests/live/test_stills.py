@@ -150,6 +150,7 @@ def test_a_folder_gives_its_images_by_name(face, empty, detector, tmp_path):
     assert table["label"].tolist()[:2] == ["no face", "angry"]
     assert table["label"].tolist()[2].startswith("not read: ")
     mixed = read([tmp_path, tmp_path / "folder.png", empty], detector)
+    assert mixed["label"][3] == "not read: a folder without images"
     assert mixed["file"].tolist()[3:] == [str(tmp_path / "folder.png"), "image 4"]
 
 

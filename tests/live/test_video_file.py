@@ -11,7 +11,7 @@ import pytest
 from av.stream import Disposition
 
 from utils.config import PROJECT
-from utils.live.sources import AnimatedImage, open_source
+from utils.live.sources import AnimatedImage, is_still, open_source
 from utils.live.video_file import VideoFile
 from utils.vision.opencv import cv2
 from utils.vision.video_writer import Mp4Writer
@@ -373,15 +373,18 @@ def test_an_animation_is_a_film(tmp_path):
     from PIL import Image
 
     shades = [Image.fromarray(np.full((8, 10), value, np.uint8)) for value in (10, 120, 250)]
-    for name in ("a.gif", "a.webp", "a.tiff"):
+    for name in ("a.gif", "a.webp", "a.tiff", "a.png", "a.avif"):
         shades[0].save(tmp_path / name, save_all=True, append_images=shades[1:], duration=300)
         with open_source(tmp_path / name) as source:
             frames = list(source)
         step = 0.1 if name == "a.tiff" else 0.3
         assert isinstance(source, AnimatedImage) and source.length == 3
         assert [seconds for seconds, _ in frames] == pytest.approx([0, step, 2 * step])
+        assert is_still(tmp_path / name) and not is_still(tmp_path / name, sequence=True)
         means = [image.mean() for _, image in frames]
         assert means == pytest.approx([10, 120, 250], abs=3) and frames[0][1].shape == (8, 10, 3)
+    shades[0].save(tmp_path / "single.png")
+    assert is_still(tmp_path / "single.png", sequence=True)
 
 
 def test_what_was_written_is_read(tmp_path):

@@ -22,6 +22,7 @@ from utils.vision.images import ImageError, open_image
 from utils.vision.opencv import cv2
 
 _ANIMATED = ("GIF", "WEBP", "TIFF")
+_SELDOM = ("AVIF", "PNG")  # of which nearly all hold a single frame
 
 
 class ImageSequence(FrameSource):
@@ -69,7 +70,7 @@ class ImageSequence(FrameSource):
 
 
 class AnimatedImage(FrameSource):
-    """The frames of a GIF or an animated WebP, or the pages of a TIFF, as those of a video.
+    """The frames of a GIF, an animated WebP, PNG or AVIF, or a TIFF's pages, as a video's.
 
     Args:
         path: an image file. Frames that cannot be read are left out with a message.
@@ -86,7 +87,7 @@ class AnimatedImage(FrameSource):
 
     def __enter__(self):
         try:
-            self._image = Image.open(self.path, formats=_ANIMATED)
+            self._image = Image.open(self.path, formats=_ANIMATED + _SELDOM)
             self.length = self._image.n_frames
         except FileNotFoundError:
             raise
@@ -114,11 +115,15 @@ class AnimatedImage(FrameSource):
 
 
 def is_animation(path: str | Path) -> bool:
-    """Whether a file is of a kind of image that may hold several frames or pages."""
+    """Whether an image may hold several frames or pages; of a PNG and an AVIF, whether it does."""
     try:
         with open(_expanded(path), "rb") as file:
-            return image_kind(file.read(HEAD_BYTES)) in _ANIMATED
-    except OSError:
+            kind = image_kind(file.read(HEAD_BYTES))
+            if kind not in _SELDOM:
+                return kind in _ANIMATED
+            file.seek(0)
+            return Image.open(file, formats=(kind,)).n_frames > 1
+    except Exception:  # decoders raise almost anything on damaged data; whoever reads it tells
         return False
 
 
