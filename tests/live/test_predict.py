@@ -358,6 +358,24 @@ def test_a_console_that_lacks_letters_is_no_end(image):
     assert b"\\u7b11\\u9854.png: 1 reading " in ended.stdout
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no such signals")
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGHUP"])
+def test_a_kill_and_a_closed_terminal_keep_what_was_read(frames, tmp_path, number):
+    for place in range(400):
+        cv2.imwrite(str(tmp_path / f"{place}.jpg"), frames[-1])
+    rows, json_file = tmp_path / "rows.csv", tmp_path / "rows.json"
+    command = [sys.executable, "-m", "utils", "predict", str(tmp_path), "--csv", str(rows)]
+    command += ["--json", str(json_file)]
+    with subprocess.Popen(command, cwd=PROJECT, stderr=subprocess.PIPE, text=True) as process:
+        while process.poll() is None and not (rows.exists() and rows.read_bytes().count(b"\n") > 2):
+            time.sleep(0.02)
+        process.send_signal(getattr(signal, number))
+        told = process.communicate(timeout=30)[1]
+    assert process.returncode == 1 and "interrupted;" in told and "more not read" in told
+    assert len(json.loads(json_file.read_text())) == len(pd.read_csv(rows)) < 400
+    assert not list(tmp_path.glob(".*"))
+
+
 @pytest.mark.parametrize("setting", ["--threshold=3", "--threshold=nan", "--smoothing=-1"])
 def test_the_command_refuses_impossible_settings(setting, capsys):
     assert main(["predict", "clip.mp4", setting]) == 1
