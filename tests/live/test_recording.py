@@ -3,6 +3,7 @@ import zipfile
 import numpy as np
 import pytest
 
+from utils.cli import main
 from utils.datasets.table import MANIFEST_COLUMNS
 from utils.datasets.takes import find_takes
 from utils.live.loop import read_live
@@ -140,6 +141,22 @@ def test_guided_round_records_each_class_after_its_pause(tmp_path):
     times = [float(row["source"].split()[1]) for row in read_manifest(tmp_path)]
     assert times == [2, 3, 4, 7, 8, 9]
     assert find_takes(tmp_path)["take"].nunique() == 1
+    early = GuidedRound(recorder, ["neutral", "happy", "sad"], said.append)
+    early.write(reading(0))
+    early.write(reading(6))
+    early.close(complete=False)
+    assert said[-1] == "The round ended early, without happy, sad."
+
+
+def test_the_commands_refuse_a_film_as_a_guide_and_a_folder_that_is_not_there(tmp_path, capsys):
+    film, folder = tmp_path / "a.mp4", tmp_path / "mine"
+    assert main(["record", str(film), str(folder), "--guided", "--subject", "Ada"]) == 1
+    assert "--class" in capsys.readouterr().err
+    assert main(["recordings", str(folder)]) == 1
+    assert "There is no folder" in capsys.readouterr().err
+    folder.mkdir()
+    assert main(["recordings", str(folder)]) == 0
+    assert capsys.readouterr().out == f"Nothing is kept in {folder}.\n"
 
 
 def test_one_person_is_packed_and_deleted_with_the_models(tmp_path, small_network, preprocessing):

@@ -1,16 +1,26 @@
 """Commands for one person's face."""
 
+from pathlib import Path
+
 from utils import config
 
 
 def record(options) -> None:
     """keep a face of a video or camera as images of a class, to personalise a model with"""
+    from utils.live.camera import LiveCamera
     from utils.live.loop import read_live
     from utils.live.recording import GuidedRound, TakeRecorder
+    from utils.live.sources import open_source
     from utils.models.predictor import load
 
     if (options.expression is None) != options.guided:
         raise ValueError("Name one class with --class, or be led through all with --guided.")
+    source = open_source(options.source)
+    if options.guided and not isinstance(source, LiveCamera):
+        raise ValueError(
+            "--guided tells a person before a camera what to show, and would name the faces of a "
+            f"film at random. Name what it shows with --class. Received: {options.source}"
+        )
     predictor = load(options.model)
     margin = predictor.preprocessing.margin
     recorder = TakeRecorder(options.folder, options.subject, margin)
@@ -20,7 +30,7 @@ def record(options) -> None:
         sinks.insert(0, GuidedRound(recorder, classes, lambda text: print(f"\a{text}")))
     else:
         recorder.hold(options.expression)
-    table = read_live(options.source, predictor, sinks)
+    table = read_live(source, predictor, sinks)
     if table.empty:
         print("No face was found; nothing was kept.")
     counts = ", ".join(f"{name} {count}" for name, count in recorder.counts().items())
@@ -40,9 +50,12 @@ def recordings(options) -> None:
         images, models = kept.delete_person(options.folder, options.subject or "", options.models)
         print(f"Deleted {images} images and {len(models)} models.")
     if not (options.pack or options.delete):
-        for name, counts in kept.people(options.folder).items():
+        if not Path(options.folder).is_dir():
+            raise FileNotFoundError(f"There is no folder {options.folder}. Check the path.")
+        found = kept.people(options.folder)
+        for name, counts in found.items():
             print(f"{name}: {', '.join(f'{label} {count}' for label, count in counts.items())}")
-        print("Nothing else is kept.")
+        print(f"Nothing{' else' * bool(found)} is kept in {options.folder}.")
 
 
 def personalise(options) -> None:

@@ -199,6 +199,12 @@ class GuidedRound(Sink):
             self._take = self._recorder.hold(self._classes[int(step)], self._take)
         return None
 
+    def close(self, complete: bool) -> None:
+        """A sink's part: tell what a round that ended early has not recorded to its end."""
+        if self._step >= 0 and self.done < 1:
+            left = ", ".join(self._classes[int(self._step) :])
+            self._say(f"The round ended early, without {left}.")
+
 
 def checked_name(name: str, what: str) -> str:
     """A name of a class or a person, stripped; ValueError if it could be no folder's."""
