@@ -143,6 +143,24 @@ def test_what_cannot_be_adopted_says_why(tmp_path, network, config, classes, rea
     assert not (tmp_path / "new.keras").exists()
 
 
+def test_answers_without_a_softmax_and_models_of_this_project_are_refused(
+    tmp_path, network, recwarn
+):
+    new = tmp_path / "new.keras"
+    adopted = adopt_model(write_h5(tmp_path / "old.h5", network, CONFIG), CLASSES, "0-1", new)
+    with pytest.raises(ModelFileError, match="already a model of this project"):
+        adopt_model(adopted, CLASSES, "0-1", tmp_path / "newer.keras")
+    network.layers[-1].activation = keras.activations.linear
+    network.save(tmp_path / "logits.keras")
+    with pytest.raises(ModelFileError, match="ends without a softmax"):
+        adopt_model(tmp_path / "logits.keras", CLASSES, "0-1", tmp_path / "newer.keras")
+    assert not (tmp_path / "newer.keras").exists()
+    assert not [one for one in recwarn if "LiteRT" in str(one.message)]
+    (tmp_path / "cut.keras").write_bytes((tmp_path / "logits.keras").read_bytes()[:-99])
+    with pytest.raises(ModelFileError, match="complete"):
+        adopt_model(tmp_path / "cut.keras", CLASSES, "0-1", tmp_path / "newer.keras")
+
+
 def test_what_is_no_model_says_so(tmp_path, network):
     with pytest.raises(FileNotFoundError, match="no model"):
         adopt_model(tmp_path / "none.h5", CLASSES, "0-1", tmp_path / "new.keras")

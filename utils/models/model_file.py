@@ -200,9 +200,7 @@ def _converted(model: keras.Model) -> bytes:
 
 
 def _check_answers(model: keras.Model, fast: litert.LiteRTNetwork) -> None:
-    faces = np.random.default_rng(0).integers(0, 256, (16, *model.input_shape[1:]), np.uint8)
-    # Noise alone is all alike to a network; shade and contrast make faces differ.
-    faces = (faces * np.linspace(0.1, 1, 16).reshape(-1, 1, 1, 1)).astype(np.uint8)
+    faces = made_up_faces(model.input_shape[1:])
     # Layer by layer: to compile a network for sixteen faces would take longer.
     answers = keras.ops.convert_to_numpy(model(faces.astype(np.float32), training=False))
     difference = np.abs(answers - fast(faces)).max()
@@ -211,6 +209,15 @@ def _check_answers(model: keras.Model, fast: litert.LiteRTNetwork) -> None:
             f"The LiteRT model answers otherwise than Keras: by up to {difference:.3f}, expected "
             f"at most {_TOLERANCE}. The model's file is complete without it."
         )
+
+
+def made_up_faces(shape: tuple[int, int, int]) -> np.ndarray:
+    """Noise to compare networks on: uint8, (16, *shape), 0–255.
+
+    Noise alone is all alike to a network; shade and contrast make faces differ.
+    """
+    faces = np.random.default_rng(0).integers(0, 256, (16, *shape), np.uint8)
+    return (faces * np.linspace(0.1, 1, 16).reshape(-1, 1, 1, 1)).astype(np.uint8)
 
 
 def _portable(config):

@@ -14,9 +14,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from utils.models import metadata
 from utils.models.backend import all_layers, compiled, keras
-from utils.models.metadata import CONFIG, UNREADABLE, WEIGHTS, ModelFileError
-from utils.models.model_file import first_line, load_model, save_model
+from utils.models.metadata import ModelFileError
+from utils.models.model_file import check_fit, first_line, load_model, made_up_faces, save_model
 from utils.vision.images import ImageSource, open_image
 from utils.vision.preprocessing import Preprocessing, prepare
 
@@ -50,8 +51,9 @@ def adopt_model(
 
     Raises:
         FileNotFoundError: no such file.
-        ModelFileError: a file of another kind, layers that Keras does not have, a Lambda layer,
-            weights, inputs or classes that do not fit, or other answers than before.
+        ModelFileError: a file of another kind or already of this project, layers that Keras does
+            not have, a Lambda layer, weights, inputs or classes that do not fit, answers that are
+            no probabilities, or others than before.
         ValueError: an unknown range, or unusable class names.
     """
     if value_range not in RANGES:
@@ -61,11 +63,19 @@ def adopt_model(
         raise FileNotFoundError(f"There is no model {old}.")
     network = _read_network(old, weights)
     preprocessing = _preprocessing_of(network, class_names, old)
+    check_fit(network, preprocessing)
     images = keras.Input(preprocessing.input_shape, name="images")
     scaling = RANGES[value_range]
     scaled = images if scaling is None else keras.layers.Rescaling(*scaling, name="scale")(images)
+    shown = None if image is None else prepare(open_image(image), preprocessing)[None]
+    faces = made_up_faces(preprocessing.input_shape) if shown is None else shown
+    before = _answers(network, faces, scaling, old)
     file = save_model(keras.Model(images, network(scaled), name="adopted"), preprocessing, save)
-    _check(network, file, scaling, image)
+    adopted, _ = load_model(file)
+    difference = np.abs(compiled(adopted)(faces) - before).max()
+    if not difference <= 1e-5:
+        file.unlink()
+        raise ModelFileError(f"{old} is refused: its answers would change by {difference:.2g}.")
     return file
 
 
@@ -76,12 +86,14 @@ def _read_network(old: Path, weights) -> keras.Model:
     if suffix == ".json":
         return _with_weights(_network_of(_read_json(old), old), _weights_beside(old, weights))
     if suffix == ".keras":
-        try:
-            with zipfile.ZipFile(old) as archive, tempfile.TemporaryDirectory() as folder:
-                network = _network_of(json.loads(archive.read(CONFIG)), old)
-                return _with_weights(network, Path(archive.extract(WEIGHTS, folder)))
-        except UNREADABLE as error:
-            raise ModelFileError(f"{old} is no complete .keras file ({error}).") from error
+        if metadata.PREPROCESSING in metadata.read_metadata(old):
+            raise ModelFileError(
+                f"{old} is already a model of this project, with its classes. Use it as it is."
+            )
+        metadata.check_entries(old)
+        with zipfile.ZipFile(old) as archive, tempfile.TemporaryDirectory() as folder:
+            network = _network_of(json.loads(archive.read(metadata.CONFIG)), old)
+            return _with_weights(network, Path(archive.extract(metadata.WEIGHTS, folder)))
     if suffix in (".h5", ".hdf5"):
         return _with_weights(_network_of(_config_in(old), old), old)
     raise ModelFileError(
@@ -146,8 +158,8 @@ def _from_saved_model(folder: Path) -> keras.Model:
     """The layers are in what Keras 2 wrote beside the graph, the weights in the graph."""
     if not (folder / "saved_model.pb").is_file():
         raise ModelFileError(f"{folder} is no SavedModel: it holds no saved_model.pb.")
-    metadata = folder / "keras_metadata.pb"
-    config = _root_config(metadata.read_bytes()) if metadata.is_file() else None
+    layers = folder / "keras_metadata.pb"
+    config = _root_config(layers.read_bytes()) if layers.is_file() else None
     if config is None:
         raise ModelFileError(
             f"{folder} does not say which layers it is made of: it holds no keras_metadata.pb, "
@@ -198,27 +210,17 @@ def _preprocessing_of(network: keras.Model, class_names, file: Path) -> Preproce
     return Preprocessing(tuple(class_names), size, "grey" if shown[3] == 1 else "rgb")
 
 
-def _check(network: keras.Model, file: Path, scaling, image) -> None:
-    """Compare the old answers with those of the new file; where they differ, remove it."""
-    adopted, preprocessing = load_model(file)
-    if image is None:
-        random = np.random.default_rng(0)
-        faces = random.integers(0, 256, (4, *preprocessing.input_shape), np.uint8)
-        faces = (faces * np.linspace(0.2, 1, 4).reshape(-1, 1, 1, 1)).astype(np.uint8)
-    else:
-        faces = prepare(open_image(image), preprocessing)[None]
+def _answers(network: keras.Model, faces: np.ndarray, scaling, file: Path) -> np.ndarray:
     scale, offset = scaling or (1, 0)
-    before = network.predict_on_batch(faces.astype(np.float32) * scale + offset)
-    difference = np.abs(compiled(adopted)(faces) - before).max()
-    sums = np.sum(before, axis=1)
+    answers = network.predict_on_batch(faces.astype(np.float32) * scale + offset)
+    sums = np.sum(answers, axis=1)
     if not np.allclose(sums, 1, atol=1e-3):
-        fault = f"its answers are no probabilities: they add up to {sums[0]:.3g}, not to 1"
-    elif not difference <= 1e-5:
-        fault = f"it answers otherwise than before, by up to {difference:.2g}"
-    else:
-        return
-    file.unlink()
-    raise ModelFileError(f"The model is refused: {fault}.")
+        raise ModelFileError(
+            f"{file} is refused: its answers add up to {sums[0]:.3g}, not to 1, so it ends "
+            "without a softmax. Add one (keras.Sequential([model, keras.layers.Softmax()])), save "
+            "that, and adopt it."
+        )
+    return answers
 
 
 def _network_of(config, file: Path) -> keras.Model:
