@@ -1,4 +1,5 @@
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -115,6 +116,9 @@ def test_personalised_model_is_an_ordinary_one(
 
     assert digest(old) == was
     assert (result.way, result.judged) == ("few-shot", 14)
+    said = str(replace(result, keep=False))
+    assert "from the other takes alone: of 14 images" in said
+    assert said.endswith(f"saved all the same, for you to try or delete: {result.file}")
     assert result.before["classes"] == [*CLASS_NAMES, "tired"]
     metadata = read_metadata(result.file)
     assert metadata["personal"]["subject"] == "Ada"
@@ -140,7 +144,8 @@ def test_rest_alone_gives_a_neutral_baseline(
     folder = record(tmp_path / "mine", rest, {"one": characters[0]})
     result = personalise(folder, tmp_path / "new.keras", old)
     assert (result.way, result.keep, result.judged) == ("neutral", None, 0)
-    assert "second take" in str(result)
+    assert str(result).startswith("neutral: learned from 1 image of 1 take\n")
+    assert "second take" in str(result) and str(result).endswith(f"Saved: {result.file}")
     assert load_model(result.file)[1].class_names == CLASS_NAMES
 
 

@@ -46,7 +46,7 @@ class Personal:
         way: "neutral" or "few-shot".
         learned: the images that it learned from, as `datasets.takes.find_takes` lists them.
         left_out: how many more there were of classes with more than `MOST`.
-        judged: images of takes that were left out in turn, so many of all.
+        judged: how many images were judged, each by a model that did not know its take.
         before, after: `evaluation.evaluate` of these, by the unchanged model and by models that did
             not know their take; None where there is but one take.
         keep: whether the personal model is advised; None where nothing could be compared.
@@ -63,23 +63,29 @@ class Personal:
 
     def __str__(self) -> str:
         takes, count = self.learned["take"].nunique(), len(self.learned)
-        said = [f"{self.way}: learned from {count} images of {takes} takes"]
+        said = [
+            f"{self.way}: learned from {count} image{'s' * (count > 1)} of {takes} "
+            f"take{'s' * (takes > 1)}"
+        ]
         if self.left_out:
-            said[0] += f"; {self.left_out} more were left out, {MOST} of a class are enough"
+            said[0] += f"; {self.left_out} more were not needed, {MOST} of a class are enough"
+        saved = f"Saved: {self.file}"
         if self.keep is None:
-            said.append("Nothing to compare: record a second take, which is then left out in turn.")
-            return "\n".join(said)
+            said.append("Nothing to compare: record a second take, to judge by.")
+            return "\n".join([*said, saved])
         before, after = self.before["accuracy"], self.after["accuracy"]
         said.append(
-            f"{self.judged} images of takes that were not learned from: right before "
-            f"{before:.1%}, after {after:.1%}."
+            f"Each take was judged by a model that learned from the other takes alone: of "
+            f"{self.judged} images, {before:.1%} were right before and {after:.1%} after."
         )
         if self.keep:
-            said.append("Advice: keep it.")
+            said += ["Advice: keep it.", saved]
         elif before == after:
             said.append("Advice: the unchanged model does as well; keep that.")
         else:
             said.append("Advice: do not keep it; record more takes, or clearer ones.")
+        if not self.keep:
+            said.append(f"It was saved all the same, for you to try or delete: {self.file}")
         return "\n".join(said)
 
 
