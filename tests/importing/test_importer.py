@@ -545,6 +545,14 @@ def test_an_empty_class_is_an_error_unless_it_is_not_wanted(tmp_path):
         run(broken, tmp_path / "out2")
 
 
+@pytest.mark.parametrize("name", ["two\nlines", "Person"])
+def test_a_name_that_no_model_takes_is_refused(tmp_path, name):
+    source = write_folder(tmp_path / "in", {f"{one}/1.png": image(1) for one in ("happy", name)})
+    with pytest.raises(ValueError, match="A class cannot be called") as refused:
+        run(source, tmp_path / "out")
+    assert repr(name) in str(refused.value) and not (tmp_path / "out").exists()
+
+
 def test_settings_out_of_range_are_refused(tmp_path):
     source = write_zip(tmp_path / "fer.zip", OFFICIAL)
     with pytest.raises(ValueError, match="validation_share"):

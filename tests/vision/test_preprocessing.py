@@ -112,7 +112,8 @@ def test_metadata_survives_a_dictionary():
     assert Preprocessing.from_dict(described.to_dict()) == described
 
 
-@pytest.mark.parametrize("name", ["confidence", "Frame", " x ", "unsure", "source", ""])
-def test_no_class_is_called_as_a_column_of_the_results(name):
-    with pytest.raises(ValueError, match="a class cannot be called"):
+@pytest.mark.parametrize("name", ["confidence", "Frame", " x ", "unsure", "source", "", "a\nb", 3])
+def test_no_class_is_called_as_a_column_of_the_results_or_in_two_lines(name):
+    with pytest.raises(ValueError, match=r"^A class cannot be called ") as refused:
         Preprocessing(("happy", name))
+    assert repr(name) in str(refused.value)

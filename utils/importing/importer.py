@@ -22,6 +22,7 @@ from utils.importing.formats import FORMATS, find_layout
 from utils.importing.report import ImportReport, read_report
 from utils.importing.writing import cut_missing_splits, stage_images
 from utils.vision.detectors import make_detector
+from utils.vision.preprocessing import check_class_names
 
 
 def import_dataset(
@@ -125,7 +126,9 @@ def import_dataset(
             return read_report(destination)
         with replacing_folder(destination) as staging, open_archive(source, password) as members:
             layout = find_layout(source, members, reject, form, peak_frames)
-            choose = class_chooser(class_names or (CLASS_NAMES if layout.named else None))
+            wanted = class_names or (CLASS_NAMES if layout.named else None)
+            check_class_names({class_chooser(wanted)(label) for label in layout.labels} - {None})
+            choose = class_chooser(wanted)  # anew, as it keeps the spelling that it sees first
             domain = layout.domain or domain
             cropper = FaceCropper(face_size, domain, without_face, detector) if face_size else None
             table, notes = stage_images(layout, staging, choose, cropper, reject, progress)

@@ -48,14 +48,7 @@ class Preprocessing:
         problems = []
         if len(self.class_names) < 2 or len(set(self.class_names)) < len(self.class_names):
             problems.append("class_names must be two or more different names")
-        taken = [name for name in self.class_names if _folded(name) in RESERVED_NAMES]
-        if taken or not all(map(_folded, self.class_names)):
-            problems.append(
-                f"a class cannot be called {', '.join(map(repr, taken)) or 'nothing'}, because a "
-                "column of the results is; rename its folder"
-            )
-        if not all(isinstance(name, str) and name.isprintable() for name in self.class_names):
-            problems.append("class_names must be printable texts")
+        check_class_names(self.class_names)
         if not isinstance(self.size, int) or not 8 <= self.size <= 1024:
             problems.append("size must be a whole number from 8 to 1,024 pixels")
         if self.colour not in ("grey", "rgb"):
@@ -87,6 +80,18 @@ class Preprocessing:
             raise ValueError(
                 f"These are not preprocessing settings ({error}). Received: {values}"
             ) from error
+
+
+def check_class_names(names) -> None:
+    """Refuse, with a ValueError, what no class can be called."""
+    for name in names:
+        if not isinstance(name, str) or not name.isprintable() or not _folded(name):
+            reason = "a name is a text that can be printed, in one line"
+        elif _folded(name) in RESERVED_NAMES:
+            reason = "a column of the results is"
+        else:
+            continue
+        raise ValueError(f"A class cannot be called {name!r}: {reason}. Rename its folder.")
 
 
 def prepare(image: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
