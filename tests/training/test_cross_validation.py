@@ -109,7 +109,7 @@ def test_a_linear_head_learns_from_all_folds_it_is_given_and_from_no_other(
 
 
 def test_a_head_learns_from_batches_of_the_size_asked_for_and_enough_of_them(
-    table, preprocessing, small_network, tmp_path, monkeypatch
+    table, preprocessing, small_network, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setattr(heads, "LEAST_STEPS", 30)
     for size in (8, 16):
@@ -123,8 +123,9 @@ def test_a_head_learns_from_batches_of_the_size_asked_for_and_enough_of_them(
         assert run.settings["batch_size"] == size
         assert run.settings["epochs"] == -(-heads.LEAST_STEPS // steps)
         assert len(run.log) > 2
+        assert f"learns for {run.settings['epochs']} epochs, not 2" in capsys.readouterr().out
     whole = training.Settings(epochs=900)
-    assert heads.enough_steps(whole, 100) == whole
+    assert heads.enough_steps(whole, 100) == whole and not capsys.readouterr().out
 
 
 def test_views_are_drawn_row_by_row_to_learn_from_and_the_first_one_judges(

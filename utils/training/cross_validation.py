@@ -132,12 +132,16 @@ def mlp_head(
     """
     found = [trunk_features(trunk, images, cache, side) for side in (False, True)[: 1 + mirror]]
 
+    told = False
+
     def fit(parts):
+        nonlocal told
         choose, learn = parts[0], np.sort(np.concatenate(parts[1:]))
         worker = keras.models.clone_model(head)
         worker.build(trunk.output_shape)
         steps = -(-len(learn) // images.batch_size)
-        fit_head(worker, found, images, learn, choose, enough_steps(settings, steps), shown=False)
+        enough, told = enough_steps(settings, steps, shown=not told), True  # said once, not a fold
+        fit_head(worker, found, images, learn, choose, enough, shown=False)
 
         def answer(rows):
             return [

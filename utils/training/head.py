@@ -72,12 +72,21 @@ def train_head(
     return run
 
 
-def enough_steps(settings: Settings, steps_per_epoch: int) -> Settings:
-    """The settings with as many epochs as make `LEAST_STEPS`, and a patience of a third of them."""
+def enough_steps(settings: Settings, steps_per_epoch: int, shown: bool = True) -> Settings:
+    """The settings with as many epochs as make `LEAST_STEPS`, and a patience of a third of them.
+
+    A line says so where that changes them and ``shown`` is left.
+    """
     epochs = math.ceil(LEAST_STEPS / steps_per_epoch)
     if epochs <= settings.epochs:
         return settings
-    return replace(settings, epochs=epochs, patience=max(settings.patience, math.ceil(epochs / 3)))
+    patience = max(settings.patience, math.ceil(epochs / 3))
+    if shown:
+        print(
+            f"The head learns for {epochs} epochs, not {settings.epochs}, and with a patience of "
+            f"{patience}: it needs {LEAST_STEPS} steps, and an epoch has {steps_per_epoch}."
+        )
+    return replace(settings, epochs=epochs, patience=patience)
 
 
 def fit_head(
