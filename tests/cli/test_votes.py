@@ -41,7 +41,10 @@ def test_train_on_votes_and_corrections(voted, small_six_layers, tmp_path, capsy
     assert "Received: 'half'" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
     assert main([*arguments, "--targets", "0.5", "--corrections", str(corrections)]) == 0
-    assert "Agreement with people's clear majority" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "agreement with the mixture of label and votes" in said
+    assert "Agreement with the data set's labels" in said
+    assert "Agreement with people's clear majority" in said and "ccuracy" not in said
     (settings,) = (tmp_path / "runs").glob("*/settings.json")
     assert json.loads(settings.read_text())["targets"]["votes"] == 0.5
 

@@ -10,6 +10,7 @@ from utils.datasets.votes import VotesError
 from utils.training.people import (
     EIGHT,
     against_people,
+    agreement_lines,
     confusion_with_people,
     evaluate_people,
 )
@@ -96,6 +97,14 @@ def test_contempt_can_be_right_where_a_model_knows_it():
     measured = evaluate_people(VOTES[[2]], answers, EIGHT)
     assert (measured["majority_n"], measured["majority_accuracy"]) == (0, None)
     assert (measured["majority8_n"], measured["majority8_accuracy"]) == (1, 1)
+    assert measured["majority8_per_class"]["contempt"]["recall"] == 1
+    assert "contempt" not in measured["majority_per_class"]
+    lines = agreement_lines({"accuracy": 0.25, "n": 4, **measured})
+    assert lines[0] == "Agreement with the data set's labels 25.00% (4 images)"
+    assert lines[1].startswith("Agreement with people's clear majority – (0 images)")
+    assert lines[2].endswith("100.00% (1 images); contempt's recall 100.00% (1 images)")
+    measured = evaluate_people(VOTES[[2]], np.array([[0.6, 0.4]]), ("contempt", "neutral"))
+    assert measured["majority8_per_class"]["contempt"]["n"] == 1
     assert measured["vote_kl"] == pytest.approx(0)
 
 

@@ -59,6 +59,7 @@ def train(options) -> None:
 def _train(options, settings, team) -> None:
     from utils import datasets, models, plots, training
     from utils.files import copy_file
+    from utils.training import people
     from utils.vision.preprocessing import Preprocessing
 
     table = datasets.combine([options.data], options.class_names, options.corrections)
@@ -93,11 +94,17 @@ def _train(options, settings, team) -> None:
     run = finished.run
     plots.learning_curves(run.log, run.best_epoch).savefig(run.folder / "curves.png")
     best = run.log.iloc[run.best_epoch - 1]
-    print(f"Best epoch {run.best_epoch}: validation accuracy {best['val_accuracy']:.2%}")
-    print(f"Temperature {finished.temperature:.3f}, fitted on the validation part")
-    print(f"Accuracy on the {finished.split} part {finished.metrics['accuracy']:.2%}")
-    if "majority_accuracy" in finished.metrics:
-        _print_people(finished.metrics)
+    learned = people.learned_answer(training.vote_weight(options.targets))
+    print(
+        f"Best epoch {run.best_epoch}: on the validation part, before mirror images are averaged "
+        f"in, agreement with {learned} {best['val_accuracy']:.2%}"
+    )
+    print(
+        f"Temperature {finished.temperature:.3f}, fitted on the validation part"
+        if finished.fitted
+        else "No temperature was fitted: there are too few validation images"
+    )
+    print(f"On the {finished.split} part:", *people.agreement_lines(finished.metrics), sep="\n")
     print(finished.file)
     if options.save:
         copy_file(finished.file, options.save)
@@ -140,6 +147,7 @@ def evaluate(options) -> None:
             f"classes. Received: {', '.join(predictor.class_names)}."
         )
     metrics |= measured
+    print(f"Compared with {people.LABELS}:")
     print(evaluation.per_class_table(metrics).round(3).to_string())
     print(evaluation.bootstrap_intervals(images.labels, probabilities).round(4).to_string())
     if metrics["absent"]:
@@ -148,21 +156,9 @@ def evaluate(options) -> None:
             f"that are: {metrics['macro_f1_present']:.4f}; over those answered too: "
             f"{metrics['macro_f1']:.4f}."
         )
-    if "majority_accuracy" in metrics:
-        _print_people(metrics)
+    print(*people.agreement_lines(metrics), sep="\n")
     if options.json:
         write_json(Path(options.json), {"model_digest": digest(Path(options.model)), **metrics})
-
-
-def _print_people(metrics: dict) -> None:
-    def shown(value):
-        return "–" if value is None else f"{value:.2%}"
-
-    print(
-        f"Agreement with people's clear majority {shown(metrics['majority_accuracy'])} "
-        f"({metrics['majority_n']:,} images); people who would agree with the answer "
-        f"{shown(metrics['people_agreeing'])} ({metrics['vote_n']:,} images)"
-    )
 
 
 def yunet(options) -> None:

@@ -17,6 +17,39 @@ from utils.training.evaluation import calibration_gap, confusion, wilson_interva
 
 EIGHT = (*CLASS_NAMES, "contempt")
 """The classes of the FER+ paper's protocol, to compare with published figures."""
+LABELS = "the data set's labels"
+MOST_FREQUENT = "people's most frequent answer"
+MAJORITY = "people's clear majority"
+
+
+def learned_answer(vote_weight: float) -> str:
+    """What an answer is compared with while such targets are learned, as messages call it."""
+    return {0: LABELS, 1: MOST_FREQUENT}.get(vote_weight, "the mixture of label and votes")
+
+
+def agreement_lines(metrics: dict) -> list[str]:
+    """Lines that tell of every agreement in a report what it is with."""
+
+    def line(other, share, count, more=""):
+        shown = "–" if share is None else f"{share:.2%}"
+        return f"Agreement with {other} {shown} ({count:,} images){more}"
+
+    lines = [line(LABELS, metrics["accuracy"], metrics["n"])]
+    if "majority_accuracy" in metrics:
+        agreeing = "–" if metrics["vote_n"] == 0 else f"{metrics['people_agreeing']:.2%}"
+        more = f"; people who would agree {agreeing} ({metrics['vote_n']:,} images)"
+        lines.append(line(MAJORITY, metrics["majority_accuracy"], metrics["majority_n"], more))
+    if "majority8_per_class" in metrics:
+        contempt = metrics["majority8_per_class"]["contempt"]
+        recall = "–" if contempt["recall"] is None else f"{contempt['recall']:.2%}"
+        more = f"; contempt's recall {recall} ({contempt['n']:,} images)"
+        lines.append(
+            line(
+                f"{MAJORITY}, contempt counted as a class,",
+                *(metrics["majority8_accuracy"], metrics["majority8_n"], more),
+            )
+        )
+    return lines
 
 
 def evaluate_people(
@@ -32,7 +65,8 @@ def evaluate_people(
         majority_n, majority_accuracy and majority_per_class {name: {recall, low, high, n}},
         all over the images with a `votes.clear_majority`, with 95 % intervals of Wilson;
         majority8_n and majority8_accuracy, the same with contempt as a class that can be
-        right, where the model knows all seven; and over the vote_n images of which
+        right, where the model knows it or all seven, and majority8_per_class where it
+        knows contempt; and over the vote_n images of which
         `votes.LEAST_VOTES` people named one of the classes: vote_log_loss and vote_kl (nats,
         from the shares of votes), people_agreeing (the mean share that the answer got) and
         vote_ece (the mean gap between confidence and that share, over 15 equally wide bins
@@ -46,20 +80,13 @@ def evaluate_people(
     names = list(class_names)
     answers = np.array(names)[probabilities.argmax(axis=1)]
     expressions = [name for name in names if name != "contempt"]
-    majority = _majority(votes, expressions)
-    per_class = {}
-    for name in expressions:
-        right, count = int((answers[majority == name] == name).sum()), int((majority == name).sum())
-        low, high = wilson_interval(right, count) if count else (None, None)
-        recall = right / count if count else None
-        per_class[name] = {"recall": recall, "low": low, "high": high, "n": count}
-    return {
-        "majority_n": int((majority != "").sum()),
-        "majority_accuracy": _share(answers, majority),
-        "majority_per_class": per_class,
-        **(_eight(votes, answers) if set(CLASS_NAMES) <= set(names) else {}),
-        **_distances(votes, probabilities, names),
-    }
+    measured = _majority_measures("majority", votes, answers, expressions)
+    if set(CLASS_NAMES) <= set(names) or "contempt" in names:
+        eight = _majority_measures("majority8", votes, answers, [*expressions, "contempt"])
+        if "contempt" not in names:
+            del eight["majority8_per_class"]
+        measured |= eight
+    return measured | _distances(votes, probabilities, names)
 
 
 def against_people(table: pd.DataFrame, probabilities: np.ndarray, class_names) -> dict:
@@ -100,17 +127,20 @@ def confusion_with_people(
     return confusion(majority[counted], answered[counted], len(names))
 
 
-def _eight(votes, answers) -> dict:
-    majority = _majority(votes, EIGHT)
+def _majority_measures(key, votes, answers, names) -> dict:
+    """Share and recalls, over the images with a clear majority for one of the names."""
+    majority = np.array([*names, ""])[clear_majority(votes, names)]  # -1 takes the last
+    per_class = {}
+    for name in names:
+        right, count = int((answers[majority == name] == name).sum()), int((majority == name).sum())
+        low, high = wilson_interval(right, count) if count else (None, None)
+        recall = right / count if count else None
+        per_class[name] = {"recall": recall, "low": low, "high": high, "n": count}
     return {
-        "majority8_n": int((majority != "").sum()),
-        "majority8_accuracy": _share(answers, majority),
+        f"{key}_n": int((majority != "").sum()),
+        f"{key}_accuracy": _share(answers, majority),
+        f"{key}_per_class": per_class,
     }
-
-
-def _majority(votes, names) -> np.ndarray:
-    """The name that most people agree on, "" where there is no clear majority."""
-    return np.array([*names, ""])[clear_majority(votes, names)]  # -1 takes the last
 
 
 def _share(answers, majority) -> float | None:

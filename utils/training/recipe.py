@@ -25,7 +25,7 @@ from utils.training.batches import Batches
 from utils.training.calibration import LEAST_IMAGES, at_a_bound, calibrate, tempered, views_of
 from utils.training.distributed import ALONE, Team
 from utils.training.evaluation import evaluate, wilson_interval
-from utils.training.people import against_people
+from utils.training.people import LABELS, against_people, learned_answer
 from utils.training.runs import Run, record_result, without_names
 from utils.training.targets import Targets, check_classes
 from utils.training.trainer import Settings, train
@@ -44,6 +44,7 @@ class Finished:
         model: the network as it is saved: calibrated and, if wished, mirrored.
         file: where it is saved, in the run's folder.
         temperature: what its confidence was divided by; above 1 it had been too sure.
+        fitted: whether that was fitted: of too few validation images it is 1.
         split: what it was measured on, "test" or "validation".
         table: the images of that split.
         labels: int, (n,), their class indices.
@@ -55,6 +56,7 @@ class Finished:
     model: keras.Model
     file: Path
     temperature: float
+    fitted: bool
     split: str
     table: pd.DataFrame
     labels: np.ndarray
@@ -159,17 +161,23 @@ def finish(
     metrics |= against_people(judged.table, probabilities, preprocessing.class_names)
     gap = metrics.get("vote_ece") if held_out.vote_weight else metrics["ece"]
     calibrated = np.mean([tempered(view, temperature) for view in views], axis=0)
-    for doubt in doubts_about(held_out.wanted, calibrated, temperature, gap or 0):
+    learned = learned_answer(held_out.vote_weight)
+    for doubt in doubts_about(held_out.wanted, calibrated, temperature, gap or 0, split, learned):
         warnings.warn(doubt, stacklevel=2)
     record_result(run, network.get_layer("head"), metrics, split, **about)
     file = save_model(model, preprocessing, run.folder / "model.keras")
-    return Finished(
-        run, model, file, temperature, split, judged.table, judged.labels, probabilities, metrics
-    )
+    fitted = len(held_out.wanted) >= LEAST_IMAGES
+    about_split = split, judged.table, judged.labels, probabilities, metrics
+    return Finished(run, model, file, temperature, fitted, *about_split)
 
 
 def doubts_about(
-    wanted: np.ndarray, answers: np.ndarray, temperature: float, calibration_error: float
+    wanted: np.ndarray,
+    answers: np.ndarray,
+    temperature: float,
+    calibration_error: float,
+    split: str = "test",
+    learned: str = LABELS,
 ) -> list[str]:
     """Reasons to train again before a model is used: a sentence or two each, and what to do.
 
@@ -178,6 +186,8 @@ def doubts_about(
         answers: (n, classes), what they were.
         temperature: that `calibration.calibrate` has set.
         calibration_error: on the images that the model is measured on, calibrated.
+        split: these images' split.
+        learned: what is wanted, of `people.learned_answer`.
     """
     found = []
     labels = wanted.argmax(axis=1)
@@ -185,28 +195,36 @@ def doubts_about(
     low, high = wilson_interval(right, len(labels))
     if low <= share / len(labels):
         found.append(
-            f"The model has learned next to nothing: on {len(labels)} validation images it is "
-            f"right in {right / len(labels):.1%} ({low:.1%} to {high:.1%}); always answering their "
-            f"most frequent class would be in {share / len(labels):.1%}. Train for more steps "
-            "(more epochs, smaller batches), raise the learning rate, or look at the labels."
+            f"The model has learned next to nothing: on {len(labels)} validation images its "
+            f"agreement with {learned} is {right / len(labels):.1%} ({low:.1%} to {high:.1%}); "
+            f"always answering one class would reach {share / len(labels):.1%}. Train for more "
+            "steps (more epochs, smaller batches), raise the learning rate, or look at the labels."
         )
     if at_a_bound(temperature):
         found.append(
             f"The temperature ended at its bound, {temperature:.2f}: the network's confidence is "
-            "far from its accuracy, as after a training of too few steps. Train for more steps, "
-            "or smooth the labels less."
+            "far from how often it is right, as after a training of too few steps. Train for more "
+            "steps, or smooth the labels less."
         )
     if calibration_error > GREATEST_GAP:
-        few = len(labels) < LEAST_IMAGES
-        found.append(
-            f"Its confidence is off by {calibration_error:.2f} on average. "
-            + (
+        if len(labels) < LEAST_IMAGES:
+            reason = (
                 f"No temperature was fitted: {len(labels)} validation images are fewer than "
                 f"{LEAST_IMAGES}. Set more aside."
-                if few
-                else "The validation images are too few or unlike those it was measured on; take "
-                "more people, or do not rely on a threshold of confidence."
             )
+        elif split == "validation":
+            reason = (
+                "The temperature was fitted on these same images, and one number was not enough. "
+                "Train for more steps, or do not rely on a threshold of confidence."
+            )
+        else:
+            reason = (
+                "The validation images are too few or unlike those it was measured on; take more "
+                "people, or do not rely on a threshold of confidence."
+            )
+        found.append(
+            f"Its confidence is off by {calibration_error:.2f} on average, on the {split} part. "
+            + reason
         )
     return found
 
