@@ -4,6 +4,8 @@ Every path follows from this file's own place, so a notebook finds the project f
 """
 
 import re
+import unicodedata
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -35,7 +37,10 @@ _SYNONYMS = {
 }
 _SPLIT_WORDS = {
     "train": ("train", "training"),
-    "validation": ("validation", "val", "valid", "dev", "development", "publictest"),
+    "validation": (
+        *("validation", "validate", "val", "valid", "dev", "development", "eval", "evaluation"),
+        "publictest",
+    ),
     "test": ("test", "testing", "privatetest"),
 }
 _SPLIT_OF = {word: split for split, words in _SPLIT_WORDS.items() for word in words}
@@ -47,13 +52,33 @@ def class_name(label: str) -> str:
     """The project's name for an expression label or class folder.
 
     Case, surrounding spaces and the usual synonyms are folded. A label that is no known expression
-    is stripped but otherwise untouched, so a user's own classes keep their names.
+    is stripped, and composed as Unicode can write one word in two ways, but otherwise untouched, so
+    a user's own classes keep their names.
 
     >>> class_name("Anger"), class_name("my class")
     ('angry', 'my class')
     """
-    label = label.strip()
+    label = unicodedata.normalize("NFC", readable(label)).strip()
     return _CANONICAL.get(label.lower(), label)
+
+
+def class_place(folders: Sequence[str]) -> int:
+    """Which of nested folders names the class: the innermost, or the expression that it is part of.
+
+    >>> class_place(["data", "sad"]), class_place(["sad", "batch2"]), class_place(["sad", "happy"])
+    (1, 0, 1)
+    """
+    known = [place for place, name in enumerate(folders) if class_name(name) in CLASS_NAMES]
+    return known[-1] if known else len(folders) - 1
+
+
+def readable(name: str) -> str:
+    """A file's name as text: bytes that are no UTF-8 are read as old systems wrote them."""
+    return re.sub("[\ud800-\udfff]", _old_letter, name)
+
+
+def _old_letter(escaped: re.Match) -> str:
+    return bytes([ord(escaped[0]) & 255]).decode("cp1252", "replace")
 
 
 def split_name(word: str) -> str:
@@ -63,6 +88,24 @@ def split_name(word: str) -> str:
     ('validation', 'train', '')
     """
     return _SPLIT_OF.get(re.sub(r"[\s_-]|(set|data|images)$", "", word.lower()), "")
+
+
+def split_names(folders: Iterable[str]) -> dict[str, str]:
+    """The split that each of several folders, which lie side by side, means, or "".
+
+    A word for a split may be a part of the name, but only where two of them name different splits,
+    and not where another folder has the split's name: "test_subject" may be anything.
+
+    >>> split_names(["train_class", "val_class"]), split_names(["happy", "test_subject"])
+    ({'train_class': 'train', 'val_class': 'validation'}, {'happy': '', 'test_subject': ''})
+    """
+    exact = {folder: split_name(folder) for folder in folders}
+    near = {}
+    for folder in exact:
+        parts = {_SPLIT_OF.get(part, "") for part in re.split(r"[\W\d_]+", folder.lower())} - {""}
+        taken = exact[folder] or len(parts) != 1 or parts & {*exact.values()}
+        near[folder] = exact[folder] if taken else parts.pop()
+    return near if len({*near.values()} - {""}) > 1 else exact
 
 
 def is_system_name(name: str) -> bool:

@@ -142,7 +142,8 @@ def locked(path: str | Path, work: str) -> Iterator[None]:
 def write_text(path: str | Path, text: str) -> None:
     """Write a text file in one step, making its folder if need be."""
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        # A name's bytes that are no text become "\udcfc", which JSON reads as they were.
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(path: str | Path, values: dict) -> None:
@@ -211,8 +212,17 @@ def digest(*parts: bytes | str | Path, digits: int = 16) -> str:
             with part.open("rb") as file:
                 hashlib.file_digest(file, lambda: state)
         else:
-            state.update(part.encode() if isinstance(part, str) else part)
+            state.update(part.encode(errors="surrogatepass") if isinstance(part, str) else part)
     return state.hexdigest()[:digits]
+
+
+def columns_text(columns: Iterable) -> str:
+    """A table's columns for an error, a dozen at most; and a hint where commas do not part them."""
+    names = [str(name).replace("\0", "") for name in columns]
+    text = ", ".join(names[:12]) or "no columns"
+    odd = "\ufffd" in text or (len(names) == 1 and {";", "\t"} & {*text})
+    more = f" and {len(names) - 12:,} more" if len(names) > 12 else ""
+    return f"{text}{more}{' (save it as CSV with commas, in UTF-8)' if odd else ''}"
 
 
 def free_path(path: str | Path) -> Path:

@@ -146,7 +146,7 @@ def test_a_subset_of_the_classes_and_own_names(tmp_path):
 
     some = run(source, tmp_path / "some", class_names=["angry", "bored"])
     assert list(some.counts.index) == ["angry", "bored", "total"]
-    assert list(some.rejected["reason"].unique()) == ["class not wanted: joy"]
+    assert list(some.rejected["reason"].unique()) == ["of classes not wanted: joy"]
     with pytest.raises(ValueError, match="sad"):
         run(source, tmp_path / "none", class_names=["angry", "sad"])
     assert not (tmp_path / "none").exists()
@@ -229,7 +229,9 @@ def test_bad_rows_are_left_out_and_the_rest_kept(tmp_path):
     [
         ("Usage,Image name,neutral\nTraining,fer0000000.png,10\n", "image name"),
         ("emotion,pixels\n0,1 2 3\n3,1 2 3\n", "wrong pixel count: 3, expected 2304"),
-        ("", "emotion, pixels"),
+        ("", "Found wrong.csv: no columns"),
+        ("emotion;pixels\n0;1 2 3\n", r"emotion;pixels \(save it as CSV with commas, in UTF-8\)"),
+        (",".join(f"p{n}" for n in range(99)), "p10, p11 and 87 more"),
     ],
 )
 def test_a_wrong_csv_is_an_error(tmp_path, text, message):

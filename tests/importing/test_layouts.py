@@ -123,7 +123,7 @@ def test_ck_plus_takes_neutral_from_first_frames_and_expressions_from_the_last(t
     assert all(name.endswith(Path(file).name) for file, name in manifest["source"].items())
     reasons = pd.Series(reasons_of(report)).value_counts()
     assert reasons["no label"] == (8 if form == "nested" else 4)
-    assert reasons["class not wanted"] == (6 if form == "nested" else 3)
+    assert reasons["of classes not wanted"] == (6 if form == "nested" else 3)
     assert reasons.get("second copy", 0) == (8 if form == "nested" else 0)
     assert "2 subjects" in str(report)
     assert report.dataset == "CK+"
@@ -196,7 +196,7 @@ def test_ck48_folders_keep_the_people_apart_and_contempt_out(tmp_path):
     assert reasons_of(report) == {
         "CK+48/.DS_Store": "system file",
         "CK+48/anger/Thumbs.db": "system file",
-        "CK+48/contempt/S138_008_00000007.png": "class not wanted",
+        "CK+48/contempt/S138_008_00000007.png": "of classes not wanted",
         "CK+48/CK+48/anger/S010_004_00000017.png": "second copy",
     }
     assert "those published for CK+48: angry -133, happy -206." in str(report)
@@ -221,7 +221,7 @@ def test_ckextended_keeps_its_usage_and_its_warning(tmp_path):
     ]
     assert set(manifest["subject"]) == {""}
     assert np.array_equal(decoded(tmp_path / "out" / manifest.index[0]), pixels(0, (48, 48)))
-    assert list(reasons_of(report).values()) == ["class not wanted"]
+    assert list(reasons_of(report).values()) == ["of classes not wanted"]
     assert "The same people stand in several parts" in str(report)
 
     renamed = (tmp_path / "ckextended.csv").rename(tmp_path / "data.csv")
@@ -333,7 +333,7 @@ def test_impa_leaves_other_poses_out_unless_asked(tmp_path):
     }
     assert np.array_equal(decoded(tmp_path / "out/all/happy/s001-01_img.png"), pixels(21))
     counts = pd.Series(reasons_of(report)).value_counts()
-    assert counts.to_dict() == {"class not wanted": 14, "second copy": 7}
+    assert counts.to_dict() == {"of classes not wanted": 14, "second copy": 7}
     more = run(source, tmp_path / "more", class_names=["happy", "other"])
     assert more.counts["all"].to_dict() == {"happy": 2, "other": 14, "total": 16}
 

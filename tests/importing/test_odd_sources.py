@@ -123,13 +123,13 @@ def test_splits_under_their_usual_names(tmp_path, name, split):
 def test_all_that_the_table_leaves_out_is_told_with_a_reason(tmp_path, capsys):
     data = write(tmp_path / "data", {f"train/{path}": data for path, data in FILES.items()})
     write(data, {"train/happy/notes.txt": b"no image", "train/loose.png": image(90),
-                 "extra/sad/1.png": image(91), "train/sad/more/2.png": image(92),
+                 "extra/sad/1.png": image(91), "train/cats/more/2.png": image(92),
                  "manifest.csv": b"file,subject,domain\n"})  # fmt: skip
     assert len(find_images(data)) == 6
     told = capsys.readouterr().out
     for part in ("1 no image (train/happy/notes.txt)", "1 not in a class folder (train/loose.png)",
                  "1 outside the split folders (extra/sad/1.png)",
-                 "1 deeper than a class folder (train/sad/more/2.png)"):  # fmt: skip
+                 "1 deeper than a class folder (train/cats/more/2.png)"):  # fmt: skip
         assert part in told
     assert "manifest" not in told
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from utils.config import SPLITS, is_system_name, split_name
+from utils.config import SPLITS, class_place, is_system_name, split_name, split_names
 from utils.vision.image_kinds import may_be_image
 
 ALL = "all"  # what is not yet parted
@@ -32,13 +32,15 @@ def images_of(folder: Path) -> list[FoundImage]:
     it, and training refuses it. What is left out is counted and told in one line.
     """
     images, left_out = [], defaultdict(list)
-    parted = any(_part_of(place.name) for place in folder.iterdir() if place.is_dir())
+    parts = _parts_of(folder)
     for found in walk(folder):
-        split, reason = _place_of(found, parted)
+        split, reason = _place_of(found, parts)
+        inside = "/".join(found.parts)
         if reason:
-            left_out[reason].append("/".join(found.parts))
+            left_out[reason].append(inside)
         elif split:
-            images.append(FoundImage(found.path, split, found.parts[-2], "/".join(found.parts)))
+            label = found.parts[any(parts.values())]
+            images.append(FoundImage(found.path, split, label, inside))
     if left_out:
         told = (
             f"{len(files):,} {reason} ({'such as ' * (len(files) > 1)}{files[0]})"
@@ -101,11 +103,23 @@ def walk(folder: str | Path, empty_folders: bool = False) -> Iterator[Found]:
         waiting += reversed(folders)
 
 
-def _part_of(name: str) -> str:
-    return ALL if name == ALL else split_name(name)
+def _parts_of(folder: Path) -> dict[str, str]:
+    """The split that each of the folders in a data set means, or ""."""
+    inside = [place for place in folder.iterdir() if place.is_dir()]
+    # A class folder, with images in it, has no name that is only near that of a split.
+    full = split_names(place.name for place in inside if any(map(os.path.isdir, _listed(place))))
+    names = {place.name: full.get(place.name) or split_name(place.name) for place in inside}
+    return {name: ALL if name == ALL else split for name, split in names.items()}
 
 
-def _place_of(found: Found, parted: bool) -> tuple[str, str]:
+def _listed(folder: Path) -> list[str]:
+    try:
+        return [entry.path for entry in os.scandir(folder)]
+    except OSError:
+        return []
+
+
+def _place_of(found: Found, parts: dict[str, str]) -> tuple[str, str]:
     """A file's split, or why it is left out; neither, for what the project itself wrote."""
     *folders, name = found.parts
     if any(map(is_system_name, found.parts)):
@@ -116,10 +130,11 @@ def _place_of(found: Found, parted: bool) -> tuple[str, str]:
         return "", found.problem
     if not may_be_image(found.path):
         return "", "no image"
-    split = _part_of(folders[0]) if parted and folders else "" if parted else ALL
+    parted = any(parts.values())
+    split = parts.get(folders[0], "") if parted and folders else "" if parted else ALL
     if not split:
         return "", "outside the split folders"
-    depth = len(folders) - parted
-    if depth != 1:
-        return "", "not in a class folder" if depth < 1 else "deeper than a class folder"
-    return split, ""
+    inner = folders[parted:]
+    if not inner or class_place(inner) > 0:
+        return "", "deeper than a class folder" if inner else "not in a class folder"
+    return next(filter(None, map(split_name, inner[:0:-1])), split), ""

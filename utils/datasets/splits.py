@@ -66,8 +66,9 @@ def grouped_split(table: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     if unknown:
         raise ValueError(
             f"{unknown} of {len(table)} images do not say who is on them, so they cannot be "
-            "parted by subject. Import the data set anew if its file names tell, or use "
-            'random_split (SPLIT = "random" in the notebook), whose results are flattering.'
+            "parted by subject. `python -m utils import FOLDER NEW` cuts the splits of class "
+            'folders; so does the notebook with SPLIT = "random". If the same people stand in '
+            "several splits, results flatter."
         )
     result = _split(table, _one_fold_of_subjects, seed)
     check_subjects_apart(result)

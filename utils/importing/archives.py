@@ -8,13 +8,13 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 
-from utils.config import IMAGE_SUFFIXES
+from utils.config import IMAGE_SUFFIXES, readable
 from utils.datasets.found import walk
 from utils.files import digest
 from utils.vision.image_kinds import HEAD_BYTES, image_kind
@@ -23,6 +23,7 @@ MAX_IMAGE_BYTES = 64 << 20
 MAX_BYTES = {".csv": 2 << 30, ".zip": 1 << 40}  # zips are looked into, never read whole
 
 ENCRYPTED = "encrypted"  # begins the problem of a file that needs a password
+_UTF8 = 0x800  # the flag of names that are
 _AES = 99  # the compression by which WinZip and 7-Zip mark what they encrypt so
 
 READ_ERRORS = (
@@ -33,7 +34,7 @@ READ_ERRORS = (
 
 @dataclass(frozen=True)
 class Member:
-    """A file of the source. Paths use "/" and end in it for folders."""
+    """A file of the source. Paths are text, use "/" and end in it for folders."""
 
     path: str
     size: int
@@ -59,9 +60,9 @@ def fingerprint_source(source: Path) -> str:
     if source.is_file():
         return digest(source, digits=64)
     lines = []
-    for member in _folder_members(source):
-        changed = 0 if member.problem else (source / member.path).stat().st_mtime_ns
-        lines.append(os.fsencode(f"{member.path}\0{member.size}\0{changed}\n"))
+    for found, member in zip(walk(source, True), _folder_members(source), strict=True):
+        changed = 0 if member.problem else os.stat(found.path).st_mtime_ns
+        lines.append(f"{member.path}\0{member.size}\0{changed}\n")
     return digest(*lines, digits=64)
 
 
@@ -158,7 +159,11 @@ def _zip_members(archive: zipfile.ZipFile, password: str | None) -> list[Member]
             problem = ENCRYPTED
         if stat.S_ISLNK(info.external_attr >> 16):
             problem = "link"
-        path = info.filename.replace("\\", "/")
+        path = info.filename
+        if not info.flag_bits & _UTF8:
+            with suppress(UnicodeError):  # macOS writes UTF-8 without saying so
+                path = path.encode("cp437").decode()
+        path = path.replace("\\", "/")
         members.append(_member(path, info.file_size, partial(archive.open, info), problem))
     return members
 
@@ -186,6 +191,7 @@ def _tar_members(archive: tarfile.TarFile) -> list[Member]:
 
 
 def _member(path: str, size: int, opener, problem: str = "") -> Member:
+    path = readable(path)
     pure = PurePosixPath(path)
     if pure.is_absolute() or ".." in pure.parts or re.match(r"[A-Za-z]:", path):
         problem = "unsafe path"

@@ -21,6 +21,7 @@ FORMATS = {
     "folders": layouts.folder_layout,
 }
 _KNOWN_BY_FILE_NAMES = ("ck+", "ck48", "jaffe", "ferg", "impa")
+_ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar")
 _WORTH_A_WORD = 20
 """So many images named as in a known data set are no chance."""
 
@@ -70,7 +71,7 @@ def find_layout(
         layout, hint = _recognise(usable, reject, formats)
     if layout is None:
         raise ValueError(f"{_nothing_found(source, usable, form)} {hint}".strip())
-    return replace(layout, hint=hint)
+    return replace(layout, hint=" ".join(filter(None, [layout.hint, hint])))
 
 
 def _recognise(members: list[Member], reject: Reject, formats: dict) -> tuple[Layout | None, str]:
@@ -95,6 +96,10 @@ def _recognise(members: list[Member], reject: Reject, formats: dict) -> tuple[La
 
 
 def _nothing_found(source: Path, members: list[Member], form: str | None) -> str:
+    archives = [member.path for member in members if member.suffix in _ARCHIVES]
+    if archives and not any(member.is_image for member in members):
+        shown = f"{', '.join(archives[:3])}{', …' if len(archives) > 3 else ''}"
+        return f"{source} holds archives ({shown}): unpack it once and import the folder."
     suffixes = Counter(member.suffix or "no suffix" for member in members)
     holds = ", ".join(f"{count} {suffix}" for suffix, count in suffixes.most_common())
     expected = (

@@ -20,7 +20,7 @@ from utils.importing.archives import fingerprint_source, open_archive
 from utils.importing.face_crops import WITHOUT_FACE, FaceCropper
 from utils.importing.formats import FORMATS, find_layout
 from utils.importing.report import ImportReport, read_report
-from utils.importing.writing import cut_missing_splits, stage_images
+from utils.importing.writing import UNWANTED, cut_missing_splits, stage_images
 from utils.vision.detectors import make_detector
 from utils.vision.preprocessing import check_class_names
 
@@ -180,18 +180,29 @@ def _check_settings(validation_share, form, peak_frames, face_size, without_face
 
 
 def _check_classes(table, layout, choose, class_names, source, rejected) -> None:
+    classes = _classes_in(table, layout, rejected)
     if table.empty:
         reasons = "; ".join(f"{path}: {reason}" for path, reason in rejected[:3])
-        raise ValueError(f"No usable image in {source}. Left out: {reasons or 'nothing'}.")
+        raise ValueError(
+            f"No usable image in {source}. Left out: {reasons or 'nothing'}. "
+            f"Its classes: {', '.join(classes) or 'none'}."
+        )
     wanted = {choose(label) for label in (*layout.labels, *(class_names or ()))} - {None}
     train = table[table["split"].isin(["train", ""])]
     empty = sorted(wanted - set((table if train.empty else train)["class"]))
     if empty:
+        present = ", ".join(name for name in classes if name not in empty)
         raise ValueError(
             f"No usable {'' if train.empty else 'training '}image of {', '.join(empty)} in "
-            f"{source}, which has {', '.join(sorted(set(table['class'])))}. Complete the "
-            "source, or name the classes to import in class_names."
+            f"{source}, which has {present}. Complete the source, or "
+            "name the classes to import: --classes A,B (class_names in Python)."
         )
+
+
+def _classes_in(table: pd.DataFrame, layout, rejected) -> list[str]:
+    """All that the source has, wanted or not."""
+    refused = (reason.removeprefix(UNWANTED) for _, reason in rejected if UNWANTED in reason)
+    return sorted({*table["class"], *map(class_name, (*layout.labels, *refused))})
 
 
 def _remarks_on_content(table: pd.DataFrame, database: bool) -> list[str]:

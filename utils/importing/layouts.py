@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -11,7 +12,8 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from utils.config import CLASS_NAMES, class_name, split_name
+from utils.config import CLASS_NAMES, class_name, class_place, split_name, split_names
+from utils.files import columns_text
 from utils.importing.archives import READ_ERRORS, Member, read_member
 from utils.vision.opencv import cv2
 
@@ -88,17 +90,21 @@ class Layout:
 def folder_layout(members: list[Member], reject: Reject) -> Layout | None:
     """A folder per class, perhaps inside split folders, perhaps under further folders.
 
+    Folders in that of a known expression are parts of it, be they subjects, batches or splits.
     FER-2013's own file names (``PublicTest_10150476.jpg``) tell the official split
     whatever folder they lie in: the popular archive mixes PublicTest and PrivateTest.
     """
     files = [member for member in members if not member.path.endswith("/")]
     faults = {member.path: _fault(member) for member in files}
     images = [member for member in files if not faults[member.path]]
-    if len({class_name(member.folders[-1]).casefold() for member in images}) < 2:
+    labels = {member.path: _class_folder(member) for member in images}
+    if len({class_name(label).casefold() for label in labels.values()}) < 2:
         return None
-    splits = {member.path: _split_of(member) for member in images}
+    splits, outside = _splits_of(images), set()
     if any(splits.values()):
         faults |= {path: "outside the split folders" for path, split in splits.items() if not split}
+        outside = {"/".join(member.folders[: class_place(member.folders)]) or _class_folder(member)
+                   for member in images if faults[member.path]}  # fmt: skip
     for path, fault in faults.items():
         if fault:
             reject(path, fault)
@@ -108,14 +114,15 @@ def folder_layout(members: list[Member], reject: Reject) -> Layout | None:
         key=lambda member: len(member.folders),
     )
     entries = (
-        Entry(member.path, member.folders[-1], splits[member.path], member.name,
+        Entry(member.path, labels[member.path], splits[member.path], member.name,
               partial(read_member, member))
         for member in images
     )  # fmt: skip
     return Layout(
         entries,
-        labels=frozenset(member.folders[-1] for member in images) | _empty_classes(members),
+        labels=frozenset(labels[member.path] for member in images) | _empty_classes(members),
         total=len(images),
+        hint=_hint(images, outside),
         **(_FER2013 if has_official_names(images) else {}),
     )
 
@@ -153,7 +160,7 @@ def table_layout(
     if not headers:
         return None
     if not fitting:
-        found = "; ".join(f"{table.path}: {', '.join(row)}" for table, row in headers.items())
+        found = "; ".join(f"{table.path}: {columns_text(row)}" for table, row in headers.items())
         raise ValueError(f"Expected a csv with the columns emotion, pixels, Usage. Found {found}.")
     table = min(fitting, key=lambda table: ("usage" not in headers[table], len(table.folders)))
     for member in members:
@@ -170,15 +177,46 @@ def _fault(member: Member) -> str:
         return "not an image"
     if _AUGMENTED_NAME.search(member.name):
         return "augmentation leftover"
-    if not member.folders or split_name(member.folders[-1]):
+    if not member.folders or split_name(_class_folder(member)):
         return "not in a class folder"
     return ""
 
 
-def _split_of(member: Member) -> str:
-    if official := _OFFICIAL_NAME.match(member.name):
-        return split_name(official[1])
-    return next(filter(None, map(split_name, reversed(member.folders[:-1]))), "")
+def _class_folder(member: Member) -> str:
+    return member.folders[class_place(member.folders)]
+
+
+def _splits_of(images: list[Member]) -> dict[str, str]:
+    """The split of each image by its path, "" where neither folders nor name tell."""
+    places, beside = {}, defaultdict(set)
+    for image in images:
+        place = class_place(image.folders)
+        places[image.path] = [(image.folders[:end], name) for end, name in enumerate(image.folders)
+                              if end != place][::-1]  # fmt: skip
+        for above, name in places[image.path]:
+            beside[above].add(name)
+    known = {above: split_names(names) for above, names in beside.items()}
+    return {
+        image.path: split_name(official[1])
+        if (official := _OFFICIAL_NAME.match(image.name))
+        else next(filter(None, (known[above][name] for above, name in places[image.path])), "")
+        for image in images
+    }
+
+
+def _hint(images: list[Member], outside: set[str]) -> str:
+    """What a person may have meant otherwise: folders in classes, and folders beside splits."""
+    inner = {"/".join(image.folders) for image in images if class_place(image.folders) + 1
+             < len(image.folders)}  # fmt: skip
+    told = [
+        (inner, "Folders in that of a class were taken for parts of it"),
+        (outside, "Folders beside those of the splits were left out, as their names say no split"),
+    ]
+    return " ".join(
+        f"{what}: {', '.join(sorted(folders)[:3])}{', …' if len(folders) > 3 else ''}."
+        for folders, what in told
+        if folders
+    )
 
 
 def _empty_classes(members: list[Member]) -> frozenset[str]:
@@ -186,7 +224,7 @@ def _empty_classes(members: list[Member]) -> frozenset[str]:
     full = {member.folders[:end] for member in members for end in range(len(member.folders) + 1)
             if not member.path.endswith("/")}  # fmt: skip
     images = [member for member in members if member.is_image]
-    parents = {member.folders[:-1] for member in images if member.folders}
+    parents = {member.folders[: class_place(member.folders)] for member in images if member.folders}
     folders = [member for member in members if member.path.endswith("/")]
     return frozenset(
         folder.name

@@ -20,6 +20,7 @@ from utils.vision.opencv import cv2
 
 KERAS_SUFFIXES = {"BMP": ".bmp", "GIF": ".gif", "JPEG": ".jpg", "PNG": ".png"}
 """What Keras reads, and the suffix by which `image_dataset_from_directory` finds it."""
+UNWANTED = "of classes not wanted: "  # and what the source calls it
 _PNG_MODES = ("1", "L", "LA", "I;16", "P", "RGB", "RGBA")
 
 
@@ -53,7 +54,7 @@ def stage_images(
         label = choose(entry.label)
         try:
             if label is None:
-                raise ValueError(f"class not wanted: {entry.label}")
+                raise ValueError(f"{UNWANTED}{entry.label}")
             if len(os.fsencode(entry.name)) > 200:
                 raise ValueError("file name too long")
             original = entry.read()

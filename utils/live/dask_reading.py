@@ -98,7 +98,7 @@ def read_many(
         about = {"model": digest(Path(model), digits=64), "form": form, **settings}
         readings_folder.begin(folder, about)
         done = readings_folder.sources_in(folder, form)
-        left = [source for source in found if safe_address(source.path) not in done]
+        left = [source for source in found if _as_written(source.path) not in done]
         if len(left) < len(found):
             say(f"{len(found) - len(left)} of {len(found)} sources are there already.")
         failed = {}
@@ -109,6 +109,11 @@ def read_many(
                     failed = run.read(list(cut(left, len(found))), bar)
         readings_folder.tidy(folder, form, failed)
     return failed
+
+
+def _as_written(path: str) -> str:
+    """A source as a table of UTF-8 holds it, whose name may be no text."""
+    return safe_address(path).encode(errors="backslashreplace").decode()
 
 
 def read_piece(piece: Piece, folder: Path, form: str, reader: str, settings: dict) -> Outcome:
