@@ -5,6 +5,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from utils.datasets.audit import audit_images, images_also_in_train, near_pairs
 from utils.datasets.table import find_images
@@ -189,3 +190,11 @@ def test_near_pairs_are_those_of_a_plain_count(distance):
     pairs = [tuple(pair) for block in near_pairs(hashes, distance) for pair in block]
     assert sorted(pairs) == sorted(expected)
     assert not list(near_pairs(hashes[:0], distance))
+
+
+def test_what_cannot_be_hashed_is_unreadable_and_ends_nothing(tmp_path):
+    write(tmp_path / "happy" / "1.png", scene(1))
+    (tmp_path / "sad").mkdir()
+    Image.new("LAB", (9, 9), (9, 8, 7)).save(tmp_path / "sad" / "lab.tif")
+    images = audit_images(find_images(tmp_path), progress=False).images
+    assert images["problem"].map(bool).tolist() == [False, True]

@@ -221,6 +221,19 @@ HOSTILE = {
 }
 
 
+def test_a_camera_s_raw_file_is_not_read_from_its_preview():
+    """A reduced image (tag 254) beside others (330), or the tag of DNG."""
+    for tags in ({254: 1, 330: 8}, {50706: b"\1\4\0\0"}):
+        with pytest.raises(ImageError, match="a camera's raw file; export it as JPEG"):
+            open_image(encode(RGB, "TIFF", tiffinfo=tags))
+    assert open_image(encode(RGB, "TIFF", tiffinfo={254: 1})).tolist() == BGR.tolist()
+    unknown = encode(RGB, "TIFF").replace(
+        b"\x06\x01\x03\0\1\0\0\0\2", b"\x06\x01\x03\0\1\0\0\0\x63"
+    )
+    with pytest.raises(ImageError, match="a TIFF file of a kind that is not known"):
+        open_image(unknown)
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_content_is_refused_with_a_reason(name, tmp_path):
     data, reason = HOSTILE[name]

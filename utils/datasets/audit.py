@@ -68,7 +68,8 @@ class AuditReport:
         folder = Path(folder)
         for name in TABLES:
             with replacing(folder / f"{name}.csv") as file:
-                getattr(self, name).to_csv(file, index=name == "balance", encoding="utf-8")
+                table = getattr(self, name)
+                table.to_csv(file, index=name == "balance", errors="backslashreplace")
         return folder
 
 
@@ -151,15 +152,16 @@ def _look_at(file: Path) -> tuple[dict, np.ndarray | None]:
         data = file.read_bytes()
         row["sha256"] = digest(data, digits=64)
         image = load_image(data)
-    except (OSError, ValueError) as error:
-        return row | {"problem": str(error)}, None
-    if image.mode == "P":
-        image = image.convert("RGB")
-    shape = f"{image.mode}{image.size}".encode()
-    row["pixels"] = digest(shape, image.tobytes(), digits=64)
-    extremes = np.reshape(image.getextrema(), (-1, 2))  # least and greatest of each band
-    row["blank"] = bool((extremes[:, 0] == extremes[:, 1]).all())
-    return row, None if row["blank"] else imagehash.dhash(image, HASH_SIDE).hash.ravel()
+        if image.mode == "P":
+            image = image.convert("RGB")
+        code = imagehash.dhash(image, HASH_SIDE).hash.ravel()
+        extremes = np.reshape(image.getextrema(), (-1, 2))  # least and greatest of each band
+        shape = f"{image.mode}{image.size}".encode()
+        pixels = digest(shape, image.tobytes(), digits=64)
+    except Exception as error:  # nothing that one file holds may end an audit
+        return row | {"problem": str(error) or type(error).__name__}, None
+    blank = bool((extremes[:, 0] == extremes[:, 1]).all())
+    return row | {"pixels": pixels, "blank": blank}, None if blank else code
 
 
 def _near_groups(images: pd.DataFrame, hashes: list) -> tuple[np.ndarray, int]:

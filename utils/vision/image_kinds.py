@@ -5,6 +5,7 @@ Phones, browsers and converters write `.jfif`, `.jpe`, no suffix or a wrong one;
 """
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,6 +17,7 @@ HEAD_BYTES = 64  # what `image_kind` wants to see of a file
 # have thousands: 2,000 over 64 megapixels take 42 seconds.
 USUAL_SCANS = 100
 MAX_SCANNED = 6_400_000_000  # pixels times scans: 100 of 64 megapixels, some two seconds
+_SUBFILE, _SUBFILES, _DNG = 0x00FE, 0x014A, 0xC612  # tags: of a reduced image, where others begin
 _SCAN = b"\xff\xda"  # begins each of them
 
 _FIRST_BYTES = {
@@ -85,6 +87,17 @@ def may_be_image(file: str | Path) -> bool:
         return os.path.splitext(file)[1].lower() in IMAGE_SUFFIXES or is_image_file(file)
     except OSError:
         return True
+
+
+def is_camera_raw(head: bytes, tags: Mapping) -> bool:
+    """Whether a TIFF is a camera's raw file (DNG, NEF, ARW, CR2), whose first image is a preview.
+
+    Args:
+        head: the first `HEAD_BYTES` of the file.
+        tags: of its first image.
+    """
+    reduced = tags.get(_SUBFILE) == 1 and _SUBFILES in tags
+    return reduced or _DNG in tags or head[8:10] == b"CR"
 
 
 def count_scans(file: BinaryIO) -> int:

@@ -20,6 +20,7 @@ from utils.vision.image_kinds import (
     USUAL_SCANS,
     count_scans,
     image_kind,
+    is_camera_raw,
     refused_scans,
 )
 from utils.vision.opencv import cv2
@@ -169,7 +170,15 @@ def _load(file) -> Image.Image:
         if kind is None:
             raise UnidentifiedImageError
         file.seek(0)
-        image = open_lazily(file, kind)
+        try:
+            image = open_lazily(file, kind)
+        except UnidentifiedImageError:
+            raise ImageError(
+                f"unreadable image: a {kind} file of a kind that is not known, or with a damaged "
+                "header; save it as PNG or JPEG"
+            ) from None
+        if kind == "TIFF" and is_camera_raw(head, image.tag_v2):
+            raise ImageError("unreadable image: a camera's raw file; export it as JPEG")
         deep = kind in ("PNG", "TIFF") and ";16" in str(image.tile)
         negative = kind == "TIFF" and image.tag_v2.get(_PHOTOMETRIC) == 0  # least is white
         image = _decoded(image)
