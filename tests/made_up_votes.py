@@ -35,5 +35,6 @@ def write_votes_file(path: Path, given: dict[int, tuple[int, ...]]) -> Path:
     usage = np.repeat(["Training", "PublicTest", "PrivateTest"], [28709, 3589, 3589])
     table.insert(0, "Image name", [f"fer{row:07}.png" for row in range(ROWS)])
     table.insert(0, "Usage", usage)
+    path.parent.mkdir(exist_ok=True)
     table.to_csv(path, index=False)
     return path

@@ -113,6 +113,19 @@ def test_a_table_takes_the_votes_of_a_file(voted, tmp_path):
     assert table["votes"].tolist() == [ten(unknown=10), NO_VOTES]
 
 
+@pytest.mark.parametrize("count", ["99", "-3", "5.5", "many", ""])
+def test_votes_kept_by_hand_are_checked(voted, count):
+    text = (voted / "votes.csv").read_text()
+    (voted / "votes.csv").write_text(text.replace("/", "\\"))
+    assert datasets.find_images(voted)["votes"].map(len).tolist() == [10, 0, 10]
+    (voted / "votes.csv").write_text(text.replace(",6,", f",{count},", 1))
+    with pytest.raises(VotesError, match=r"votes\.csv, line 2: expected 0 to 10 votes"):
+        datasets.find_images(voted)
+    (voted / "votes.csv").write_text("")
+    with pytest.raises(VotesError, match=r"votes\.csv is no CSV file"):
+        datasets.find_images(voted)
+
+
 def test_a_damaged_file_of_votes_is_named(voted):
     (voted / "votes.csv").write_text("file,angry\ntrain/angry/a.png,3\n")
     with pytest.raises(VotesError, match=r"votes\.csv is not as importing writes it"):

@@ -1,5 +1,7 @@
 """What is read of FER+, and what is made of ten votes."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -36,17 +38,32 @@ def test_other_files_are_refused(tmp_path):
     for changed, expected in (
         (table.drop(columns="NF"), "no column NF"),
         (table.head(100), "Received: 100 rows; expected 35,887"),
-        (table.assign(fear=11), "row 0: expected 0 to 10 votes. Received: 11 for fear"),
+        (table.assign(fear=11), "line 2: expected 0 to 10 votes. Received: 11 for fear"),
         (table.assign(fear="many"), "Received: many for fear"),
     ):
         changed.to_csv(file, index=False)
         with pytest.raises(VotesError, match=expected):
             read_votes(file)
-    file.write_bytes(b"\xff\xfe\x00PK")
-    with pytest.raises(VotesError):
-        read_votes(file)
+    for data, expected in (
+        (b"\xff\xfe\x00PK", "no CSV file with commas, in UTF-8"),
+        (b"Usage;anger\nTraining;3\n", "save it as CSV with commas"),
+        (f"file,{','.join(VOTE_NAMES)}\n".encode(), "Leave --votes out"),
+    ):
+        file.write_bytes(data)
+        with pytest.raises(VotesError, match=expected):
+            read_votes(file)
     with pytest.raises(FileNotFoundError, match=r"Expected fer2013new\.csv of FER\+"):
         read_votes(tmp_path / "none.csv")
+
+
+def test_votes_are_found_in_the_zip_and_the_folder_that_github_gives(tmp_path):
+    file = write_votes_file(tmp_path / "FERPlus-master" / "fer2013new.csv", {6: ten(happy=10)})
+    zipped = shutil.make_archive(tmp_path / "FERPlus-master", "zip", tmp_path, file.parent.name)
+    expected = read_votes(file)
+    assert read_votes(zipped).equals(expected) and read_votes(file.parent).equals(expected)
+    with pytest.raises(FileNotFoundError, match=r"No fer2013new\.csv in"):
+        (tmp_path / "empty").mkdir()
+        read_votes(tmp_path / "empty")
 
 
 def test_rows_of_the_archive_hold_all_three_parts():

@@ -12,8 +12,16 @@ import numpy as np
 import pandas as pd
 
 from utils.config import CLASS_NAMES, class_name
-from utils.datasets.votes import ROWS, VOTE_NAMES, VotesError, archive_rows, read_votes
-from utils.files import replacing
+from utils.datasets.votes import (
+    ROWS,
+    VOTE_NAMES,
+    VotesError,
+    archive_rows,
+    checked_counts,
+    read_table,
+    read_votes,
+)
+from utils.files import columns_text, replacing
 
 VOTES_FILE = "votes.csv"
 NO_VOTES = ()
@@ -97,15 +105,15 @@ def votes_beside(folder: Path) -> pd.Series | None:
     for path, above in ((folder, ""), (folder.parent, f"{folder.name}/")):
         file = path / VOTES_FILE
         if file.is_file() and (path / "manifest.csv").is_file():
-            kept = pd.read_csv(file)
-            if list(kept.columns) != ["file", *VOTE_NAMES] or kept.isna().any(axis=None):
+            kept = read_table(file)
+            if list(kept.columns) != ["file", *VOTE_NAMES]:
                 raise VotesError(
                     f"{file} is not as importing writes it. Expected the columns file, "
-                    f"{', '.join(VOTE_NAMES)}, without gaps. Remove it, or import with --votes "
-                    "again."
+                    f"{', '.join(VOTE_NAMES)}. Received: {columns_text(kept.columns)}. Remove it, "
+                    "or import with --votes again."
                 )
-            names = kept["file"].str.removeprefix(above)
-            tens = map(tuple, kept[list(VOTE_NAMES)].to_numpy(int).tolist())
+            names = kept["file"].astype(str).str.replace("\\", "/").str.removeprefix(above)
+            tens = map(tuple, checked_counts(kept, file).to_numpy().tolist())
             known = pd.Series(list(tens), names, dtype=object)
             return known[~known.index.duplicated()]
     return None

@@ -7,14 +7,16 @@ of `fer2013.csv`; `fer2013_rows.csv.gz` says which file of the usual folder-per-
 which row.
 """
 
+import zipfile
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
 
 from utils.config import CLASS_NAMES
+from utils.files import columns_text
 
 OTHER_VOTES = ("contempt", "unknown", "no face")
 VOTE_NAMES = (*CLASS_NAMES, *OTHER_VOTES)
@@ -34,11 +36,29 @@ class VotesError(ValueError):
     """The file holds no votes, or those of other images; the message says why."""
 
 
+def _file_in(path: Path) -> Path | zipfile.Path:
+    """The file of votes that is named, or lies in the zip or folder that is."""
+    name = "fer2013new.csv"
+    inside = path
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            found = [one for one in archive.namelist() if PurePosixPath(one).name == name]
+        inside = zipfile.Path(path, found[0]) if found else None
+    elif path.is_dir():
+        inside = next(iter(sorted(path.rglob(name))), None)
+    if inside is None or not inside.is_file():
+        where = f"{name} in {path}" if path.exists() else f"votes at {path}"
+        raise FileNotFoundError(
+            f"No {where}. Expected {name} of FER+ (github.com/microsoft/FERPlus)."
+        )
+    return inside
+
+
 def read_votes(path: str | Path) -> pd.DataFrame:
     """The votes as FER+ hands them out, a row for each row of `fer2013.csv`.
 
     Args:
-        path: `fer2013new.csv`, unchanged.
+        path: `fer2013new.csv`, unchanged; or the zip or folder of FER+ that holds it.
 
     Returns:
         Columns ``usage`` ("Training", "PublicTest" or "PrivateTest") and `VOTE_NAMES` (0–10 votes).
@@ -47,36 +67,52 @@ def read_votes(path: str | Path) -> pd.DataFrame:
         FileNotFoundError: no such file.
         VotesError: it is another file, or rows are missing or out of range.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"No votes at {path}. Expected fer2013new.csv of FER+ (github.com/microsoft/FERPlus)."
+    path = _file_in(Path(path))
+    table = read_table(path)
+    if list(table.columns) == ["file", *VOTE_NAMES]:
+        raise VotesError(
+            f"{path} is what importing kept of the votes. Leave --votes out: what lies beside a "
+            "data set's images is taken by itself."
         )
-    try:
-        table = pd.read_csv(path, encoding="utf-8-sig")
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise VotesError(f"{path} is no CSV file ({error}). Expected fer2013new.csv.") from error
     missing = [name for name in ("Usage", *_COLUMNS) if name not in table.columns]
     if missing:
         raise VotesError(
             f"{path} is not FER+'s fer2013new.csv: it has no column {', '.join(missing)}. "
-            f"Received the columns: {', '.join(map(str, table.columns[:12]))}."
+            f"Received the columns: {columns_text(table.columns)}."
         )
     if len(table) != ROWS:
         raise VotesError(
             f"{path} is not whole: its rows stand for those of fer2013.csv. "
             f"Received: {len(table):,} rows; expected {ROWS:,}."
         )
-    votes = table[list(_COLUMNS)].rename(columns=_COLUMNS)[list(VOTE_NAMES)]
+    votes = checked_counts(table.rename(columns=_COLUMNS), path)
+    return votes.assign(usage=table["Usage"].astype(str).str.strip())
+
+
+def read_table(path: Path | zipfile.Path) -> pd.DataFrame:
+    """A CSV file of votes; VotesError where it is none."""
+    try:
+        with path.open("rb") as file:
+            return pd.read_csv(file, encoding="utf-8-sig")
+    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise VotesError(
+            f"{path} is no CSV file with commas, in UTF-8 ({error}). Expected fer2013new.csv, or "
+            "the votes.csv that importing wrote."
+        ) from error
+
+
+def checked_counts(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """The columns `VOTE_NAMES` of a file as whole numbers; VotesError: not 0 to 10 each."""
+    votes = table[list(VOTE_NAMES)]
     numeric = votes.apply(pd.to_numeric, errors="coerce")
     good = numeric.notna() & (numeric >= 0) & (numeric <= 10) & (numeric % 1 == 0)
     if not good.all(axis=None):
         row, column = np.argwhere(~good.to_numpy())[0]
         raise VotesError(
-            f"{path}, row {row}: expected 0 to 10 votes. "
+            f"{path}, line {row + 2}: expected 0 to 10 votes. "
             f"Received: {votes.iat[row, column]} for {VOTE_NAMES[column]}."
         )
-    return numeric.astype(int).assign(usage=table["Usage"].astype(str).str.strip())
+    return numeric.astype(int)
 
 
 @cache
