@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -49,6 +50,23 @@ def test_a_full_disk_names_file_space_and_what_is_kept(tmp_path, number):
         raise OSError(number, "no room")
     assert told.value.errno == number
     assert (tmp_path / "a.txt").read_text() == "old"
+
+
+@pytest.mark.parametrize("writing", [replacing, replacing_folder])
+def test_a_folder_without_rights_is_named_and_nothing_of_ours(tmp_path, monkeypatch, writing):
+    def refuse(path, *_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with (
+        pytest.raises(PermissionError, match=f"{tmp_path} cannot be written to: Perm") as caught,
+        writing(tmp_path / "new" / "out.csv"),
+    ):
+        pass
+    assert "partial" not in str(caught.value)
+    monkeypatch.undo()
+    with pytest.raises(PermissionError, match=r"denied: 'source'"), writing(tmp_path / "out.csv"):
+        refuse("source")
 
 
 def test_a_folder_deleted_meanwhile_is_told(tmp_path):

@@ -22,10 +22,10 @@ def replacing(path: str | Path) -> Iterator[Path]:
         the file's name; where the block fails, it is removed.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         with telling_of_losses(path, "What was there before is kept"):
+            path.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
             os.replace(temporary, path)
     finally:
@@ -42,9 +42,9 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     """
     temporary = path.with_name(f".{path.name}.partial")
     shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
     try:
         with telling_of_losses(path, "Nothing is left of it", place=temporary):
+            temporary.mkdir(parents=True)
             yield temporary
             if path.exists():
                 path.rmdir()  # Windows cannot rename onto a folder
@@ -57,7 +57,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 def telling_of_losses(
     path: Path, kept: str, needed: int | None = None, place: Path | None = None
 ) -> Iterator[None]:
-    """Say of a full disk, and of a folder that was deleted meanwhile, what to do about it.
+    """Say of a full disk, a folder without rights, and one deleted meanwhile, what to do about it.
 
     Args:
         path: what is written.
@@ -82,6 +82,15 @@ def telling_of_losses(
                 number or errno.ENOSPC,
                 f"The disk is full: {path} could not be written; {wanted}{free}. {kept}. Free some "
                 "space, or choose a place on another disk",
+            ) from error
+        refused = Path(str(getattr(error, "filename", None) or os.devnull))
+        ours = refused.is_relative_to(place) or place.is_relative_to(refused)
+        if ours and number in (errno.EACCES, errno.EPERM, errno.EROFS):
+            there = next(folder for folder in refused.absolute().parents if folder.is_dir())
+            raise _told(
+                number,
+                f"{there} cannot be written to: {error.strerror}. Choose another place, or ask for "
+                "the right to write there",
             ) from error
         if isinstance(error, FileNotFoundError) and not place.is_dir():
             raise _told(

@@ -11,7 +11,9 @@ import pytest
 from tests.importing.test_odd_sources import image, run, write
 from utils.cli import main
 from utils.datasets.audit import audit_images
+from utils.datasets.found import Found, walk
 from utils.datasets.table import find_images
+from utils.importing import archives
 
 
 def both(tmp_path, folders) -> tuple[dict, dict, str]:
@@ -112,6 +114,14 @@ def test_archives_in_an_archive_are_named(tmp_path):
         archive.writestr("train.zip", b"PK")
     with pytest.raises(ValueError, match=r"holds archives \(train\.zip\): unpack it once"):
         run(tmp_path / "outer.zip", tmp_path / "out")
+
+
+def test_a_folder_that_may_not_be_read_ends_the_import(tmp_path, monkeypatch):
+    data = write(tmp_path / "data", {f"{label}/1.png": image(1) for label in ("happy", "sad")})
+    closed = Found(str(data / "fear"), ("fear",), "not readable (Permission denied)")
+    monkeypatch.setattr(archives, "walk", lambda *_, **__: iter([*walk(data), closed]))
+    with pytest.raises(PermissionError, match="fear is not readable .* Ask for the right"):
+        run(data, tmp_path / "out")
 
 
 def test_a_wrong_class_name_is_told_beside_all_that_there_are(tmp_path, capsys):

@@ -20,8 +20,12 @@ def audit(options) -> None:
     """look for copies, leaks between splits, conflicting labels and blank images"""
     from utils.datasets.audit import audit_images
     from utils.datasets.table import find_images
+    from utils.files import check_writable
 
-    report = audit_images(find_images(options.folder))
+    table = find_images(options.folder)
+    if options.save:
+        check_writable(Path(options.save) / "images.csv")
+    report = audit_images(table)
     print(report)
     if options.save:
         report.save(options.save)

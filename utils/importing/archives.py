@@ -22,6 +22,7 @@ from utils.vision.image_kinds import HEAD_BYTES, image_kind
 MAX_IMAGE_BYTES = 64 << 20
 MAX_BYTES = {".csv": 2 << 30, ".zip": 1 << 40}  # zips are looked into, never read whole
 
+UNREADABLE = "not readable"  # begins that of a folder, which may have been a whole class
 ENCRYPTED = "encrypted"  # begins the problem of a file that needs a password
 _UTF8 = 0x800  # the flag of names that are
 _AES = 99  # the compression by which WinZip and 7-Zip mark what they encrypt so

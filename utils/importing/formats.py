@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from utils.config import is_system_name
 from utils.importing import face_databases, layouts
-from utils.importing.archives import ENCRYPTED, Member
+from utils.importing.archives import ENCRYPTED, UNREADABLE, Member
 from utils.importing.layouts import Layout, Reject
 
 FORMATS = {
@@ -54,6 +54,11 @@ def find_layout(
             usable.append(member)
         elif not member.path.endswith("/"):
             reject(member.path, "system file")
+    if closed := [member for member in members if member.problem.startswith(UNREADABLE)]:
+        raise PermissionError(
+            f"{source}: {closed[0].path} is {closed[0].problem}. Ask for the right to read it, or "
+            "take it out of the folder."
+        )
     locked = [member for member in members if member.problem.startswith(ENCRYPTED)]
     if locked and not any(member.is_image or member.suffix == ".csv" for member in usable):
         raise ValueError(
