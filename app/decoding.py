@@ -18,8 +18,8 @@ from utils.live.frames import FrameSource, TimedFrame
 
 _PROGRAM = Path(__file__).with_name("decoder.py")
 _UNREADABLE = (
-    "The video cannot be read: it is damaged, or its codec is not known. Convert it to MP4 (H.264) "
-    "and try again."
+    "The video cannot be read: it is damaged, holds sound only, or its codec is not known. Convert "
+    "it to MP4 (H.264) and try again."
 )
 
 

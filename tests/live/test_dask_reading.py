@@ -13,6 +13,7 @@ import time
 from itertools import islice
 
 import cv2
+import numpy as np
 import pandas as pd
 import psutil
 import pytest
@@ -32,11 +33,12 @@ SETTINGS = {
 
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory):
-    """A folder of nine drawn faces, one of them behind a name that is no image's, and a clip."""
+    """A folder of nine drawn faces, an image without one, and a clip."""
     folder = tmp_path_factory.mktemp("sources")
     frames = clip_frames(size=(320, 240), frames_per_second=2, seconds_per_expression=1)
     for number, (_, frame, _) in enumerate(islice(frames, 9)):
         cv2.imwrite(str(folder / f"{number}.png"), frame)
+    cv2.imwrite(str(folder / "blank.png"), np.full((64, 64), 90, np.uint8))
     draw_clip(folder / "clip.mp4", size=(320, 240), frames_per_second=4, seconds_per_expression=0.5)
     return folder
 
@@ -56,10 +58,8 @@ def whole(sources, scheduler, tmp_path_factory):
     return folder
 
 
-def read(sources, folder, **settings):
-    return read_many(
-        [sources], folder, progress=False, say=lambda text: None, **SETTINGS | settings
-    )
+def read(sources, folder, say=lambda text: None, **settings):
+    return read_many([sources], folder, progress=False, say=say, **SETTINGS | settings)
 
 
 def contents(folder):
@@ -69,7 +69,8 @@ def contents(folder):
 
 def test_the_tables_are_the_same_however_many_read(sources, whole, tmp_path):
     # One process comes to the same, too: see the killed run below.
-    assert read(sources, tmp_path / "three", workers=3) == {}
+    said = []
+    assert read(sources, tmp_path / "three", workers=3, say=said.append) == {}
     assert contents(tmp_path / "three") == contents(whole)
     one_by_one, failures = predict.read_sources(
         [*sorted(sources.glob("*.png")), sources / "clip.mp4"],
@@ -84,6 +85,8 @@ def test_the_tables_are_the_same_however_many_read(sources, whole, tmp_path):
     pd.testing.assert_frame_equal(read_back, expected, check_dtype=False)
 
     told = pd.concat(map(pd.read_csv, whole.glob("_sources/*.csv"))).set_index("source")
+    assert told["notes"].dropna().tolist() == ["no face"]
+    assert said == [f"1 sources have notes in {tmp_path / 'three' / '_sources'}."]
     assert told["faces"].sum() == len(one_by_one)
     assert told.loc[str(sources / "clip.mp4"), "frames"] == 14
 
@@ -188,7 +191,7 @@ def test_a_source_that_kills_its_workers_is_told_from_its_neighbours(
     monkeypatch.setattr(dask_reading, "read_piece", deadly)
     failed = read(sources, tmp_path / "out", dask=address)
     assert list(failed) == [str(sources / "4.png")] and "killed" in failed[str(sources / "4.png")]
-    assert len(contents(tmp_path / "out")) == 9
+    assert len(contents(tmp_path / "out")) == 10
 
 
 def test_a_full_disk_ends_it_and_keeps_what_is_complete(

@@ -251,8 +251,11 @@ def test_a_folder_is_its_images_and_a_sequence_where_that_is_asked_for(frames, t
     assert failures == [] and said == [f"{tmp_path}: left out are 1 files that are no images."]
     assert table["source"].tolist() == [str(tmp_path / "10.jfif"), str(tmp_path / "2.png")]
     assert set(table["frame"]) == {0}
-    film, _ = predict.read_sources([tmp_path], Even(), sequence=True, progress=False)
+    film, _ = predict.read_sources(
+        [tmp_path], Even(), sequence=True, progress=False, say=said.append
+    )
     assert set(film["source"]) == {str(tmp_path)} and film["frame"].tolist() == [0, 1]
+    assert said.pop().endswith("1 files or folders are left out that are no images.")
     (tmp_path / "empty").mkdir()
     _, failures = predict.read_sources([tmp_path / "empty"], Even())
     assert len(failures) == 1 and "no images" in failures[0]

@@ -107,6 +107,8 @@ def read_many(
                 run = _Run(client, bring_model(client, model), folder, form, settings)
                 with progress_bar(total=len(left), unit="source", disable=not progress) as bar:
                     failed = run.read(list(cut(left, len(found))), bar)
+            if run.notes:
+                say(f"{run.notes} sources have notes in {folder / readings_folder.SOURCES}.")
         readings_folder.tidy(folder, form, failed)
     return failed
 
@@ -183,6 +185,7 @@ class _Run:
         self._client = client
         self._arguments = folder, form, reader, settings
         self._about = digest(repr(self._arguments))
+        self.notes = 0  # sources of which something is told
 
     def read(self, pieces: list[Piece], bar) -> dict[str, str]:
         """Read them all; returns the reasons of the sources that were not."""
@@ -191,6 +194,7 @@ class _Run:
         def count(outcome: Outcome) -> None:
             nonlocal faces
             faces += sum(row[2] for row in outcome.read)
+            self.notes += sum(bool(row[-1]) for row in outcome.read)
             bar.set_postfix_str(f"{faces / (time.monotonic() - began):.1f} faces/s", refresh=False)
             bar.update(len(outcome.read))
 

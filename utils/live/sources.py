@@ -47,6 +47,9 @@ class ImageSequence(FrameSource):
             folder = _expanded(images)
             paths = sorted(images_in(folder) if folder.is_dir() else (), key=_natural)
             name = folder.name
+            others = len(_shown(folder)) - len(paths) if paths else 0
+            if others:
+                say(f"{images}: {others} files or folders are left out that are no images.")
         else:
             paths, name = [_expanded(path) for path in images], "images"
         if not paths:
@@ -190,6 +193,10 @@ def _opened(source, say: Callable[[str], None], part: dict) -> FrameSource:
 
 def _expanded(path: str | Path) -> Path:
     return Path(os.path.expanduser(path))
+
+
+def _shown(folder: Path) -> list[str]:
+    return [name for name in os.listdir(folder) if not name.startswith(".")]
 
 
 def _natural(path: Path) -> list:
