@@ -120,7 +120,7 @@ def test_a_folder_that_may_not_be_read_ends_the_import(tmp_path, monkeypatch):
     data = write(tmp_path / "data", {f"{label}/1.png": image(1) for label in ("happy", "sad")})
     closed = Found(str(data / "fear"), ("fear",), "not readable (Permission denied)")
     monkeypatch.setattr(archives, "walk", lambda *_, **__: iter([*walk(data), closed]))
-    with pytest.raises(PermissionError, match="fear is not readable .* Ask for the right"):
+    with pytest.raises(PermissionError, match=r"fear is not readable .* Ask for the right"):
         run(data, tmp_path / "out")
 
 

@@ -131,9 +131,10 @@ def evaluate(options) -> None:
         check_writable(options.json)
     splits = sorted(set(table["split"]))
     if len(splits) > 1:
+        one = table.loc[table["split"] == splits[-1], "file"].iloc[0]
         raise ValueError(
             f"{options.folder} holds several splits ({', '.join(splits)}). "
-            f"Name one of them, such as {Path(options.folder) / splits[-1]}."
+            f"Name one of them, such as {Path(one).parents[1]}."
         )
     if options.votes:
         table = with_votes(table, options.votes)

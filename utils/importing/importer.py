@@ -152,7 +152,8 @@ def class_chooser(class_names=None) -> Callable[[str], str | None]:
     """
     spelling = {class_name(name).casefold(): class_name(name) for name in class_names or ()}
     if class_names is not None and (isinstance(class_names, str) or len(spelling) < 2):
-        raise ValueError(f"Expected two or more class names. Received: {class_names!r}")
+        received = class_names if isinstance(class_names, str) else ", ".join(class_names)
+        raise ValueError(f"Expected two or more class names. Received: {received or 'none'}")
 
     def choose(label: str) -> str | None:
         name = class_name(label)
@@ -165,13 +166,18 @@ def class_chooser(class_names=None) -> Callable[[str], str | None]:
 
 def _check_settings(validation_share, form, peak_frames, face_size, without_face) -> None:
     if not 0 <= validation_share < 0.5:
-        raise ValueError(f"validation_share must be in [0, 0.5). Received: {validation_share}")
+        raise ValueError(
+            "validation_share must be from 0 to below 0.5 (--validation-share). "
+            f"Received: {validation_share}"
+        )
     if form not in (None, *FORMATS):
-        raise ValueError(f"form must be one of {', '.join(FORMATS)}, or None. Received: {form!r}")
+        raise ValueError(
+            f"form must be one of {', '.join(FORMATS)}, or not named (--format). Received: {form!r}"
+        )
     if peak_frames not in (1, 2, 3):
         raise ValueError(f"peak_frames must be 1, 2 or 3. Received: {peak_frames!r}")
     if face_size is not None and not 8 <= face_size <= 2048:
-        raise ValueError(f"face_size must be 8 to 2048 pixels, or None. Received: {face_size}")
+        raise ValueError(f"face_size must be 8 to 2048 pixels (--faces). Received: {face_size}")
     if without_face not in WITHOUT_FACE:
         raise ValueError(
             f"without_face must be {' or '.join(map(repr, WITHOUT_FACE))}. "
