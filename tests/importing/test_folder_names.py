@@ -54,6 +54,12 @@ def test_classes_and_other_folders_are_no_splits(tmp_path):
     assert "left out, as their names say no split: holdout, test_old." in told
 
 
+def test_a_split_folder_without_classes_parts_nothing(tmp_path):
+    imported, read, _ = both(tmp_path, ["happy", "sad/sad", "test"])
+    assert imported == {("train", "happy"): 2, ("train", "sad"): 2}
+    assert read == {("all", "happy"): 2, ("all", "sad"): 2}
+
+
 def test_folders_in_that_of_an_expression_are_parts_of_it(tmp_path):
     imported, read, told = both(tmp_path, ["joy", "sad", "sad/batch2", "fear/images"])
     counts = {"happy": 2, "sad": 4, "fear": 2}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from utils.config import SPLITS, class_place, is_system_name, split_name, split_names
+from utils.config import SPLITS, class_name, class_place, is_system_name, split_name, split_names
 from utils.vision.image_kinds import may_be_image
 
 ALL = "all"  # what is not yet parted
@@ -104,12 +104,9 @@ def walk(folder: str | Path, empty_folders: bool = False) -> Iterator[Found]:
 
 
 def _parts_of(folder: Path) -> dict[str, str]:
-    """The split that each of the folders in a data set means, or ""."""
-    inside = [place for place in folder.iterdir() if place.is_dir()]
-    # A class folder, with images in it, has no name that is only near that of a split.
-    full = split_names(place.name for place in inside if any(map(os.path.isdir, _listed(place))))
-    names = {place.name: full.get(place.name) or split_name(place.name) for place in inside}
-    return {name: ALL if name == ALL else split for name, split in names.items()}
+    """The split that each of the folders with folders in them means, or ""."""
+    names = [place.name for place in folder.iterdir() if any(map(os.path.isdir, _listed(place)))]
+    return {name: ALL if name == ALL else split for name, split in split_names(names).items()}
 
 
 def _listed(folder: Path) -> list[str]:
@@ -132,9 +129,12 @@ def _place_of(found: Found, parts: dict[str, str]) -> tuple[str, str]:
         return "", "no image"
     parted = any(parts.values())
     split = parts.get(folders[0], "") if parted and folders else "" if parted else ALL
+    inner = folders[parted:]
+    label = inner[class_place(inner)] if inner else ""
+    if not label or split_name(label):
+        return "", "not in a class folder"
     if not split:
         return "", "outside the split folders"
-    inner = folders[parted:]
-    if not inner or class_place(inner) > 0:
-        return "", "deeper than a class folder" if inner else "not in a class folder"
+    if class_name(inner[0]) != class_name(label):
+        return "", "deeper than a class folder"
     return next(filter(None, map(split_name, inner[:0:-1])), split), ""

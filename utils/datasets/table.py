@@ -181,7 +181,8 @@ def _images_in(folder: Path) -> pd.DataFrame:
     if not images:
         raise ValueError(
             f"No images in {folder}. Expected <class>/<image> or <split>/<class>/<image>, "
-            f"splits named {', '.join(SPLITS)} (or train, val, dev, testing …)."
+            f"splits named {', '.join(SPLITS)} (or train, val, dev, testing …). "
+            "`python -m utils import SOURCE DESTINATION` sorts what lies otherwise."
         )
     table = pd.DataFrame(images, columns=["file", "split", "class", "inside"])
     names = {name: class_name(name) for name in set(table["class"])}
