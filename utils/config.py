@@ -68,7 +68,8 @@ def class_place(folders: Sequence[str]) -> int:
     >>> class_place(["data", "sad"]), class_place(["sad", "batch2"]), class_place(["sad", "happy"])
     (1, 0, 1)
     """
-    known = [place for place, name in enumerate(folders) if class_name(name) in CLASS_NAMES]
+    expressions = *CLASS_NAMES, "contempt"
+    known = [at for at, name in enumerate(folders) if class_name(name).lower() in expressions]
     return known[-1] if known else len(folders) - 1
 
 

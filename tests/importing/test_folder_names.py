@@ -61,11 +61,11 @@ def test_a_split_folder_without_classes_parts_nothing(tmp_path):
 
 
 def test_folders_in_that_of_an_expression_are_parts_of_it(tmp_path):
-    imported, read, told = both(tmp_path, ["joy", "sad", "sad/batch2", "fear/images"])
-    counts = {"happy": 2, "sad": 4, "fear": 2}
+    imported, read, told = both(tmp_path, ["joy", "sad", "sad/batch2", "fear/images", "Contempt/a"])
+    counts = {"happy": 2, "sad": 4, "fear": 2, "Contempt": 2}
     assert imported == {("train", name): count for name, count in counts.items()}
     assert read == {("all", name): count for name, count in counts.items()}
-    assert "taken for parts of it: fear/images, sad/batch2." in told
+    assert "taken for parts of it: Contempt/a, fear/images, sad/batch2." in told
 
 
 def test_splits_may_lie_in_class_folders(tmp_path):

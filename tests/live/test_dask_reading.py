@@ -4,6 +4,7 @@ import asyncio
 import errno
 import http.server
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -235,6 +236,17 @@ def test_tables_may_be_csv(sources, scheduler, tmp_path, monkeypatch, whole):
     (file,) = tmp_path.glob("[!_]*.csv")
     clip = next(whole.glob("*clip*.parquet"))
     pd.testing.assert_frame_equal(pd.read_csv(file), pd.read_parquet(clip))
+
+
+def test_names_that_are_no_text_are_read_once(sources, scheduler, tmp_path):
+    strange, said = os.fsdecode(os.fsencode(tmp_path) + b"/M\xfcller.png"), []
+    try:
+        shutil.copy(sources / "1.png", strange)
+    except OSError:
+        pytest.skip("names are text on this system")
+    for _ in range(2):
+        assert read(strange, tmp_path / "out", dask=scheduler[0], say=said.append) == {}
+    assert "1 of 1 sources are there already." in said
 
 
 def test_only_a_scheduler_of_dask_is_talked_to(sources, scheduler, tmp_path, monkeypatch):

@@ -189,10 +189,8 @@ def _check_classes(table, layout, choose, class_names, source, rejected) -> None
     classes = _classes_in(table, layout, rejected)
     if table.empty:
         reasons = "; ".join(f"{path}: {reason}" for path, reason in rejected[:3])
-        raise ValueError(
-            f"No usable image in {source}. Left out: {reasons or 'nothing'}. "
-            f"Its classes: {', '.join(classes) or 'none'}."
-        )
+        known = f" Its classes: {', '.join(classes)}." if classes else ""
+        raise ValueError(f"No usable image in {source}. Left out: {reasons or 'nothing'}.{known}")
     wanted = {choose(label) for label in (*layout.labels, *(class_names or ()))} - {None}
     train = table[table["split"].isin(["train", ""])]
     empty = sorted(wanted - set((table if train.empty else train)["class"]))
