@@ -91,6 +91,12 @@ def split_name(word: str) -> str:
     return _SPLIT_OF.get(re.sub(r"[\s_-]|(set|data|images)$", "", word.lower()), "")
 
 
+def near_split(name: str) -> str:
+    """The split that a part of a name means, or "" where none or several do."""
+    words = {_SPLIT_OF.get(part, "") for part in re.split(r"[\W\d_]+", name.lower())} - {""}
+    return words.pop() if len(words) == 1 else ""
+
+
 def split_names(folders: Iterable[str]) -> dict[str, str]:
     """The split that each of several folders, which lie side by side, means, or "".
 
@@ -103,9 +109,8 @@ def split_names(folders: Iterable[str]) -> dict[str, str]:
     exact = {folder: split_name(folder) for folder in folders}
     near = {}
     for folder in exact:
-        parts = {_SPLIT_OF.get(part, "") for part in re.split(r"[\W\d_]+", folder.lower())} - {""}
-        taken = exact[folder] or len(parts) != 1 or parts & {*exact.values()}
-        near[folder] = exact[folder] if taken else parts.pop()
+        word = near_split(folder)
+        near[folder] = exact[folder] or ("" if word in exact.values() else word)
     return near if len({*near.values()} - {""}) > 1 else exact
 
 

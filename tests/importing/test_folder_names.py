@@ -52,6 +52,10 @@ def test_classes_and_other_folders_are_no_splits(tmp_path):
     assert imported == read == {(split, label): 2 for split in parts[:2]
                                 for label in ("happy", "sad")}  # fmt: skip
     assert "left out, as their names say no split: holdout, test_old." in told
+    alone = write(tmp_path / "alone", {f"{part}/{label}/1.png": image(seed)
+                  for seed, part in enumerate(("train_class", "own"))
+                  for label in ("happy", "sad")})  # fmt: skip
+    assert "not taken for one: train_class." in str(run(alone, tmp_path / "other"))
 
 
 def test_a_split_folder_without_classes_parts_nothing(tmp_path):

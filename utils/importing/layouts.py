@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from utils.config import CLASS_NAMES, class_name, class_place, split_name, split_names
+from utils.config import CLASS_NAMES, class_name, class_place, near_split, split_name, split_names
 from utils.files import columns_text
 from utils.importing.archives import READ_ERRORS, Member, read_member
 from utils.vision.opencv import cv2
@@ -122,7 +122,7 @@ def folder_layout(members: list[Member], reject: Reject) -> Layout | None:
         entries,
         labels=frozenset(labels[member.path] for member in images) | _empty_classes(members),
         total=len(images),
-        hint=_hint(images, outside),
+        hint=_hint(images, outside, parted=any(splits.values())),
         **(_FER2013 if has_official_names(images) else {}),
     )
 
@@ -204,11 +204,14 @@ def _splits_of(images: list[Member]) -> dict[str, str]:
     }
 
 
-def _hint(images: list[Member], outside: set[str]) -> str:
+def _hint(images: list[Member], outside: set[str], parted: bool) -> str:
     """What a person may have meant otherwise: folders in classes, and folders beside splits."""
     inner = {"/".join(image.folders) for image in images if class_place(image.folders) + 1
              < len(image.folders)}  # fmt: skip
+    near = {name for image in images for name in image.folders[: class_place(image.folders)]
+            if not parted and near_split(name)}  # fmt: skip
     told = [
+        (near, "Folders whose names may say a split, but were not taken for one"),
         (inner, "Folders in that of a class were taken for parts of it"),
         (outside, "Folders beside those of the splits were left out, as their names say no split"),
     ]
