@@ -43,7 +43,8 @@ COMMANDS = {
 }
 _SHARES = re.compile(
     r"accuracy|coverage|recall|precision|share|^found|_found|held_out|shuffled|^chance$|gets_the_same|"
-    r"mean_confidence|(people|jaffe|animated).(by|at).|without_drawn"
+    r"mean_confidence|(people|jaffe|animated).(by|at).|without_drawn|^majority|^labels$|majority_interval|interval_by|"
+    r"answered|same_answer|of_the_same|agreeing"
 )
 _DECIMALS = re.compile(r"log_loss|(^|_)ece|area|^p$|f1|threshold")
 _UNITS = {"_ms": " (ms)", "_s": " (s)", "_seconds": " (s)", "_mb": " (MB)", "_fps": " (frames/s)"}
@@ -69,7 +70,12 @@ def page(results: dict[str, dict]) -> str:
     parts = [
         "# All numbers\n\n`python -m benchmarks.numbers` writes this page from the files beside "
         "it; the commands named below write those. Shares are in per cent; two numbers joined by "
-        "“to” are the ends of a 95 % interval unless the name says otherwise."
+        "“to” are the ends of a 95 % interval unless the name says otherwise.\n\n"
+        "**ece** is how far confidence and the share of right answers lie apart, on average "
+        "(*vote ece*: and the share of people who agree); **kl** the Kullback–Leibler distance to "
+        "the shares of people's votes; **majority8** counts contempt as an eighth class; **p50** "
+        "and **p95** are the median and what 95 % stay below; **problem** is why a contender could "
+        "not run on this machine."
     ]
     parts.append("\n".join(f"- [{_title(name)}](#{_anchor(_title(name))})" for name in names))
     for name in names:
@@ -196,7 +202,7 @@ def _text(value, key: str, above: str = "") -> str:
         return str(value).replace("|", "\\|")
     if isinstance(value, int):
         return f"{value:,}"
-    if _is_share(key.rpartition(": ")[2], above) and abs(value) <= 1:
+    if _is_share(key, above) and abs(value) <= 1:
         return f"{value:.1%}".replace("%", " %")
     if key == "threshold":
         return f"{value:g}"
