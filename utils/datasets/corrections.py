@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from utils.config import SPLITS, class_name
+from utils.config import SPLITS, class_name, readable
 from utils.files import replacing
 
 
@@ -118,5 +118,5 @@ def _check(corrections: pd.DataFrame, file) -> None:
 
 def _inside(file: str) -> str:
     """An image's path inside its data set, whatever the system's slashes."""
-    parts = str(file).replace("\\", "/").split("/")[-3:]
+    parts = readable(str(file)).replace("\\", "/").split("/")[-3:]
     return "/".join(parts if parts[0] in (*SPLITS, "all") else parts[-2:])
