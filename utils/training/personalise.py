@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from utils.config import DEFAULT_MODEL
+from utils.config import DEFAULT_MODEL, PROJECT
 from utils.datasets.table import margin_of
 from utils.datasets.takes import find_takes
 from utils.files import check_outputs, check_writable, digest
@@ -69,7 +69,8 @@ class Personal:
         ]
         if self.left_out:
             said[0] += f"; {self.left_out} more were not needed, {MOST} of a class are enough"
-        saved = f"Saved: {self.file}"
+        file = self.file.relative_to(PROJECT) if self.file.is_relative_to(PROJECT) else self.file
+        saved = f"Saved: {file}"
         if self.keep is None:
             said.append("Nothing to compare: record a second take, to judge by.")
             return "\n".join([*said, saved])
@@ -85,7 +86,7 @@ class Personal:
         else:
             said.append("Advice: do not keep it; record more takes, or clearer ones.")
         if not self.keep:
-            said.append(f"It was saved all the same, for you to try or delete: {self.file}")
+            said.append(f"It was saved all the same, for you to try or delete: {file}")
         return "\n".join(said)
 
 
