@@ -369,7 +369,12 @@ def test_a_kill_and_a_closed_terminal_keep_what_was_read(frames, tmp_path, numbe
     rows, json_file = tmp_path / "rows.csv", tmp_path / "rows.json"
     command = [sys.executable, "-m", "utils", "predict", str(tmp_path), "--csv", str(rows)]
     command += ["--json", str(json_file)]
-    with subprocess.Popen(command, cwd=PROJECT, stderr=subprocess.PIPE, text=True) as process:
+
+    def heed() -> None:  # also where nohup or a test's runner ignores it
+        signal.signal(getattr(signal, number), signal.SIG_DFL)
+
+    piped = {"stderr": subprocess.PIPE, "text": True, "preexec_fn": heed}
+    with subprocess.Popen(command, cwd=PROJECT, **piped) as process:
         while process.poll() is None and not (rows.exists() and rows.read_bytes().count(b"\n") > 2):
             time.sleep(0.02)
         process.send_signal(getattr(signal, number))
