@@ -61,9 +61,12 @@ def fingerprint_source(source: Path) -> str:
     if source.is_file():
         return digest(source, digits=64)
     lines = []
-    for found, member in zip(walk(source, True), _folder_members(source), strict=True):
-        changed = 0 if member.problem else os.stat(found.path).st_mtime_ns
-        lines.append(f"{member.path}\0{member.size}\0{changed}\n")
+    for found in walk(source, empty_folders=True):
+        path, size, changed = readable("/".join(found.parts)), 0, 0
+        if not found.problem and not path.endswith("/"):
+            about = os.stat(found.path)
+            size, changed = about.st_size, about.st_mtime_ns
+        lines.append(f"{path}\0{size}\0{changed}\n")
     return digest(*lines, digits=64)
 
 
