@@ -22,8 +22,12 @@ def main() -> None:
 def card(scorecard: dict) -> str:
     """The card's text; every figure of a model is from `results/scorecard.json`."""
     ours, labels = (scorecard["models"][name] for name in ("expressions", "fer2013"))
-    (peer,) = scorecard["peers"]
-    fer, fer_version = scorecard["peers"][peer], peer.removeprefix("fer_")
+    if len(scorecard["peers"]) != 1:
+        raise SystemExit(
+            "The card compares with `fer`: run benchmarks.scorecard with it as --peers."
+        )
+    ((peer, fer),) = scorecard["peers"].items()
+    fer_version = peer.removeprefix("fer_")
     people, agreed = ours["people"], ours["people"]["majority_per_class"]
     unsure = next(row for row in ours["unsure"] if row["threshold"] == 0.4)  # the default
     drawn, clip = ours["drawn"], ours["clip"]

@@ -43,7 +43,7 @@ COMMANDS = {
 }
 _SHARES = re.compile(
     r"accuracy|coverage|recall|precision|share|^found|_found|held_out|shuffled|^chance$|gets_the_same|"
-    r"mean_confidence|(people|jaffe|animated).(by|at).|without_drawn|^majority|^labels$|majority_interval|interval_by|"
+    r"mean_confidence|(people|jaffe|animated).(by|at).|without_drawn|^majority|^labels$|interval_by|"
     r"answered|same_answer|of_the_same|agreeing"
 )
 _DECIMALS = re.compile(r"log_loss|(^|_)ece|area|^p$|f1|threshold")
